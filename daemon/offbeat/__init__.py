@@ -1,0 +1,1 @@
+"""Offbeat listens to sensors and says when one leaves its rhythm."""

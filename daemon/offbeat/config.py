@@ -1,0 +1,243 @@
+"""Every setting, once: its name, type, default, range, unit and reason.
+
+The docs' table and the sample file are made from here.
+"""
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from offbeat.errors import BadConfig
+
+
+def setting(default: Any, why: str, *, unit: str = "", low: float | None = None, high: float | None = None,
+            reload: bool = False) -> Any:
+    """One setting of a section: *reload* says that SIGHUP applies it without a restart."""
+    metadata = {"unit": unit, "why": why, "low": low, "high": high, "reload": reload}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _check(section: str, holder: Any) -> None:
+    for f in fields(holder):
+        value, low, high = getattr(holder, f.name), f.metadata["low"], f.metadata["high"]
+        if low is not None and value < low:
+            raise BadConfig(
+                f"{section}.{f.name} is {value!r}: it must be at least {low}", where={"setting": f"{section}.{f.name}"})
+        if high is not None and value > high:
+            raise BadConfig(
+                f"{section}.{f.name} is {value!r}: it must be at most {high}", where={"setting": f"{section}.{f.name}"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """The doors."""
+
+    host: str = setting("127.0.0.1", "loopback: nobody else reaches the daemon until you say so")
+    port: int = setting(7373, "0 takes any free port; the ready line names it", low=0, high=65535)
+    connections_max: int = setting(
+        1024, "each open connection costs memory and a file descriptor", unit="connections", low=1)
+    body_timeout_s: float = setting(60.0, "longest wait for the next complete record of a body that is still arriving",
+                                    unit="seconds", low=0.1, reload=True)
+    stream_clients_max: int = setting(
+        64, "each follower of /stream has a queue of its own", unit="clients", low=1, reload=True)
+    page_rows_max: int = setting(
+        10_000, "largest `limit` of a query; longer lists go on with a cursor", unit="rows", low=1, reload=True)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """How bodies become events, and how much may wait."""
+
+    time_fields: tuple[str, ...] = setting(
+        ("time", "timestamp", "ts", "@timestamp"), "the first of these that an event has is its time", reload=True)
+    source_fields: tuple[str, ...] = setting(
+        ("source", "sensor", "sensor_id", "device", "device_id", "sid", "host", "station", "id"),
+        "the first of these that an event has names its source", reload=True)
+    source_default: str = setting("default", "the source of an event that names none", reload=True)
+    max_future_s: float = setting(
+        3600.0, "an event further ahead is a wrong clock, and would make all that follow late",
+        unit="seconds", low=0, reload=True)
+    block_bytes: int = setting(
+        4 * 1024 * 1024,
+        "a body of a stated length up to this counts whole or not at all; a longer or chunked one is taken "
+        "in blocks of at most this",
+        unit="bytes", low=1024)
+    line_bytes_max: int = setting(
+        1024 * 1024, "a longer line is rejected unread: parsing one holds up everyone else", unit="bytes", low=256)
+    decompressed_bytes_max: int = setting(
+        1024 * 1024 * 1024, "a compressed body that grows beyond this is a bomb", unit="bytes", low=1024, reload=True)
+    depth_max: int = setting(16, "deepest nesting of objects in an event", unit="levels", low=1, high=100)
+    event_fields_max: int = setting(1_000, "most fields in one event", unit="fields", low=1)
+    name_bytes_max: int = setting(256, "longest name of a source or a field", unit="bytes", low=1, high=4096)
+    errors_max: int = setting(
+        20, "most rejected lines listed in one answer; the rest is counted", unit="lines", low=1, reload=True)
+    pending_bytes_max: int = setting(
+        64 * 1024 * 1024, "most bytes between the door and the engine; beyond it the answer is 429",
+        unit="bytes", low=1024)
+    decode_threads: int = setting(
+        2, "decoding releases the interpreter lock, so a thread a core", unit="threads", low=1, high=64)
+    stream_linger_s: float = setting(
+        0.5, "a slow chunked stream is journaled at least this often", unit="seconds", low=0.01)
+    idempotency_window_s: float = setting(
+        86_400.0, "how long an Idempotency-Key is remembered", unit="seconds", low=1, reload=True)
+    quarantine_rows_max: int = setting(
+        10_000, "most rejected lines kept for a look; the oldest go first", unit="lines", low=0, reload=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What the engine may hold."""
+
+    series_max: int = setting(
+        1_000_000, "memory for models is a fixed amount a series; beyond this a new series is rejected",
+        unit="series", low=1, high=100_000_000)
+    sources_max: int = setting(1_000_000, "as series_max, for sources", unit="sources", low=1, high=100_000_000)
+    fields_max: int = setting(
+        100_000, "most distinct field names in all; a body with a million names fills no table",
+        unit="names", low=1, high=100_000_000)
+    tick_s: float = setting(5.0, "how often silence is looked at", unit="seconds", low=0.05)
+    live_lag_max_s: float = setting(
+        900.0,
+        "a source whose newest event came later than this after its time is back-filling: the clock does not "
+        "close its buckets",
+        unit="seconds", low=0)
+    shard_series: int = setting(
+        4_096, "series checkpointed together; more make each checkpoint longer, fewer make more of them",
+        unit="series", low=64)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """The built-in job that follows every numeric field of every source."""
+
+    bucket_span_s: int = setting(60, "length of a bucket", unit="seconds", low=1, high=86_400)
+    latency_s: int = setting(0, "how long a bucket stays open for late events", unit="seconds", low=0, high=86_400)
+    detector: str = setting(
+        "ewma", "the model of a series: a name of the entry-point group offbeat.detectors, or river:<dotted name>")
+    parameters: dict[str, Any] = setting({}, "the detector's parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """How the one SQLite file is written."""
+
+    state_dir: str = setting("offbeat-data", "the one directory that Offbeat writes to")
+    tail_readings_max: int = setting(
+        2_000_000, "readings kept in memory before they are packed into chunks; the journal covers them",
+        unit="readings", low=1_000)
+    checkpoint_s: float = setting(
+        300.0, "longest time between two checkpoints of a shard; the journal holds that much", unit="seconds", low=0.05)
+    group_bytes_max: int = setting(8 * 1024 * 1024, "most bytes of bodies in one transaction", unit="bytes", low=1024)
+    record_score_min: float = setting(
+        10.0, "findings with a lower score are not kept as records", unit="score", low=0, high=100)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionConfig:
+    """How long things are kept. 0 keeps them for ever."""
+
+    readings_days: float = setting(90.0, "readings as sent", unit="days", low=0, reload=True)
+    rollups_1m_days: float = setting(90.0, "rollups of one minute", unit="days", low=0, reload=True)
+    rollups_1h_days: float = setting(730.0, "rollups of one hour", unit="days", low=0, reload=True)
+    rollups_1d_days: float = setting(3_650.0, "rollups of one day", unit="days", low=0, reload=True)
+    buckets_days: float = setting(365.0, "bucket scores", unit="days", low=0, reload=True)
+    records_days: float = setting(365.0, "records", unit="days", low=0, reload=True)
+    file_bytes_max: int = setting(
+        20 * 1024**3, "beyond this the oldest readings go before their time", unit="bytes", low=0, reload=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one daemon, checked."""
+
+    http: HttpConfig = field(default_factory=HttpConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _check(f.name, getattr(self, f.name))
+
+
+def _coerced(name: str, f: Field[Any], value: Any) -> Any:
+    """*value* of the file as the type of setting *f*; an integer may stand for a float, a list for a tuple."""
+    kind = str(f.type)
+    good: bool
+    if kind == "float":
+        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        value = float(value) if good else value
+    elif kind == "int":
+        good = isinstance(value, int) and not isinstance(value, bool)
+    elif kind == "str":
+        good = isinstance(value, str)
+    elif kind.startswith("tuple"):
+        good = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value) and len(value) > 0
+        value = tuple(value) if good else value
+    else:
+        good = isinstance(value, dict)
+    if not good:
+        raise BadConfig(f"{name} is {value!r}: expected {KINDS.get(kind, kind)}", where={"setting": name})
+    return value
+
+
+KINDS = {
+    "float": "a number", "int": "a whole number", "str": "a text", "tuple[str, ...]": "a list of texts",
+    "dict[str, Any]": "a table",
+}
+
+
+def _unknown(name: str, known: list[str], prefix: str = "") -> BadConfig:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
+    return BadConfig(f"{prefix}{name} is not a setting", hint=hint, where={"setting": f"{prefix}{name}"})
+
+
+def from_mapping(document: Mapping[str, Any]) -> Config:
+    """The settings in *document* (section → name → value), defaults for the rest.
+
+    Raises BadConfig for the first setting that is unknown, of the wrong type or out of range.
+    """
+    sections = {f.name: f for f in fields(Config)}
+    built: dict[str, Any] = {}
+    for section, values in document.items():
+        if section not in sections:
+            raise _unknown(section, list(sections))
+        if not isinstance(values, dict):
+            raise BadConfig(f"{section} is {values!r}: expected a table [{section}]", where={"setting": section})
+        holder = SECTIONS[section]
+        known = {f.name: f for f in fields(holder)}
+        arguments = {}
+        for name, value in values.items():
+            if name not in known:
+                raise _unknown(name, list(known), f"{section}.")
+            arguments[name] = _coerced(f"{section}.{name}", known[name], value)
+        built[section] = holder(**arguments)
+    return Config(**built)
+
+
+def load(path: Path) -> Config:
+    """The settings in the TOML file at *path*. Raises BadConfig, also for a file that is missing or no TOML."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as e:
+        raise BadConfig(f"cannot read the config file {path}: {e.strerror}", where={"file": str(path)}) from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadConfig(f"{path} is not TOML: {e}", where={"file": str(path)}) from e
+    return from_mapping(document)
+
+
+SECTIONS: dict[str, Any] = {
+    "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
+    "retention": RetentionConfig,
+}
+assert all(is_dataclass(s) for s in SECTIONS.values())

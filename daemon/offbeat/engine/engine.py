@@ -1,0 +1,185 @@
+"""The engine: applies entries in order. The same class serves live traffic, recovery and verification."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine import rollups
+from offbeat.engine.catalog import Catalog
+from offbeat.engine.entries import Block, Entry, Job
+from offbeat.engine.job import JobState
+from offbeat.engine.ledger import Ledger, note_events, note_readings
+from offbeat.engine.outcome import NOTHING, BucketChange, Finding, Outcome
+from offbeat.engine.tail import ShardTail, Tail, by_shard
+from offbeat_detectors.contract import State
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """One shard as it stands after entry *seq*: everything that a checkpoint writes.
+
+    sources, series  the numbers that it holds    states  by part: ``ledger`` or ``job:<number>``
+    tail             None where only models changed
+    """
+
+    shard: int
+    seq: int
+    sources: NDArray[np.int64]
+    series: NDArray[np.int64]
+    states: dict[str, State]
+    tail: ShardTail | None
+
+
+class Engine:
+    """A pure function of the journal. One thread uses it.
+
+    lag_max_ms  a source whose lag is larger is back-filling: ticks leave it alone
+    score_min   findings below are no records
+    """
+
+    def __init__(self, catalog: Catalog, *, lag_max_ms: int, score_min: float) -> None:
+        self.catalog = catalog
+        self._sources_max, self._series_max = catalog.limits.sources, catalog.limits.series
+        self._lag_max_ms, self._score_min = lag_max_ms, score_min
+        self.ledger = Ledger(self._sources_max, self._series_max)
+        self.tail = Tail()
+        self.jobs: dict[int, JobState] = {}
+        self.seq = 0
+        self.clock_ms = 0
+        self.positions: dict[int, int] = {}  # what the store's checkpoint of each shard stands for
+        self._newest_position = 0
+
+    def add_job(self, job: Job) -> None:
+        """Begin a job; entries after ``job.created_seq`` are its own."""
+        self.jobs[job.number] = JobState(job, self._sources_max, self._series_max, self._score_min, self.name_of)
+
+    def name_of(self, series: int) -> tuple[str, str]:
+        """Source and field of a series."""
+        catalog = self.catalog
+        return catalog.sources.text(int(catalog.series_source[series])), catalog.fields.text(int(catalog.series_field[series]))
+
+    def apply(self, entry: Entry) -> Outcome:
+        """Apply one entry, in order of ``seq``. Shards whose position is at or beyond the entry have it already."""
+        outcome = NOTHING
+        if isinstance(entry.body, Block):
+            block = entry.body
+            if entry.seq <= self._newest_position:
+                ahead = np.fromiter((s for s, p in self.positions.items() if p >= entry.seq), np.int32)
+                block = block.keep(~np.isin(self.catalog.source_shard[block.source], ahead))
+            if block.size:
+                outcome = self._data(entry, block)
+        elif isinstance(entry.body, Job):
+            if entry.body.number not in self.jobs:
+                self.add_job(entry.body)
+        elif isinstance(entry.body, int):
+            self.jobs.pop(entry.body, None)
+        else:
+            outcome = self._tick(entry)
+        self.seq = entry.seq
+        return outcome
+
+    def _data(self, entry: Entry, block: Block) -> Outcome:
+        seq, at_ms = entry.seq, entry.at_ms
+        note_events(block.source, block.time_ms, at_ms, self.ledger.sources)
+        time_ms = block.time_ms[block.point_row]
+        note_readings(block.series, time_ms, block.value, self.ledger.series)
+        p = block.series.size
+        band = np.full((3, p), np.nan)
+        found: list[Finding | BucketChange] = []
+        late = 0
+        for job in self.jobs.values():
+            if seq <= job.job.created_seq:
+                continue
+            judged = job.judge(block, seq, at_ms)
+            late += judged.late_count
+            found += [finding for _, finding in judged.findings]
+            if judged.closed.shape[0]:
+                shards = self.catalog.source_shard[judged.closed[:, 0].astype(np.int64)]
+                self.tail.add_closed(job.job.number, shards, judged.closed, seq, at_ms)
+            if job.job.number == WATCH:
+                said = judged.opinions
+                band[0, judged.kept], band[1, judged.kept], band[2, judged.kept] = said.typical, said.lower, said.upper
+        shards = self.catalog.source_shard[block.source]
+        for shard, _ in by_shard(shards):  # also an event without a value changes its source
+            self.tail.touch(shard, seq, at_ms)
+        self.tail.add_readings(shards[block.point_row], (block.series, time_ms, block.value), seq, at_ms)
+        closed = np.empty((3 * p, rollups.ROW))
+        closed = closed[: rollups.add_readings(block.series, time_ms, block.value, band[0], band[1], band[2], self.ledger.windows, closed)]
+        if closed.shape[0]:
+            owners = self.catalog.series_source[closed[:, rollups.SERIES].astype(np.int64)]
+            self.tail.add_windows(self.catalog.source_shard[owners], closed.copy(), seq, at_ms)
+        return numbered(found, late)
+
+    def _tick(self, entry: Entry) -> Outcome:
+        self.clock_ms = entry.at_ms
+        count = self.catalog.sources.count
+        taking_part = np.ones(count, np.bool_)
+        for shard, position in self.positions.items():
+            if position >= entry.seq:
+                taking_part[self.catalog.source_shard[:count] == shard] = False
+        found: list[Finding | BucketChange] = []
+        for job in self.jobs.values():
+            if entry.seq <= job.job.created_seq:
+                continue
+            closed, changes = job.tick(entry.at_ms, self._lag_max_ms, self.ledger.sources, count, taking_part, entry.seq)
+            found += changes
+            for shard in np.unique(self.catalog.source_shard[closed[:, 0].astype(np.int64)]):
+                self.tail.touch(int(shard), entry.seq, entry.at_ms)
+        return numbered(found, 0)
+
+    def members(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The sources and the series of *shard*."""
+        catalog = self.catalog
+        mine = catalog.source_shard[: catalog.sources.count] == shard
+        return np.flatnonzero(mine), np.flatnonzero(mine[catalog.series_source[: catalog.series_count]])
+
+    def freeze(self, shard: int) -> Frozen | None:
+        """A copy of *shard* for a checkpoint, its tail set aside; None if it has not changed or is being written already."""
+        tail = self.tail.freeze(shard)
+        if tail is None:
+            return None
+        sources, series = self.members(shard)
+        states = {"ledger": self.ledger.save(sources, series)}
+        states |= {f"job:{number}": job.save(sources, series) for number, job in self.jobs.items()}
+        return Frozen(shard, self.seq, sources, series, states, tail)
+
+    def restore(self, frozen: Frozen) -> None:
+        """Take the state of one shard from a checkpoint; entries up to its position will leave the shard alone."""
+        for part, state in frozen.states.items():
+            if part == "ledger":
+                self.ledger.restore(frozen.sources, frozen.series, state)
+            elif (number := int(part.removeprefix("job:"))) in self.jobs:
+                self.jobs[number].restore(frozen.sources, state)
+        self._at(frozen)
+
+    def _at(self, frozen: Frozen) -> None:
+        self.positions[frozen.shard] = frozen.seq
+        self._newest_position = max(self._newest_position, frozen.seq)
+
+    def written(self, frozen: Frozen) -> None:
+        """The store has *frozen*."""
+        self.tail.written(frozen.shard)
+        self._at(frozen)
+
+    def not_written(self, frozen: Frozen) -> None:
+        """The store could not take *frozen*: all as before."""
+        self.tail.not_written(frozen.shard)
+
+    def covered(self) -> int:
+        """The newest entry such that no shard needs it, or any before it, to be replayed."""
+        since = [tail.since_seq for shard in self.tail.shards() for tail in self.tail.of(shard)]
+        return min(since) - 1 if since else self.seq
+
+
+WATCH = 1
+"""The number of the built-in job."""
+
+
+def numbered(found: Iterable[Finding | BucketChange], late_count: int) -> Outcome:
+    """What one entry gave, each with its ordinal."""
+    placed = [replace(one, ordinal=i) for i, one in enumerate(found)]
+    return Outcome(
+        tuple(one for one in placed if isinstance(one, Finding)), tuple(one for one in placed if isinstance(one, BucketChange)), late_count)

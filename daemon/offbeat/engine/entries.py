@@ -1,0 +1,96 @@
+"""What stands in the journal: everything that changes the engine's state, and its bytes."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.packing import pack, unpack
+from offbeat.records import EMPTY_STRINGS, JobSpec, Strings
+
+Kind = Literal["data", "tick", "job_created", "job_deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The events of one entry; names are already numbers of the catalog. Long form as in Table.
+
+    source, time_ms                     (n,) int32, int64
+    point_row, series, value            (p,) int32, int32, float64; rows ascending
+    text_row, text_field, text_code     (t,) int32; fields and codes into the two lists of texts
+    """
+
+    source: NDArray[np.int32]
+    time_ms: NDArray[np.int64]
+    point_row: NDArray[np.int32]
+    series: NDArray[np.int32]
+    value: NDArray[np.float64]
+    text_row: NDArray[np.int32]
+    text_field: NDArray[np.int32]
+    text_code: NDArray[np.int32]
+    text_fields: Strings = EMPTY_STRINGS
+    texts: Strings = EMPTY_STRINGS
+
+    @property
+    def size(self) -> int:
+        return int(self.source.size)
+
+    def keep(self, rows: NDArray[np.bool_]) -> Block:
+        """Only the events where *rows* (n,) is true."""
+        if rows.all():
+            return self
+        number = np.cumsum(rows, dtype=np.int32) - np.int32(1)
+        points, texts = rows[self.point_row], rows[self.text_row]
+        return Block(
+            self.source[rows], self.time_ms[rows], number[self.point_row[points]], self.series[points], self.value[points],
+            number[self.text_row[texts]], self.text_field[texts], self.text_code[texts], self.text_fields, self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the journal knows it. *number* is never given twice; entries up to *created_seq* are none of its business."""
+
+    number: int
+    spec: JobSpec
+    created_ms: int
+    created_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. *at_ms* is the wall clock when it was journaled: for data the time of arrival, for a tick what it says.
+
+    body  a Block for data, a Job for job_created, the job's number for job_deleted, None for a tick
+    """
+
+    seq: int
+    kind: Kind
+    at_ms: int
+    body: Block | Job | int | None
+
+
+def pack_block(block: Block) -> bytes:
+    """*block* as the journal keeps it."""
+    arrays = {"source": block.source, "time": block.time_ms, "series": block.series, "value": block.value}
+    if block.point_row.size != block.size or not np.array_equal(block.point_row, np.arange(block.size)):
+        arrays["point_row"] = block.point_row
+    if block.text_row.size:
+        arrays |= {
+            "text_row": block.text_row, "text_field": block.text_field, "text_code": block.text_code,
+            "field_data": block.text_fields.data, "field_end": block.text_fields.end,
+            "text_data": block.texts.data, "text_end": block.texts.end}
+    return pack(arrays)
+
+
+def unpack_block(packed: bytes) -> Block:
+    """The block that ``pack_block`` was given. Raises BadPack."""
+    a = unpack(packed)
+    none = np.zeros(0, np.int32)
+    rows = a["point_row"] if "point_row" in a else np.arange(a["source"].size, dtype=np.int32)
+    if "text_row" not in a:
+        return Block(a["source"], a["time"], rows, a["series"], a["value"], none, none, none)
+    return Block(
+        a["source"], a["time"], rows, a["series"], a["value"], a["text_row"], a["text_field"], a["text_code"],
+        Strings(a["field_data"], a["field_end"]), Strings(a["text_data"], a["text_end"]))

@@ -1,0 +1,57 @@
+"""What applying an entry gives besides state: findings, and buckets that changed because of them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A value that is a record of its bucket, or a stronger one than before. Names are numbers of the catalog.
+
+    (seq, ordinal) is its place among all that the journal ever gave: the id of the stream. at_ms is when it arrived.
+    """
+
+    seq: int
+    ordinal: int
+    at_ms: int
+    job: int
+    source: int
+    series: int
+    bucket_ms: int
+    time_ms: int
+    actual: float
+    typical: float
+    lower: float
+    upper: float
+    novelty: float
+    probability: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class BucketChange:
+    """A bucket that holds a record, as it is now."""
+
+    seq: int
+    ordinal: int
+    at_ms: int
+    job: int
+    source: int
+    start_ms: int
+    event_count: int
+    novelty: float
+    score: float
+    record_count: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that came of one entry, in order."""
+
+    findings: tuple[Finding, ...]
+    changes: tuple[BucketChange, ...]
+    late_count: int = 0
+
+
+NOTHING = Outcome((), ())

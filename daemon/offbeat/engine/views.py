@@ -1,0 +1,122 @@
+"""What the engine holds in memory, copied out for a query. Called on the engine's thread, between two entries."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine import buckets, rollups
+from offbeat.engine.engine import WATCH, Engine
+from offbeat.engine.ledger import ARRIVAL, EVENTS, FIRST, LAG, LAST, TIME_MIN_MS
+from offbeat.engine.tail import NO_READINGS, Readings
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBuckets:
+    """Buckets that are in no chunk: rows (m, buckets.ROW), and which of them are still open.
+
+    positions  by shard: chunks up to this journal position complete the picture, later ones repeat it
+    """
+
+    rows: NDArray[np.float64]
+    interim: NDArray[np.bool_]
+    positions: Mapping[int, int]
+
+
+def live_buckets(engine: Engine, job: int, sources: NDArray[np.int64] | None) -> LiveBuckets:
+    """The buckets of *sources* (None: all) of a job that are in memory."""
+    state = engine.jobs[job]
+    catalog = engine.catalog
+    if sources is None:
+        sources, shards, positions = np.arange(catalog.sources.count), engine.tail.shards(), dict(engine.positions)
+    else:
+        shards = {int(s) for s in np.unique(catalog.source_shard[sources])}
+        positions = {shard: engine.positions[shard] for shard in shards if shard in engine.positions}
+    rows, interim = state.open_buckets(sources)
+    closed = [tail.all_closed(job) for shard in sorted(shards) for tail in engine.tail.of(shard)]
+    everything = np.concatenate([*closed, rows])
+    flags = np.concatenate([np.zeros(everything.shape[0] - rows.shape[0], np.bool_), interim])
+    mine = np.isin(everything[:, 0], sources)
+    return LiveBuckets(everything[mine], flags[mine], positions)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReadings:
+    """Readings and windows of some series of one source that are in no chunk; *position* as in LiveBuckets.
+
+    closed, opened  rows of ``rollups``: windows that closed, and those of each level that may still grow
+    first_ms        the oldest event of the source    readings_seen  (k, 3) float64, as the ledger has them
+    """
+
+    shard: int
+    position: int
+    first_ms: int
+    readings: Readings
+    closed: NDArray[np.float64]
+    opened: NDArray[np.float64]
+    readings_seen: NDArray[np.float64]
+
+
+def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> LiveReadings:
+    """What memory holds of *series*, all of one source."""
+    shard = int(engine.catalog.source_shard[source])
+    tails = engine.tail.of(shard)
+    readings, closed = [NO_READINGS], [np.zeros((0, rollups.ROW))]
+    for tail in tails:
+        numbers, time_ms, value = tail.all_readings()
+        mine = np.isin(numbers, series)
+        readings.append((numbers[mine], time_ms[mine], value[mine]))
+        windows = tail.all_windows()
+        closed.append(windows[np.isin(windows[:, rollups.SERIES], series)])
+    opened = []
+    for number in series.tolist():
+        for level in range(3):
+            for below in range(level, -1, -1):  # an hour that is open consists of its own window and those below that have not closed
+                window = engine.ledger.windows[number, below]
+                if window[1] > 0:
+                    row = np.concatenate([[number, level], window])
+                    row[rollups.START] -= row[rollups.START] % rollups.SPANS_MS[level]
+                    opened.append(row)
+    columns = tuple(np.concatenate([part[i] for part in readings]) for i in range(3))
+    return LiveReadings(
+        shard, engine.positions.get(shard, 0), int(engine.ledger.sources[source, FIRST]) - 1 + TIME_MIN_MS, (columns[0], columns[1], columns[2]), np.concatenate(closed),
+        np.array(opened).reshape(-1, rollups.ROW), engine.ledger.series[series].copy())
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """A source as the ledger and the job ``watch`` have it now."""
+
+    event_count: int
+    late_count: int
+    first_event_ms: int
+    last_event_ms: int
+    last_arrival_ms: int
+    lag_ms: int
+
+
+def live_sources(engine: Engine, sources: list[int]) -> list[LiveSource]:
+    """The state of *sources*, in their order."""
+    late = engine.jobs[WATCH].counters[sources, 1].tolist()
+    return [
+        LiveSource(row[EVENTS], late_count, row[FIRST] - 1 + TIME_MIN_MS, row[LAST] - 1 + TIME_MIN_MS, row[ARRIVAL], row[LAG])
+        for row, late_count in zip(engine.ledger.sources[sources].tolist(), late, strict=True)]
+
+
+def warmup_left(engine: Engine, series: NDArray[np.int32]) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """By job id: which of *series* the job follows, and how many readings each still needs."""
+    said = {}
+    for job in engine.jobs.values():
+        said[job.job.spec.id] = (job.followed[series] == 1, np.asarray(job.detector.warmup_left(series)))
+    return said
+
+
+def job_totals(engine: Engine, job: int) -> tuple[int, int, int, int, int]:
+    """Of a job: series followed, events, late events, records, bytes a series."""
+    state = engine.jobs[job]
+    counted = state.counters[: engine.catalog.sources.count].sum(axis=0).tolist()
+    followed = int((state.followed[: engine.catalog.series_count] == 1).sum())
+    return followed, counted[0], counted[1], counted[2], state.detector.bytes_per_series
+

@@ -1,0 +1,4 @@
+"""The bounded, ordered way in: bodies to tables in the pool, tables to the journal in groups, the answer after the commit."""
+from offbeat.intake.intake import Intake
+
+__all__ = ["Intake"]

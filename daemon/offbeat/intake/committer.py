@@ -1,0 +1,215 @@
+"""Group commit: everything that waits becomes one transaction; senders are answered, and the engine is fed, after it."""
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.clock import Clock
+from offbeat.config import Config
+from offbeat.engine.catalog import Catalog, rows_of
+from offbeat.engine.entries import Block, Entry, Job, pack_block
+from offbeat.errors import BadBody, StoreUnavailable
+from offbeat.intake.parcels import Parcel, Waiter
+from offbeat.metrics import Metrics
+from offbeat.records import LineError, Receipt, RejectedLine
+from offbeat.store import journal
+from offbeat.store.database import Database
+from offbeat.store.journal import Group
+
+QUARANTINE_OF_BODY_MAX = 100
+REASON_SERIES_LIMIT = "it would begin a new series, and there are as many as engine.series_max, sources_max or fields_max allow"
+
+
+@dataclass(slots=True)
+class Control:
+    """An entry that is not data: a tick, a job that begins or ends."""
+
+    kind: str
+    job: Job | None = None
+    job_deleted: int | None = None
+    done: asyncio.Future[Entry] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One group as it will be: its rows, its entries for the engine, its answers."""
+
+    group: Group
+    entries: list[tuple[Entry, int]]
+    answers: list[tuple[Waiter, Receipt | BadBody]]
+    controls: list[tuple[Control, Entry]]
+    spare_bytes: int  # of parcels that gave no entry
+
+
+class Committer:
+    """One group after the other. *feed(entry, bytes)* hands a durable entry on; *release(bytes)* returns what gave none."""
+
+    def __init__(self, database: Database, catalog: Catalog, config: Callable[[], Config], clock: Clock, metrics: Metrics, last_seq: int,
+                 feed: Callable[[Entry, int], None], release: Callable[[int], None]) -> None:
+        self._database, self._catalog, self._config, self._clock, self._metrics = database, catalog, config, clock, metrics
+        self._feed, self._release = feed, release
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        self._waiting: deque[Parcel | Control] = deque()
+        self._some = asyncio.Event()
+        self.seq = last_seq
+
+    def put(self, item: Parcel | Control) -> None:
+        """Queue a parcel or a control entry."""
+        self._waiting.append(item)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Commit what is put, until cancelled."""
+        while True:
+            while not self._waiting:
+                self._some.clear()
+                await self._some.wait()
+            await self._commit(self._next())
+
+    def _next(self) -> list[Parcel | Control]:
+        items, total = [self._waiting.popleft()], 0
+        while self._waiting:
+            following = self._waiting[0]
+            total += following.body_bytes if isinstance(following, Parcel) else 0
+            if total > self._config().store.group_bytes_max:
+                break
+            items.append(self._waiting.popleft())
+        return items
+
+    async def _commit(self, items: list[Parcel | Control]) -> None:
+        mark = self._catalog.mark()
+        loop = asyncio.get_running_loop()
+        try:
+            prepared = await loop.run_in_executor(self._thread, self._prepare, items)
+            with self._metrics.commit_seconds.time():
+                await journal.commit(self._database, prepared.group, self._config().ingest.quarantine_rows_max)
+        except Exception as e:
+            await loop.run_in_executor(self._thread, self._catalog.back_to, mark)
+            self._fail(items, e)
+            return
+        self.seq += len(prepared.entries)
+        for entry, count in prepared.entries:
+            self._feed(entry, count)
+        self._release(prepared.spare_bytes)
+        for control, entry in prepared.controls:
+            if not control.done.done():
+                control.done.set_result(entry)
+        for waiter, answer in prepared.answers:
+            if waiter.taken.done():
+                continue
+            if isinstance(answer, Receipt):
+                waiter.taken.set_result(answer)
+                self._metrics.events_accepted_total.inc(answer.accepted)
+            else:
+                waiter.taken.set_exception(answer)
+        for name, count in prepared.group.counters.items():
+            if name.startswith("rejected."):
+                self._metrics.lines_rejected_total.labels(name.removeprefix("rejected.")).inc(count)
+        self._metrics.journal_sequence.set(self.seq)
+        self._metrics.sources.set(self._catalog.sources.count)
+        self._metrics.series.set(self._catalog.series_count)
+
+    def _fail(self, items: list[Parcel | Control], error: Exception) -> None:
+        for item in items:
+            waiting = [w.taken for w in item.waiters] if isinstance(item, Parcel) else [item.done]
+            if isinstance(item, Parcel):
+                self._release(item.body_bytes)
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(_copy(error))
+
+    # ── on the catalog's thread ───────────────────────────────────────────────────────────────────────────────
+
+    def _prepare(self, items: list[Parcel | Control]) -> Prepared:
+        since, at_ms, seq = self._catalog.mark(), self._clock.now_ms(), self.seq
+        prepared = Prepared(Group(), [], [], [], 0)
+        group = prepared.group
+        for item in items:
+            if isinstance(item, Control):
+                seq += 1
+                self._prepare_control(item, seq, at_ms, prepared)
+                continue
+            block, taken, limited = self._admit(item)
+            if block.size:
+                seq += 1
+                group.entries.append((seq, "data", at_ms, pack_block(block)))
+                prepared.entries.append((Entry(seq, "data", at_ms, block), item.body_bytes))
+            else:
+                prepared.spare_bytes += item.body_bytes
+            self._answer(item, taken, limited, seq, at_ms, prepared)
+        group.add_names(self._catalog, since)
+        return prepared
+
+    def _prepare_control(self, control: Control, seq: int, at_ms: int, prepared: Prepared) -> None:
+        group, body = prepared.group, None
+        entry_body: Job | int | None = None
+        if control.job is not None:
+            entry_body = Job(control.job.number, control.job.spec, at_ms, seq)
+            group.job_created, body = entry_body, journal.spec_json(control.job.spec).encode()
+        elif control.job_deleted is not None:
+            entry_body = group.job_deleted = control.job_deleted
+            body = str(control.job_deleted).encode()
+        group.entries.append((seq, control.kind, at_ms, body))
+        entry = Entry(seq, control.kind, at_ms, entry_body)  # type: ignore[arg-type]
+        prepared.entries.append((entry, 0))
+        prepared.controls.append((control, entry))
+
+    def _admit(self, parcel: Parcel) -> tuple[Block, NDArray[np.bool_], NDArray[np.bool_]]:
+        """The block of a parcel's new events; which rows of its table (n,) are in it, and which met a limit."""
+        decoded = parcel.decoded
+        fresh = np.ones(decoded.row_line.size, np.bool_)
+        if any(w.done_lines for w in parcel.waiters):
+            done = np.repeat([w.done_lines for w in parcel.waiters], np.diff(decoded.body_end, prepend=0))
+            fresh = decoded.row_line > done
+        block, fits = self._catalog.admit(decoded.table if fresh.all() else rows_of(decoded.table, fresh))
+        taken = fresh.copy()
+        taken[fresh] = fits
+        return block, taken, fresh & ~taken
+
+    def _answer(self, parcel: Parcel, taken: NDArray[np.bool_], limited: NDArray[np.bool_], seq: int, at_ms: int, prepared: Prepared) -> None:
+        decoded, group, errors_max = parcel.decoded, prepared.group, self._config().ingest.errors_max
+        counts = np.concatenate([[0], np.cumsum(taken)])
+        refused = np.flatnonzero(limited)
+        by_body: dict[int, list[RejectedLine]] = {}
+        for line in decoded.rejected:
+            by_body.setdefault(line.body, []).append(line)
+        first = 0
+        for i, waiter in enumerate(parcel.waiters):
+            end = int(decoded.body_end[i])
+            if i in decoded.failed:
+                prepared.answers.append((waiter, BadBody(decoded.failed[i], where={"stored": 0})))
+                continue
+            over = refused[(refused >= first) & (refused < end)]
+            lines = [line for line in by_body.get(i, []) if line.line > waiter.done_lines]
+            lines += [RejectedLine(i, int(decoded.row_line[row]), "series_limit", REASON_SERIES_LIMIT, "") for row in over[:errors_max].tolist()]
+            lines.sort(key=lambda line: line.line)
+            rejected = (int(decoded.rejected_count[i]) if not waiter.done_lines else len(lines) - min(over.size, errors_max)) + over.size
+            shown = tuple(LineError(line.line, line.code, line.reason) for line in lines[:errors_max])
+            receipt = Receipt(int(counts[end] - counts[first]), rejected, shown, rejected - len(shown), seq)
+            prepared.answers.append((waiter, receipt))
+            if waiter.key_row is not None:
+                group.keys.append(waiter.key_row(receipt))
+            group.rejected += [(at_ms, waiter.options.format, line) for line in lines[:QUARANTINE_OF_BODY_MAX]]
+            first = end
+        for code, count in [*decoded.rejected_codes.items(), ("series_limit", int(refused.size))]:
+            if count:
+                group.counters[f"rejected.{code}"] = group.counters.get(f"rejected.{code}", 0) + count
+        if accepted := int(taken.sum()):
+            group.counters["accepted"] = group.counters.get("accepted", 0) + accepted
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._thread.shutdown(wait=True)
+
+
+def _copy(error: Exception) -> Exception:
+    """An error of its own for each who waits: a raised one carries its traceback along."""
+    if isinstance(error, StoreUnavailable):
+        return StoreUnavailable(error.message, hint=error.hint, where=error.where)
+    return error

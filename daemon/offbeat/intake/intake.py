@@ -1,0 +1,273 @@
+"""The way in for bodies: whole ones count whole or not at all, longer ones are taken in blocks as they arrive."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+
+import orjson
+
+from offbeat.clock import Clock
+from offbeat.config import Config
+from offbeat.errors import BodyTimeout, NoGoodLine, Refused, ShuttingDown
+from offbeat.intake.committer import Committer, Control
+from offbeat.intake.decoding import Decoding
+from offbeat.intake.keys import Digest, Keys, answered, digest_of, joined, receipt_of
+from offbeat.intake.parcels import Budget, Waiter
+from offbeat.metrics import Metrics
+from offbeat.records import Receipt
+from offbeat.store.database import Database
+from offbeat.store.journal import KeyRow
+from offbeat.wire import Block, Cutter, Decompressor
+from offbeat.wire.options import Options
+
+FEED_BYTES = 512 * 1024
+"""A stream is cut in portions of about this; a slow one whenever ``stream_linger_s`` has passed."""
+INLINE_BYTES = 64 * 1024
+"""Less than this is decompressed on the event loop: handing it to a thread takes longer."""
+SLOWEST_BYTES_S = 4096
+"""A whole body has ``body_timeout_s`` and the time that it takes at this rate."""
+
+
+class Intake:
+    """Receives bodies. ``decoding`` and ``committer`` run beside it; see ``service``."""
+
+    def __init__(self, database: Database, config: Callable[[], Config], clock: Clock, metrics: Metrics, budget: Budget,
+                 decoding: Decoding, committer: Committer) -> None:
+        self._config, self._clock, self._metrics, self._budget = config, clock, metrics, budget
+        self._decoding, self._committer = decoding, committer
+        self._keys = Keys(database)
+        self.closed = False
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes between the door and the engine."""
+        return self._budget.pending_bytes
+
+    async def submit(self, control: Control) -> int:
+        """Journal an entry that is not data; its sequence. Raises StoreUnavailable."""
+        self._committer.put(control)
+        return (await control.done).seq
+
+    async def receive(self, chunks: AsyncIterator[bytes], options: Options, *, encoding: str, length: int | None, key: str | None) -> Receipt:
+        """Take one body. Returns once what is accepted is durable.
+
+        length  the stated length in bytes, None for a chunked body
+        key     the sender's Idempotency-Key
+        Raises NoGoodLine, BadBody, BodyTooLarge, BodyTimeout, UnsupportedMedia, IdempotencyKeyReused, IntakeFull,
+        StoreUnavailable, ShuttingDown; and whatever *chunks* raises if the sender goes away.
+        """
+        if self.closed:
+            raise ShuttingDown("the daemon is stopping; nothing of this body was stored", hint="send it again in a moment")
+        ingest = self._config().ingest
+        decompressor = Decompressor(encoding, ingest.decompressed_bytes_max)
+        self._metrics.bodies_total.labels(options.format).inc()
+        whole = length is not None and length <= ingest.block_bytes
+        reserved = length if whole and length is not None else 0
+        self._budget.take(reserved)
+        try:
+            pieces = chunks if encoding.strip().lower() in ("", "identity") else _pieces(chunks, decompressor)
+            start = b""
+            if whole:
+                start, ended = await self._collect(pieces, ingest.block_bytes, reserved)
+                self._budget.give(reserved)
+                reserved = 0
+                if ended:
+                    return self._judged(await self._whole(start, options, key))
+            return self._judged(await self._stream(start, pieces, options, key))
+        finally:
+            self._budget.give(reserved)
+
+    @staticmethod
+    def _judged(receipt: Receipt) -> Receipt:
+        if receipt.rejected and not receipt.accepted:
+            reason = receipt.errors[0].reason if receipt.errors else "every line was rejected"
+            raise NoGoodLine(f"no line was good; the first: {reason}; nothing was stored", receipt=receipt.as_dict(),
+                             hint="GET /api/v1/quarantine shows rejected lines")
+        return receipt
+
+    async def _collect(self, pieces: AsyncIterator[bytes], bytes_max: int, length: int) -> tuple[bytes, bool]:
+        """The body, or its beginning if it decompresses to more than *bytes_max*; and whether that was all."""
+        parts: list[bytes] = []
+        total = 0
+        timeout_s = self._config().http.body_timeout_s + length / SLOWEST_BYTES_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for piece in pieces:
+                    parts.append(piece)
+                    total += len(piece)
+                    if total > bytes_max:
+                        return b"".join(parts), False
+        except TimeoutError:
+            raise BodyTimeout(f"the body did not arrive within {timeout_s:.0f} s; nothing of it was stored",
+                              where={"bytes": total}) from None
+        return parts[0] if len(parts) == 1 else b"".join(parts), True
+
+    def _remembered_since_ms(self) -> int:
+        return self._clock.now_ms() - int(self._config().ingest.idempotency_window_s * 1000)
+
+    async def _whole(self, body: bytes, options: Options, key: str | None) -> Receipt:
+        if key is None:
+            return await self._put(body, options, None, 0, None)
+        async with self._keys.hold(key, self._remembered_since_ms()) as row:
+            digest = await asyncio.to_thread(digest_of, body) if len(body) > INLINE_BYTES else digest_of(body)
+            if row is not None and row.whole:
+                return answered(row, digest)
+            if row is None:
+                return await self._put(body, options, None, 0, lambda r: self._row(key, digest, True, 0, r))
+        return await self._stream(body, _nothing(), options, key)  # begun as a stream, sent again as a whole
+
+    async def _stream(self, start: bytes, pieces: AsyncIterator[bytes], options: Options, key: str | None) -> Receipt:
+        hold = self._keys.hold(key, self._remembered_since_ms()) if key is not None else nullcontext()
+        async with hold as row:
+            return await Stream(self, options, key, row).take(start, pieces)
+
+    def _row(self, key: str, digest: bytes, whole: bool, lines_done: int, receipt: Receipt) -> KeyRow:
+        return KeyRow(key, self._clock.now_ms(), digest, whole, lines_done, orjson.dumps(receipt.as_dict()))
+
+    async def _put(self, body: bytes, options: Options, first_line: int | None, done_lines: int,
+                   key_row: Callable[[Receipt], KeyRow] | None, *, wait_s: float = 0.0) -> Receipt:
+        """Send one body of whole records on its way and wait until it is durable."""
+        if wait_s:
+            await self._budget.take_when_free(len(body), wait_s)
+        else:
+            self._budget.take(len(body))
+        waiter = Waiter(body, options, self._clock.now_ms(), first_line, done_lines, key_row)
+        self._decoding.put(waiter)
+        return await asyncio.shield(waiter.taken)  # a sender that goes away now does not undo it
+
+
+class Stream:
+    """One body that is taken in blocks."""
+
+    def __init__(self, intake: Intake, options: Options, key: str | None, row: KeyRow | None) -> None:
+        self._intake, self._key, self._row = intake, key, row
+        self._cutter = Cutter(options)
+        self._digest = Digest()
+        self._total: Receipt | None = receipt_of(row) if row is not None and not row.whole else None
+        self._lines_done = row.lines_done if row is not None and not row.whole else 0
+
+    async def take(self, start: bytes, pieces: AsyncIterator[bytes]) -> Receipt:
+        """Take all of it. A Refused that ends it says in ``where`` how much of it counts."""
+        intake = self._intake
+        try:
+            async for portion in _portions(start, pieces, intake._config):
+                self._digest.feed(portion)
+                if self._row is not None:
+                    self._same_beginning(self._row)
+                    if self._row.whole:
+                        continue  # answered before: read on to see that it is the same body
+                await self._put_all(await asyncio.to_thread(self._cutter.feed, portion))
+            if self._row is not None and self._row.whole:
+                return answered(self._row, self._digest.whole())
+            await self._put_all(self._cutter.finish())
+            return await self._end()
+        except Refused as e:
+            if self._total is not None and self._total.accepted:
+                e.where.setdefault("accepted", self._total.accepted)
+                e.where.setdefault("rejected", self._total.rejected)
+            raise
+
+    def _same_beginning(self, row: KeyRow) -> None:
+        if not row.whole and not (self._digest.head.startswith(row.digest) or row.digest.startswith(self._digest.head)):
+            answered(row, self._digest.head)  # raises: another body
+
+    async def _put_all(self, blocks: list[Block]) -> None:
+        """Send *blocks* on, one after the other: the lines of a stream stay in their order."""
+        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+            if following is not None:
+                last_line = following.first_line - 1
+            else:
+                last_line = self._cutter.next_line - (1 if block.body.endswith(b"\n") else 0)
+            await self._put(block, last_line)
+
+    async def _put(self, block: Block, last_line: int) -> None:
+        intake = self._intake
+        config = intake._config()
+
+        def row(receipt: Receipt) -> KeyRow:
+            assert self._key is not None
+            return intake._row(self._key, self._digest.head, False, last_line, joined(self._total, receipt, config.ingest.errors_max))
+
+        if last_line <= self._lines_done:
+            return
+        receipt = await intake._put(block.body, self._cutter.block_options, block.first_line, self._lines_done,
+                                    row if self._key is not None else None, wait_s=config.http.body_timeout_s)
+        self._total = joined(self._total, receipt, config.ingest.errors_max)
+
+    async def _end(self) -> Receipt:
+        """The answer to the whole; remembered under the key by an empty body that carries it."""
+        intake = self._intake
+        total = self._total if self._total is not None else Receipt(0, 0, (), 0, intake._committer.seq)
+        if self._key is not None:
+            key, digest = self._key, self._digest.whole()
+            await intake._put(b"", self._cutter.block_options, None, 0, lambda _: intake._row(key, digest, True, 0, total),
+                              wait_s=intake._config().http.body_timeout_s)
+        return total
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def _pieces(chunks: AsyncIterator[bytes], decompressor: Decompressor) -> AsyncIterator[bytes]:
+    """*chunks* decompressed, in pieces of at most a MiB."""
+    async for chunk in chunks:
+        made = decompressor.feed(chunk)
+        while (piece := await asyncio.to_thread(next, made, None) if len(chunk) > INLINE_BYTES else next(made, None)) is not None:
+            yield piece
+    decompressor.finish()
+
+
+async def _portions(start: bytes, pieces: AsyncIterator[bytes], config: Callable[[], Config]) -> AsyncIterator[bytes]:
+    """*start* and *pieces* in portions worth cutting: about FEED_BYTES, or what came within ``stream_linger_s``.
+
+    Raises BodyTimeout if no record (no line end) comes for ``body_timeout_s``.
+    """
+    queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(4)
+
+    async def fill() -> None:
+        try:
+            async for piece in pieces:
+                await queue.put(piece)
+        except (Exception, asyncio.CancelledError) as e:
+            await queue.put(e)
+            raise
+        await queue.put(None)
+
+    filler = asyncio.create_task(fill())
+    filler.add_done_callback(lambda task: task.cancelled() or task.exception())  # it reached the queue: nobody needs to hear it again
+    loop = asyncio.get_running_loop()
+    try:
+        held, size = ([start], len(start)) if start else ([], 0)
+        record_by, portion_by = loop.time() + config().http.body_timeout_s, loop.time()
+        while True:
+            if size >= FEED_BYTES or (held and loop.time() >= portion_by):
+                portion = b"".join(held)
+                held, size = [], 0
+                yield portion
+                if b"\n" in portion or b"}" in portion:
+                    record_by = loop.time() + config().http.body_timeout_s
+            try:
+                async with asyncio.timeout_at(portion_by if held else record_by):
+                    piece = await queue.get()
+            except TimeoutError:
+                if held:
+                    continue
+                raise BodyTimeout(f"no complete record came for {config().http.body_timeout_s:.0f} s") from None
+            if piece is None:
+                if held:
+                    yield b"".join(held)
+                return
+            if isinstance(piece, BaseException):
+                raise piece
+            if not held:
+                portion_by = loop.time() + config().ingest.stream_linger_s
+            held.append(piece)
+            size += len(piece)
+            if loop.time() > record_by and b"\n" not in piece and b"}" not in piece:
+                raise BodyTimeout(f"no complete record came for {config().http.body_timeout_s:.0f} s")
+    finally:
+        filler.cancel()
+

@@ -1,0 +1,90 @@
+"""Idempotency keys: a body that is sent again is answered as before, one that was cut short goes on where it was."""
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+
+from offbeat.errors import IdempotencyKeyReused
+from offbeat.records import LineError, Receipt
+from offbeat.store.database import Database
+from offbeat.store.journal import KeyRow
+
+HEAD_BYTES = 256
+"""A stream that is not finished is recognised by this many of its first bytes, or fewer if its first block had fewer."""
+
+
+def digest_of(body: bytes) -> bytes:
+    """What a whole body is recognised by."""
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
+class Digest:
+    """The same of a stream, and its first bytes."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.head = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Go on with *piece*."""
+        self._hash.update(piece)
+        if len(self.head) < HEAD_BYTES:
+            self.head += piece[: HEAD_BYTES - len(self.head)]
+
+    def whole(self) -> bytes:
+        """Of everything fed so far."""
+        return self._hash.digest()
+
+
+class Keys:
+    """What the store remembers of keys, and which are in use just now."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, key: str, not_before_ms: int) -> AsyncIterator[KeyRow | None]:
+        """What is remembered of *key*; a second request with it waits until the first is answered."""
+        lock, users = self._held.get(key, (asyncio.Lock(), 0))
+        self._held[key] = lock, users + 1
+        try:
+            async with lock:
+                rows = await self._database.read(
+                    "SELECT key, at_ms, digest, whole, lines_done, receipt FROM idempotency WHERE key = ? AND at_ms >= ?",
+                    (key, not_before_ms))
+                yield KeyRow(*rows[0][:3], bool(rows[0][3]), rows[0][4], rows[0][5].encode()) if rows else None
+        finally:
+            lock, users = self._held[key]
+            if users == 1:
+                del self._held[key]
+            else:
+                self._held[key] = lock, users - 1
+
+
+def answered(row: KeyRow, digest: bytes) -> Receipt:
+    """The answer that was given before. Raises IdempotencyKeyReused if it was to another body."""
+    if row.digest != digest:
+        raise IdempotencyKeyReused("this Idempotency-Key was used with another body; nothing of this one was stored",
+                                   hint="use a new key for each body", where={"header": "Idempotency-Key"})
+    return receipt_of(row)
+
+
+def receipt_of(row: KeyRow) -> Receipt:
+    """The receipt that a row remembers."""
+    d = orjson.loads(row.receipt)
+    errors = tuple(LineError(e["line"], e["code"], e["reason"]) for e in d["errors"])
+    return Receipt(d["accepted"], d["rejected"], errors, d["errors_omitted"], d["sequence"])
+
+
+def joined(before: Receipt | None, receipt: Receipt, errors_max: int) -> Receipt:
+    """Two parts of one answer as one."""
+    if before is None:
+        return receipt
+    errors = (before.errors + receipt.errors)[:errors_max]
+    rejected = before.rejected + receipt.rejected
+    return Receipt(before.accepted + receipt.accepted, rejected, errors, rejected - len(errors), max(before.sequence, receipt.sequence))

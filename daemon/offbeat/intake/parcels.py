@@ -1,0 +1,77 @@
+"""What travels from the door to the journal, and the bound on how much of it may."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from offbeat.errors import IntakeFull
+from offbeat.records import Decoded, Receipt
+from offbeat.store.journal import KeyRow
+from offbeat.wire.options import Options
+
+
+class Budget:
+    """Bytes between the door and the engine, bounded."""
+
+    def __init__(self, bytes_max: int, on_change: Callable[[int], None]) -> None:
+        self._bytes_max, self._on_change = bytes_max, on_change
+        self._room = asyncio.Event()
+        self.pending_bytes = 0
+
+    def take(self, count: int) -> None:
+        """Reserve *count* bytes. Raises IntakeFull, at once; a body larger than all there is may come alone."""
+        if self.pending_bytes and self.pending_bytes + count > self._bytes_max:
+            raise IntakeFull(f"{self.pending_bytes} bytes wait to be journaled, {self._bytes_max} may; nothing of this body was stored",
+                             hint="send it again after Retry-After", where={"pending_bytes": self.pending_bytes})
+        self._change(count)
+
+    async def take_when_free(self, count: int, timeout_s: float) -> None:
+        """Reserve *count* bytes, for a stream, which can wait: its sender stops sending meanwhile. Raises IntakeFull after *timeout_s*."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.pending_bytes and self.pending_bytes + count > self._bytes_max:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError:
+            pass
+        self.take(count)
+
+    def give(self, count: int) -> None:
+        """Return *count* bytes."""
+        self._change(-count)
+        self._room.set()
+
+    def _change(self, by: int) -> None:
+        self.pending_bytes += by
+        self._on_change(self.pending_bytes)
+
+
+@dataclass(slots=True)
+class Waiter:
+    """One body, or block of one, on its way; *taken* is told what became of it.
+
+    first_line  as ``wire.decode`` wants it, None for the beginning
+    done_lines  lines up to here are journaled already: a stream that is sent again
+    key_row     given the receipt, what to remember of the Idempotency-Key in the same transaction
+    """
+
+    body: bytes
+    options: Options
+    arrival_ms: int
+    first_line: int | None
+    done_lines: int
+    key_row: Callable[[Receipt], KeyRow] | None
+    taken: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Some bodies with equal options, decoded together."""
+
+    decoded: Decoded
+    waiters: list[Waiter]
+
+    @property
+    def body_bytes(self) -> int:
+        return sum(len(w.body) for w in self.waiters)

@@ -1,0 +1,103 @@
+"""The jobs' life: created and deleted through the journal, so that a replay does the same at the same place."""
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from offbeat.engine.engine import WATCH
+from offbeat.engine.entries import Job
+from offbeat.engine.views import job_totals
+from offbeat.errors import BadRequest, Conflict, NotFound
+from offbeat.intake.committer import Control
+from offbeat.records import JobInfo, JobSpec
+from offbeat.store.bucket_queries import Ask
+from offbeat_detectors import registry
+
+ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+OPEN_BUCKETS_MAX = 61
+JOBS_MAX = 64
+
+
+class Jobs:
+    """All jobs by number. *submit* journals an entry, *reached* waits until it has been applied."""
+
+    def __init__(self, known: list[Job], newest_number: int, submit: Callable[[Control], Awaitable[int]],
+                 reached: Callable[[int, float], Awaitable[None]], ask: Ask) -> None:
+        self.by_number = {job.number: job for job in known}
+        self._newest = newest_number
+        self._submit, self._reached, self._ask = submit, reached, ask
+        self._turn = asyncio.Lock()
+
+    def _of(self, id: str) -> Job:
+        for job in self.by_number.values():
+            if job.spec.id == id:
+                return job
+        raise NotFound(f"there is no job {id}", hint="GET /api/v1/jobs lists them", where={"job": id})
+
+    async def list(self) -> tuple[JobInfo, ...]:
+        """All jobs, oldest first."""
+        return tuple([await self._info(job) for job in self.by_number.values()])
+
+    async def get(self, id: str) -> JobInfo:
+        """One job. Raises NotFound."""
+        return await self._info(self._of(id))
+
+    async def _info(self, job: Job) -> JobInfo:
+        followed, events, late, records, size = await self._ask(lambda engine: job_totals(engine, job.number))
+        return JobInfo(job.spec, job.created_ms, followed, events, late, records, size)
+
+    async def create(self, spec: JobSpec) -> JobInfo:
+        """Begin a job. Raises BadRequest for a specification that cannot work, Conflict for an id that is taken."""
+        check(spec)
+        async with self._turn:
+            if any(job.spec.id == spec.id for job in self.by_number.values()):
+                raise Conflict(f"there is a job {spec.id} already", hint="delete it first, or choose another id", where={"job": spec.id})
+            if len(self.by_number) >= JOBS_MAX:
+                raise Conflict(f"there are {JOBS_MAX} jobs already", hint="delete one first")
+            number = self._newest + 1
+            control = Control("job_created", Job(number, spec, 0, 0))
+            seq = await self._submit(control)
+            made = control.done.result().body
+            assert isinstance(made, Job)
+            self._newest = number
+            self.by_number[number] = made
+        await self._reached(seq, 10.0)
+        return await self._info(made)
+
+    async def delete(self, id: str) -> None:
+        """End a job; its results go with it. Raises NotFound, and Conflict for the built-in job."""
+        async with self._turn:
+            job = self._of(id)
+            if job.number == WATCH:
+                raise Conflict("watch is built in and cannot be deleted", where={"job": id})
+            del self.by_number[job.number]
+            try:
+                seq = await self._submit(Control("job_deleted", job_deleted=job.number))
+            except BaseException:
+                self.by_number[job.number] = job
+                raise
+        await self._reached(seq, 10.0)
+
+
+def check(spec: JobSpec) -> None:
+    """Raise BadRequest if *spec* cannot work; says which field, and what was expected."""
+    def bad(field: str, message: str, hint: str = "") -> BadRequest:
+        return BadRequest(f"{field} {message}", hint=hint, where={"field": field})
+
+    if not ID.fullmatch(spec.id):
+        raise bad("id", f"is {spec.id!r}: expected 1 to 64 letters, digits, '.', '_' or '-'")
+    if spec.function != "value":
+        raise bad("function", f"is {spec.function!r}: expected value")
+    if not 1 <= spec.bucket_span_s <= 86_400:
+        raise bad("bucket_span_s", f"is {spec.bucket_span_s}: expected 1 to 86400")
+    if not 0 <= spec.latency_s <= (OPEN_BUCKETS_MAX - 1) * spec.bucket_span_s:
+        raise bad("latency_s", f"is {spec.latency_s}: expected 0 to {OPEN_BUCKETS_MAX - 1} bucket spans")
+    if not spec.sources or not spec.fields:
+        raise bad("sources" if not spec.sources else "fields", "is empty: expected at least one pattern")
+    try:
+        registry.create(spec.detector, 1, dict(spec.parameters))
+    except registry.UnknownDetector as e:
+        raise bad("detector", f"is {spec.detector!r}: {e}", getattr(e, "hint", "")) from e
+    except (registry.BadParameters, ValueError, TypeError) as e:
+        raise bad("parameters", f"do not fit {spec.detector}: {e}", getattr(e, "hint", "")) from e

@@ -1,0 +1,91 @@
+"""What is counted and timed, by name: every instrument of /metrics, once. The docs' table is docs/metrics.md."""
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+STEPS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Upper bounds of the histograms: from a tiny decode to a disk that hangs."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that says only when the process began
+
+
+class Metrics:
+    """The instruments of one daemon, in a registry of their own, so that two daemons in one process do not mix.
+
+    Each attribute has the name of its metric without the prefix ``offbeat_`` and, for counters, with ``_total``.
+    """
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.events_accepted_total = self._counter("events_accepted_total", "Events that were taken and are durable.")
+        self.lines_rejected_total = self._counter(
+            "lines_rejected_total", "Lines that were not taken, by reason.", "code"
+        )
+        self.bodies_total = self._counter(
+            "bodies_total", "Bodies of events that were read to their end, by format.", "format"
+        )
+        self.late_events_total = self._counter("late_events_total", "Events older than the oldest bucket still open.")
+        self.findings_total = self._counter("findings_total", "Records that the engine wrote.")
+        self.decode_seconds = self._histogram("decode_seconds", "Time to decode the bodies that were decoded together.")
+        self.commit_seconds = self._histogram(
+            "commit_seconds", "Time of one journal transaction, with its sync to disk."
+        )
+        self.apply_seconds = self._histogram("apply_seconds", "Time of the engine for one journal entry.")
+        self.checkpoint_seconds = self._histogram("checkpoint_seconds", "Time to freeze and write one shard.")
+        self.pending_bytes = self._gauge("pending_bytes", "Bytes between the door and the engine.")
+        self.journal_sequence = self._gauge("journal_sequence", "Number of the newest journal entry.")
+        self.applied_sequence = self._gauge(
+            "applied_sequence", "Number of the newest entry that the engine has applied."
+        )
+        self.sources = self._gauge("sources", "Sources known.")
+        self.series = self._gauge("series", "Series known.")
+        self.store_bytes = self._gauge("store_bytes", "Size of the database with its write-ahead log.")
+        self.stream_clients = self._gauge("stream_clients", "Clients that follow /api/v1/stream now.")
+        self.http_requests_total = self._counter(
+            "http_requests_total", "Requests answered, by route template; status 499: the client left first.",
+            "route", "method", "status")
+        self.http_request_seconds = self._histogram(
+            "http_request_seconds", "Time from the request's head to its answer; not of streams, which last.", "route")
+        self._answered: dict[tuple[str, str, int], Counter] = {}
+        self._timed: dict[str, Histogram] = {}
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(f"offbeat_{name}", about, labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str) -> Gauge:
+        return Gauge(f"offbeat_{name}", about, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, *labels: str) -> Histogram:
+        return Histogram(f"offbeat_{name}", about, labels, buckets=STEPS_S, registry=self.registry)
+
+    def answered(self, route: str, method: str, status: int, seconds: float | None) -> None:
+        """Count one answered request; *route* is a template, never a path; *seconds* None: not timed."""
+        method = method if method in METHODS else "other"
+        key = (route, method, status)
+        counter = self._answered.get(key)  # labels() validates and locks; the hot path pays for it once
+        if counter is None:
+            counter = self._answered[key] = self.http_requests_total.labels(route, method, str(status))
+        counter.inc()
+        if seconds is None:
+            return
+        timer = self._timed.get(route)
+        if timer is None:
+            timer = self._timed[route] = self.http_request_seconds.labels(route)
+        timer.observe(seconds)
+
+    def render(self) -> bytes:
+        """All instruments in the Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,112 @@
+"""Arrays to bytes and back, small: for the journal, checkpoints and chunks. Pure."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+import zstandard
+from numpy.typing import NDArray
+
+from offbeat.errors import OffbeatError
+
+
+class BadPack(OffbeatError):
+    """Bytes that are not what ``pack`` made: the file is damaged."""
+
+    code = "bad_pack"
+
+
+WIDTHS: tuple[np.dtype[Any], ...] = tuple(np.dtype(f"<i{width}") for width in (1, 2, 4, 8))
+_local = threading.local()  # zstd contexts are costly to make and not thread-safe
+
+
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    made: dict[int, zstandard.ZstdCompressor] = _local.__dict__.setdefault("compressors", {})
+    if level not in made:
+        made[level] = zstandard.ZstdCompressor(level=level, write_checksum=True)
+    return made[level]
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    if not hasattr(_local, "decompressor"):
+        _local.decompressor = zstandard.ZstdDecompressor()
+    made: zstandard.ZstdDecompressor = _local.decompressor
+    return made
+
+
+def _width(low: int, high: int) -> int:
+    """The fewest bytes of a signed integer that holds both; 8 if they are too far apart to say."""
+    for dtype in WIDTHS:
+        info = np.iinfo(dtype)
+        if info.min <= low and high <= info.max:
+            return dtype.itemsize
+    return 8
+
+
+def _pack_integers(flat: NDArray[Any]) -> tuple[str, bytes]:
+    """Whole numbers as they are or as differences, whichever is narrower, in the fewest bytes."""
+    wide = flat.astype("<i8", copy=False)
+    plain = _width(int(wide.min()), int(wide.max()))
+    if wide.size > 1 and plain > 1:
+        steps = np.diff(wide, prepend=np.int64(0))  # wraps around at worst, and back when summed
+        inner = steps[1:]
+        stepped = _width(int(inner.min()), int(inner.max()))
+        if stepped < plain:
+            return f"s{stepped}", wide[:1].tobytes() + inner.astype(f"<i{stepped}").tobytes()
+    return f"i{plain}", wide.astype(f"<i{plain}", copy=False).tobytes()
+
+
+def _unpack_integers(how: str, raw: memoryview, size: int) -> NDArray[np.int64]:
+    width = int(how[1:])
+    if how[0] == "i":
+        return np.frombuffer(raw, f"<i{width}", size).astype(np.int64)
+    steps = np.empty(size, np.int64)
+    steps[0] = np.frombuffer(raw, "<i8", 1)[0]
+    steps[1:] = np.frombuffer(raw[8:], f"<i{width}", size - 1)
+    return np.cumsum(steps)
+
+
+def pack(arrays: Mapping[str, NDArray[Any]], level: int = 1) -> bytes:
+    """*arrays* (numeric, any shape) as one compressed, checksummed value; *level* is zstd's.
+
+    Whole numbers are narrowed to the bytes that they need; floats keep every bit.
+    """
+    heads: list[tuple[str, str, list[int], str, int]] = []
+    parts: list[bytes] = []
+    for name, array in arrays.items():
+        flat = np.ascontiguousarray(array).reshape(-1)
+        if flat.size and flat.dtype.kind in "iub" and flat.dtype != np.uint64:
+            how, raw = _pack_integers(flat)
+        elif flat.dtype.kind == "f" and flat.size >= 64:  # equal exponents side by side compress; mixed bytes do not
+            how, raw = "x", flat.view(np.uint8).reshape(flat.size, flat.dtype.itemsize).T.tobytes()
+        else:
+            how, raw = "r", flat.tobytes()
+        heads.append((name, flat.dtype.str, list(array.shape), how, len(raw)))
+        parts.append(raw)
+    head = orjson.dumps(heads)
+    return _compressor(level).compress(b"".join([len(head).to_bytes(4, "little"), head, *parts]))
+
+
+def unpack(packed: bytes) -> dict[str, NDArray[Any]]:
+    """What ``pack`` was given: the same names, shapes, dtypes and bits. Raises BadPack for damaged bytes."""
+    try:
+        whole = memoryview(_decompressor().decompress(packed))
+        at = 4 + int.from_bytes(whole[:4], "little")
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, dtype, shape, how, length in orjson.loads(whole[4:at]):
+            raw, size = whole[at : at + length], int(np.prod(shape, dtype=np.int64))
+            at += length
+            if how == "r":
+                flat: NDArray[Any] = np.frombuffer(raw, dtype, size).copy()
+            elif how == "x":
+                width = np.dtype(dtype).itemsize
+                flat = np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(width, size).T).view(dtype).reshape(size)
+            else:
+                flat = _unpack_integers(how, raw, size).astype(dtype)
+            arrays[name] = flat.reshape(shape)
+        return arrays
+    except (zstandard.ZstdError, ValueError, TypeError, KeyError) as e:
+        raise BadPack(f"a packed value of {len(packed)} bytes cannot be read: {e}", hint="the database file is damaged") from e

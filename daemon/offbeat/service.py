@@ -1,0 +1,320 @@
+"""The only place that builds and joins the parts, and owns every task. Starts, serves, stops."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from offbeat import config as configuration
+from offbeat import systemd, wire
+from offbeat.applier import Applier
+from offbeat.broadcast import Broadcast
+from offbeat.clock import Clock, SystemClock
+from offbeat.config import Config
+from offbeat.engine.catalog import Catalog, Limits
+from offbeat.engine.engine import WATCH, Engine
+from offbeat.engine.entries import Job
+from offbeat.errors import BadConfig, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
+from offbeat.gateways import influx
+from offbeat.http.app import build_app, server_options
+from offbeat.http.parts import Parts
+from offbeat.intake import Intake
+from offbeat.intake.committer import Committer, Control
+from offbeat.intake.decoding import Decoding
+from offbeat.intake.parcels import Budget
+from offbeat.jobs import Jobs, check
+from offbeat.metrics import Metrics
+from offbeat.records import JobSpec
+from offbeat.store import journal
+from offbeat.store.checkpoints import restore_shards
+from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
+from offbeat.store.queries import DaemonDiagnosis, Limit
+from offbeat.store.results import Results
+from offbeat.store.retention import retire
+from offbeat_detectors.warm import warm_up
+
+log = logging.getLogger("offbeat")
+STOP_WITHIN_S = 10.0
+RETIRE_EVERY_S = 600.0
+PROBE_EVERY_S = 2.0
+SWITCH_INTERVAL_S = 0.001
+"""How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
+
+
+def version_of_program() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("offbeat")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+class Service:
+    """One daemon. Use ``running`` to build one; the attributes are its parts."""
+
+    def __init__(self, config: Config, clock: Clock, database: Database, config_path: Path | None) -> None:
+        self.config, self.clock, self.database = config, clock, database
+        self._config_path = config_path
+        self.metrics = Metrics()
+        self.started_ms = clock.now_ms()
+        self.stopping = False
+        engine = config.engine
+        self.catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, engine.shard_series))
+        self.engine = Engine(self.catalog, lag_max_ms=int(engine.live_lag_max_s * 1000), score_min=config.store.record_score_min)
+
+    async def recover(self) -> None:
+        """Bring the engine to where the journal ends: the catalog, the jobs, the checkpoints, then what came after them."""
+        await journal.load_catalog(self.database, self.catalog)
+        known = await journal.load_jobs(self.database)
+        for job in known:
+            self.engine.add_job(job)
+        await restore_shards(self.database, self.engine)
+        last = await journal.last_seq(self.database)
+        self.applier = Applier(self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome)
+        async for entry in journal.entries(self.database, 0):
+            self.applier.replayed(entry)
+        self.engine.seq = last
+        self.applier.begin(last)
+        newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")
+        self._join(known, int(newest[0][0]), last)
+
+    def _join(self, known: list[Job], newest_job: int, last_seq: int) -> None:
+        config, metrics = self.config, self.metrics
+        budget = Budget(config.ingest.pending_bytes_max, metrics.pending_bytes.set)
+        self.committer = Committer(
+            self.database, self.catalog, lambda: self.config, self.clock, metrics, last_seq,
+            feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)), release=budget.give)
+        self.decoding = Decoding(config.ingest.decode_threads, metrics, self.committer.put)
+        self.intake = Intake(self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer)
+        self.jobs = Jobs(known, newest_job, self.intake.submit, self.applier.reached, self.applier.ask)
+        self.broadcast = Broadcast(
+            self.database, self.catalog, lambda: self.jobs.by_number, self.applier.settle,
+            lambda: self.config.http.stream_clients_max, metrics.stream_clients.set)
+        self.results = Results(
+            self.database, self.catalog, lambda: self.jobs.by_number, self.applier.ask, self.applier.reached, self.describe,
+            self.clock, int(config.engine.live_lag_max_s * 1000))
+
+    def _on_outcome(self, outcome: Any) -> None:
+        self.broadcast.publish(outcome)
+
+    async def begin_watch(self) -> None:
+        """Create the built-in job if this is the first start."""
+        if WATCH in self.jobs.by_number:
+            return
+        watch = self.config.watch
+        await self.jobs.create(JobSpec(
+            "watch", "every numeric field of every source", "value", ("*",), ("*",), watch.bucket_span_s, watch.latency_s, watch.detector,
+            tuple(sorted(watch.parameters.items()))))
+
+    async def describe(self) -> DaemonDiagnosis:
+        """The daemon's own part of a diagnosis."""
+        counters = dict(await self.database.read("SELECT name, value FROM counter"))
+        engine, ingest = self.config.engine, self.config.ingest
+        limits = (
+            Limit("engine.sources_max", self.catalog.sources.count, engine.sources_max),
+            Limit("engine.series_max", self.catalog.series_count, engine.series_max),
+            Limit("engine.fields_max", self.catalog.fields.count, engine.fields_max),
+            Limit("ingest.pending_bytes_max", self.intake.pending_bytes, ingest.pending_bytes_max),
+            Limit("store.tail_readings_max", self.engine.tail.reading_count, self.config.store.tail_readings_max),
+            Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max))
+        return DaemonDiagnosis(
+            version_of_program(), self.started_ms, self.applier.applied, self.committer.seq, self.intake.pending_bytes,
+            not self.database.unwritable, self.database.unwritable, self.database.size_bytes(),
+            {name.removeprefix("rejected."): value for name, value in counters.items() if name.startswith("rejected.")}, limits)
+
+    def ready(self) -> str | None:
+        """None if events can be taken now, else why not."""
+        if self.stopping:
+            return "the daemon is stopping"
+        return f"the database cannot be written: {self.database.unwritable}" if self.database.unwritable else None
+
+    def parts(self) -> Parts:
+        """What the doors need."""
+        return Parts(self.intake, self.results, self.jobs, self.broadcast, lambda: self.config, self.ready, self.clock, self.metrics,
+                     version_of_program())
+
+    # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """Everything that runs as long as the daemon does."""
+        return [self.decoding.run(), self.committer.run(), self.applier.run(), self.applier.keep_findings_written(),
+                self.applier.keep_checkpoints_made(), self._tick(), self._retire(), self._probe()]
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self.config.engine.tick_s)
+            try:
+                await self.intake.submit(Control("tick"))
+            except StoreUnavailable:
+                log.warning("no tick: %s", self.database.unwritable)
+
+    async def _retire(self) -> None:
+        while True:
+            await asyncio.sleep(RETIRE_EVERY_S)
+            try:
+                gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
+                if gone:
+                    log.info("retention removed %d rows", gone)
+            except StoreUnavailable as e:
+                log.warning("retention waits: %s", e.message)
+
+    async def _probe(self) -> None:
+        was = ""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            now = await self.database.probe() if self.database.unwritable else ""
+            if now != was:
+                self.broadcast.say(status="store_unavailable" if now else "store_available", reason=now)
+                log.warning("the database cannot be written: %s", now) if now else log.warning("the database can be written again")
+            was = now
+            self.metrics.store_bytes.set(self.database.size_bytes())
+
+    def reload(self) -> None:
+        """Read the config file again; settings that need a restart keep their values, and are named."""
+        if self._config_path is None:
+            log.warning("there is no config file to read again")
+            return
+        try:
+            self.config = reloaded(self.config, configuration.load(self._config_path))
+            log.info("settings read again from %s", self._config_path)
+        except BadConfig as e:
+            log.error("the settings stay as they were: %s", e.message)
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what was acknowledged, write checkpoints."""
+        self.stopping = self.intake.closed = True
+        self.broadcast.close()
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S * 0.8):
+                await self.applier.drained(STOP_WITHIN_S * 0.5)
+                await self.applier.checkpoint_all()
+        except (TimeoutError, OffbeatError) as e:  # the journal has it all: the next start replays
+            log.warning("stopped without a last checkpoint: %s", e)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self.decoding.close()
+        self.committer.close()
+        self.applier.close()
+
+
+def reloaded(old: Config, new: Config) -> Config:
+    """*old* with those settings of *new* that a reload may change; the others are named in the log."""
+    from dataclasses import fields
+
+    sections = {}
+    for section in fields(old):
+        before, after = getattr(old, section.name), getattr(new, section.name)
+        changed = {f for f in fields(before) if getattr(before, f.name) != getattr(after, f.name)}
+        for f in changed:
+            if not f.metadata["reload"]:
+                log.warning("%s.%s needs a restart", section.name, f.name)
+        sections[section.name] = replace(before, **{f.name: getattr(after, f.name) for f in changed if f.metadata["reload"]})
+    return Config(**sections)
+
+
+@asynccontextmanager
+async def running(config: Config, *, clock: Clock | None = None, config_path: Path | None = None) -> AsyncIterator[Service]:
+    """A daemon without its doors: recovered, all tasks running; drained and checkpointed at the end.
+
+    Raises CannotStart.
+    """
+    state_dir = Path(config.store.state_dir)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(StateDirectory(state_dir))
+        prepare(state_dir / FILE_NAME)
+        service = Service(config, clock or SystemClock(), await stack.enter_async_context(Database(state_dir / FILE_NAME)), config_path)
+        check(JobSpec("watch", detector=config.watch.detector, parameters=tuple(config.watch.parameters.items()),
+                      bucket_span_s=config.watch.bucket_span_s, latency_s=config.watch.latency_s))
+        try:
+            await service.recover()
+        except OffbeatError as e:
+            raise StoreUnusable(f"{state_dir / FILE_NAME}: {e.message}", hint="restore a copy; the file was left as it is") from e
+        stack.callback(service.close)
+        async with asyncio.TaskGroup() as group:  # a task that fails takes the daemon down: what is journaled is safe, silence is not
+            tasks = [group.create_task(task) for task in service.tasks()]
+            try:
+                await service.begin_watch()
+                yield service
+                await service.stop()
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+@asynccontextmanager
+async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIterator[list[str]]:
+    """The doors of *service* open; gives the addresses as ``http://HOST:PORT``. *sockets* take the place of host and port."""
+    http = service.config.http
+    runner = web.AppRunner(build_app(service.parts(), influx.ROUTES), access_log=None, shutdown_timeout=1.0, **server_options())
+    await runner.setup()
+    try:
+        sites: list[web.BaseSite]
+        if sockets:
+            sites = [web.SockSite(runner, s) for s in sockets]
+        else:
+            sites = [web.TCPSite(runner, http.host, http.port, backlog=http.connections_max)]
+        try:
+            for site in sites:
+                await site.start()
+        except OSError as e:
+            raise CannotStart(f"cannot listen on {http.host}:{http.port}: {e.strerror}", hint="choose another one with --port",
+                              where={"host": http.host, "port": http.port}) from e
+        yield [_address(address) for address in runner.addresses]
+    finally:
+        await runner.cleanup()
+
+
+def _address(address: Any) -> str:
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(config: Config, *, config_path: Path | None) -> int:
+    """Run the daemon until SIGTERM or SIGINT; the process's exit status. Raises CannotStart."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    print("offbeat: preparing the kernels (the first time this takes some seconds)", file=sys.stderr, flush=True)
+    systemd.notify("STATUS=preparing the kernels")
+    warm_up()
+    wire.warm_up()
+    return asyncio.run(_serve(config, config_path))
+
+
+async def _serve(config: Config, config_path: Path | None) -> int:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    async with running(config, config_path=config_path) as service:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, service.reload)
+        async with listening(service, systemd.listen_sockets()) as addresses:
+            watchdog = asyncio.create_task(_watchdog())
+            print(f"offbeat {version_of_program()} is ready at {' and '.join(addresses)} (process {os.getpid()}, data in "
+                  f"{config.store.state_dir})", flush=True)
+            systemd.notify("READY=1\nSTATUS=listening")
+            await stop.wait()
+            systemd.notify("STOPPING=1\nSTATUS=writing checkpoints")
+            service.stopping = service.intake.closed = True
+            watchdog.cancel()
+    return 0
+
+
+async def _watchdog() -> None:
+    if (interval_s := systemd.watchdog_interval_s()) is None:
+        return
+    while True:
+        systemd.notify("WATCHDOG=1")
+        await asyncio.sleep(interval_s)

@@ -1,0 +1,84 @@
+"""Checkpoints: one shard in one transaction, its models and its tail together; and back."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from offbeat.engine.engine import Engine, Frozen
+from offbeat.packing import pack, unpack
+from offbeat.store.chunks import Chunk, chunks_of
+from offbeat.store.database import Database
+from offbeat.store.findings import Findings, keep_findings
+
+MODERATE_SCORE = 25.0
+"""A bucket of a source scored at least this counts as moderate in the job's own bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedShard:
+    """A frozen shard as bytes: what a checkpoint writes."""
+
+    shard: int
+    seq: int
+    parts: dict[str, bytes]
+    made_ms: int
+    chunks: list[Chunk]
+    job_rows: list[tuple[int, int, int, int, int, int, float, float, int]]
+
+
+def pack_shard(frozen: Frozen) -> PackedShard:
+    """*frozen* as bytes. Runs in the pool: most of it releases the interpreter lock."""
+    parts = {name: pack(state) for name, state in frozen.states.items()}
+    parts["members"] = pack({"sources": frozen.sources, "series": frozen.series})
+    tail = frozen.tail
+    if tail is None:
+        return PackedShard(frozen.shard, frozen.seq, parts, 0, [], [])
+    job_rows = []
+    for job in tail.closed:
+        rows = tail.all_closed(job)
+        starts, at = np.unique(rows[:, 1], return_inverse=True)
+        counts = np.zeros((starts.size, 4), np.int64)
+        peaks = np.zeros((starts.size, 2))
+        np.add.at(counts, at, np.column_stack([np.ones(at.size), rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64))
+        np.maximum.at(peaks, at, rows[:, 3:5])
+        job_rows += [(job, int(start), *count, *peak, tail.since_ms)
+                     for start, count, peak in zip(starts.tolist(), counts.tolist(), peaks.tolist(), strict=True)]
+    return PackedShard(frozen.shard, frozen.seq, parts, tail.since_ms, chunks_of(tail), job_rows)
+
+
+async def keep_shard(database: Database, packed: PackedShard, findings: Findings) -> None:
+    """Write one shard, and the findings made up to it, in one transaction. Raises StoreUnavailable."""
+    async with database.transaction() as db:
+        await keep_findings(db, findings)
+        await db.executemany(
+            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
+            [(packed.shard, packed.seq, part, body) for part, body in packed.parts.items()])
+        await db.executemany(
+            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(c.kind, c.job, packed.shard, packed.seq, c.part, c.low, c.high, c.start_ms, c.end_ms, c.rows, packed.made_ms, c.body) for c in packed.chunks])
+        await db.executemany(
+            "INSERT INTO job_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET source_count = source_count + excluded.source_count, "
+            "event_count = event_count + excluded.event_count, record_count = record_count + excluded.record_count, "
+            "moderate_count = moderate_count + excluded.moderate_count, novelty = max(novelty, excluded.novelty), "
+            "score = max(score, excluded.score), made_ms = max(made_ms, excluded.made_ms)", packed.job_rows)
+        await db.execute(
+            "INSERT INTO shard VALUES (?, ?, 0) ON CONFLICT DO UPDATE SET previous_seq = seq, seq = excluded.seq", (packed.shard, packed.seq))
+        await db.execute(
+            "DELETE FROM checkpoint WHERE shard = ?1 AND seq < (SELECT previous_seq FROM shard WHERE id = ?1)", (packed.shard,))
+
+
+async def restore_shards(database: Database, engine: Engine, *, previous: bool = False) -> None:
+    """Give *engine* the newest checkpoint of each shard, or the one before. The jobs must have been added. Raises BadPack."""
+    column = "previous_seq" if previous else "seq"
+    for shard, seq in await database.read(f"SELECT id, {column} FROM shard ORDER BY id"):
+        if seq:
+            engine.restore(await load_shard(database, shard, seq))
+
+
+async def load_shard(database: Database, shard: int, seq: int) -> Frozen:
+    """One checkpoint, without a tail. Raises BadPack."""
+    rows = await database.read("SELECT part, body FROM checkpoint WHERE shard = ? AND seq = ?", (shard, seq))
+    states = {part: unpack(body) for part, body in rows}
+    members = states.pop("members")
+    return Frozen(shard, seq, members["sources"], members["series"], states, None)

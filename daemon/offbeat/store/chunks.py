@@ -1,0 +1,101 @@
+"""Chunks: the tail of a shard as packed columns, sorted so that one series, or one source, is found without reading all."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine import buckets, rollups
+from offbeat.engine.tail import Readings, ShardTail
+from offbeat.packing import pack, unpack
+
+Kind = Literal["readings", "1m", "1h", "1d", "buckets"]
+ROWS_MAX = 32_768
+"""A chunk is decoded whole, so it stays small; a query of one series then costs about a millisecond a chunk."""
+LEVEL_ZSTD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One row of the table chunk. *low*, *high*: first and last series (readings, windows) or source (buckets)."""
+
+    kind: Kind
+    job: int
+    part: int
+    low: int
+    high: int
+    start_ms: int
+    end_ms: int
+    rows: int
+    body: bytes
+
+
+def chunks_of(tail: ShardTail) -> list[Chunk]:
+    """Everything of *tail* as chunks."""
+    series, time_ms, value = tail.all_readings()
+    order = np.lexsort((time_ms, series))
+    made = list(_cut("readings", 0, {"series": series[order], "time": time_ms[order], "value": value[order]}, "series", "time"))
+    windows = tail.all_windows()
+    for level, name in enumerate(rollups.LEVELS):
+        rows = windows[windows[:, rollups.LEVEL] == level]
+        if rows.shape[0]:
+            rows = rows[np.lexsort((rows[:, rollups.START], rows[:, rollups.SERIES]))]
+            made += _cut(name, 0, _window_columns(rows), "series", "start")  # type: ignore[arg-type]
+    for job in tail.closed:
+        rows = tail.all_closed(job)
+        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+        columns: dict[str, NDArray[Any]] = {
+            "source": rows[:, 0].astype(np.int32), "start": rows[:, 1].astype(np.int64), "count": rows[:, 2].astype(np.int64),
+            "novelty": rows[:, 3], "score": rows[:, 4], "records": rows[:, 5].astype(np.int64)}
+        made += _cut("buckets", job, columns, "source", "start")
+    return made
+
+
+def _window_columns(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {
+        "series": rows[:, rollups.SERIES].astype(np.int32), "start": rows[:, rollups.START].astype(np.int64),
+        "count": rows[:, rollups.COUNT].astype(np.int64)}
+    for name, at in (("sum", rollups.SUM), ("min", rollups.MIN), ("max", rollups.MAX), ("squares", rollups.SQUARES)):
+        columns[name] = rows[:, at]
+    for name, at in (("typical", rollups.TYPICAL), ("lower", rollups.LOWER), ("upper", rollups.UPPER)):
+        columns[name] = rows[:, at].astype(np.float32)  # for the eye
+    return columns
+
+
+def _cut(kind: Kind, job: int, columns: dict[str, NDArray[Any]], key: str, time: str) -> Iterator[Chunk]:
+    """*columns*, sorted by *key* and *time*, in chunks of at most ROWS_MAX rows."""
+    total = columns[key].size
+    for part, first in enumerate(range(0, total, ROWS_MAX)):
+        piece = {name: column[first : first + ROWS_MAX] for name, column in columns.items()}
+        keys, times = piece[key], piece[time]
+        yield Chunk(kind, job, part, int(keys[0]), int(keys[-1]), int(times.min()), int(times.max()), keys.size, pack(piece, LEVEL_ZSTD))
+
+
+def readings_of(body: bytes, series: NDArray[np.int32], start_ms: int, end_ms: int) -> Readings:
+    """The readings of *series* (sorted) in [start_ms, end_ms) of a readings chunk."""
+    a = unpack(body)
+    rows = np.isin(a["series"], series) & (a["time"] >= start_ms) & (a["time"] < end_ms)
+    return a["series"][rows], a["time"][rows], a["value"][rows]
+
+
+def windows_of(body: bytes, level: int) -> NDArray[np.float64]:
+    """All rows of a chunk of windows, (m, rollups.ROW)."""
+    a = unpack(body)
+    rows = np.empty((a["series"].size, rollups.ROW))
+    rows[:, rollups.LEVEL] = level
+    for name, at in (("series", rollups.SERIES), ("start", rollups.START), ("count", rollups.COUNT), ("sum", rollups.SUM), ("min", rollups.MIN),
+                     ("max", rollups.MAX), ("squares", rollups.SQUARES), ("typical", rollups.TYPICAL), ("lower", rollups.LOWER), ("upper", rollups.UPPER)):
+        rows[:, at] = a[name]
+    return rows
+
+
+def buckets_of(body: bytes) -> NDArray[np.float64]:
+    """All rows of a chunk of buckets, (m, buckets.ROW)."""
+    a = unpack(body)
+    rows = np.empty((a["source"].size, buckets.ROW))
+    for at, name in enumerate(("source", "start", "count", "novelty", "score", "records")):
+        rows[:, at] = a[name]
+    return rows

@@ -1,0 +1,176 @@
+"""The one file: opened, locked, migrated; one connection that writes, a few that read."""
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from offbeat.errors import CannotStart, StateDirectoryInUse, StoreUnavailable, StoreUnusable
+from offbeat.store.schema import APPLICATION_ID, MIGRATIONS
+
+FILE_NAME = "offbeat.sqlite"
+READERS = 3
+UNWRITABLE = ("full", "readonly", "read-only", "disk i/o", "unable to open", "i/o error")
+
+
+class StateDirectory:
+    """The state directory, held by this process alone as long as the context lasts.
+
+    Raises StateDirectoryInUse if another process holds it, CannotStart if it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path / "offbeat.lock", "a+")  # noqa: SIM115: held until __exit__
+        except OSError as e:
+            raise CannotStart(f"cannot write to the state directory {self.path}: {e.strerror}",
+                              hint="choose another one with --state-dir", where={"path": str(self.path)}) from e
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise StateDirectoryInUse(
+                f"another daemon (process {holder}) uses the state directory {self.path}",
+                hint="stop it, or choose another directory with --state-dir", where={"path": str(self.path), "process": holder}) from e
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def prepare(path: Path) -> None:
+    """Create or migrate the file at *path*, and see that it is whole enough to use.
+
+    Raises StoreUnusable for a file that is corrupt, foreign, locked or newer than this program; such a file is left as it was.
+    """
+    def unusable(message: str, hint: str = "the file was left as it is") -> StoreUnusable:
+        return StoreUnusable(f"{path}: {message}", hint=hint, where={"path": str(path)})
+
+    fresh = not path.exists() or path.stat().st_size == 0
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+    except sqlite3.Error as e:
+        raise unusable(f"cannot be opened: {e}") from e
+    try:
+        if not fresh:
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise unusable("is a database, but not one of Offbeat", "move it away or choose another --state-dir")
+            problem = db.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < QUICK_CHECK_BYTES else "ok"
+            if problem != "ok":
+                raise unusable(f"is damaged: {problem.splitlines()[-1]}", "restore a copy; the file was left as it is")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise unusable(f"was written by a newer Offbeat (schema {version}, this one knows {len(MIGRATIONS)})",
+                           "upgrade Offbeat; the file was left as it is")
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        db.execute("PRAGMA journal_mode=WAL")
+        for number in range(version, len(MIGRATIONS)):
+            db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA application_id={APPLICATION_ID}; "
+                             f"PRAGMA user_version={number + 1}; COMMIT;")
+    except sqlite3.DatabaseError as e:
+        said = str(e).lower()
+        if "locked" in said:
+            raise unusable("is locked by another program", "close whatever has it open") from e
+        if any(word in said for word in UNWRITABLE):
+            raise unusable(f"cannot be written: {e}", "free some space or mend the permissions") from e
+        raise unusable(f"is damaged or no database: {e}", "restore a copy; the file was left as it is") from e
+    finally:
+        db.close()
+
+
+QUICK_CHECK_BYTES = 64 * 1024 * 1024  # a larger file is not read whole at each start; damage shows when it is met
+
+
+class Database:
+    """The open file. Use as a context; ``prepare`` must have been called on the path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unwritable = ""  # why the last transaction failed, empty if it did not
+        self._turn = asyncio.Lock()
+        self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._all: list[aiosqlite.Connection] = []
+
+    async def __aenter__(self) -> Database:
+        self._writer = await self._connect(f"file:{_quoted(self.path)}")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16384", "journal_size_limit=67108864"):
+            await self._writer.execute(f"PRAGMA {pragma}")
+        for _ in range(READERS):
+            self._free.put_nowait(await self._connect(f"file:{_quoted(self.path)}?mode=ro"))
+        self._mover = await self._connect(f"file:{_quoted(self.path)}")
+        return self
+
+    async def _connect(self, uri: str) -> aiosqlite.Connection:
+        db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10.0)
+        self._all.append(db)
+        return db
+
+    async def __aexit__(self, *_: object) -> None:
+        for db in self._all:
+            await db.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+        """One transaction of the one writer: all of it or, on any error or cancellation, nothing.
+
+        Raises StoreUnavailable if the file cannot be written now; it is tried anew with each transaction.
+        """
+        async with self._turn:
+            db = self._writer
+            try:
+                await db.execute("BEGIN IMMEDIATE")
+                yield db
+                await db.execute("COMMIT")
+            except BaseException as e:
+                await asyncio.shield(db.rollback())  # does nothing where COMMIT was faster
+                if isinstance(e, sqlite3.OperationalError | sqlite3.DatabaseError):
+                    self.unwritable = str(e)
+                    raise StoreUnavailable(f"the database cannot be written: {e}; nothing was stored",
+                                           hint="free some space or mend the file's permissions; Offbeat goes on by itself") from e
+                raise
+            self.unwritable = ""
+
+    async def read(self, sql: str, parameters: Iterable[Any] = ()) -> list[Any]:
+        """All rows of a query, read from a connection of its own."""
+        db = await self._free.get()
+        try:
+            return list(await db.execute_fetchall(sql, parameters))
+        finally:
+            self._free.put_nowait(db)
+
+    async def move_log(self) -> None:
+        """Move the write-ahead log into the file, without holding up the writer."""
+        await self._mover.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+
+    async def probe(self) -> str:
+        """Try to write: empty if that works, else why it does not."""
+        try:
+            async with self.transaction() as db:
+                await db.execute("INSERT INTO counter VALUES ('probe', 1) ON CONFLICT DO UPDATE SET value = value + 1")
+        except StoreUnavailable:
+            pass
+        return self.unwritable
+
+    def size_bytes(self) -> int:
+        """The size of the file and its log on disk."""
+        return sum(p.stat().st_size for p in (self.path, Path(f"{self.path}-wal")) if p.exists())
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,65 @@
+"""Findings as rows: records, and buckets that hold one. Written often, idempotent, before the checkpoint that passes them."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import aiosqlite
+
+from offbeat.engine.outcome import BucketChange, Finding, Outcome
+
+KEEP_RECORD = """INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+ time_ms = excluded.time_ms, actual = excluded.actual, typical = excluded.typical, lower = excluded.lower, upper = excluded.upper,
+ novelty = excluded.novelty, probability = excluded.probability, score = excluded.score, seq = excluded.seq, ordinal = excluded.ordinal
+ WHERE excluded.score > score"""
+KEEP_BUCKET = """INSERT INTO finding_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+ event_count = excluded.event_count, record_count = excluded.record_count, novelty = excluded.novelty, score = excluded.score,
+ seq = excluded.seq, ordinal = excluded.ordinal WHERE (excluded.seq, excluded.ordinal) >= (seq, ordinal)"""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Findings that wait to be written, the newest of each bucket only."""
+
+    records: dict[tuple[int, int, int], Finding] = field(default_factory=dict)
+    buckets: dict[tuple[int, int, int], BucketChange] = field(default_factory=dict)
+    upto: int = 0
+
+    def add(self, outcome: Outcome, seq: int) -> None:
+        """Take what entry *seq* gave."""
+        for f in outcome.findings:
+            held = self.records.get((f.job, f.series, f.bucket_ms))
+            if held is None or f.score > held.score:
+                self.records[f.job, f.series, f.bucket_ms] = f
+        for b in outcome.changes:
+            self.buckets[b.job, b.source, b.start_ms] = b
+        self.upto = seq
+
+    def joined(self, later: Findings) -> Findings:
+        """These, and what came *later*."""
+        for key, f in later.records.items():
+            held = self.records.get(key)
+            if held is None or f.score > held.score:
+                self.records[key] = f
+        self.buckets |= later.buckets
+        self.upto = max(self.upto, later.upto)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.buckets)
+
+
+def _stored(x: float) -> float | None:
+    return None if math.isnan(x) else x
+
+
+async def keep_findings(db: aiosqlite.Connection, findings: Findings) -> None:
+    """Write *findings* in the open transaction; a record kept before keeps its higher score."""
+    if findings.records:
+        await db.executemany(KEEP_RECORD, [
+            (f.job, f.series, f.bucket_ms, f.source, f.time_ms, f.actual, _stored(f.typical), _stored(f.lower), _stored(f.upper),
+             f.novelty, _stored(f.probability), f.score, f.seq, f.ordinal, f.at_ms) for f in findings.records.values()])
+    if findings.buckets:
+        await db.executemany(KEEP_BUCKET, [
+            (b.job, b.source, b.start_ms, b.event_count, b.record_count, b.novelty, b.score, b.seq, b.ordinal, b.at_ms)
+            for b in findings.buckets.values()])

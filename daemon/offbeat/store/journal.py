@@ -1,0 +1,152 @@
+"""The journal and the catalog on disk: groups of entries in, entries in order out, the oldest pruned."""
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+
+from offbeat.engine.catalog import Catalog, Mark
+from offbeat.engine.entries import Entry, Job, unpack_block
+from offbeat.records import JobSpec, RejectedLine, Strings
+from offbeat.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """What is remembered of an Idempotency-Key.
+
+    digest      of all the bytes if *whole*, else of the first block
+    lines_done  of a stream that is not finished: lines up to here are journaled
+    receipt     as JSON: the answer, or what it would be so far
+    """
+
+    key: str
+    at_ms: int
+    digest: bytes
+    whole: bool
+    lines_done: int
+    receipt: bytes
+
+
+@dataclass(slots=True)
+class Group:
+    """What one transaction makes durable: entries, and everything that must be remembered with them.
+
+    entries  (seq, kind, at_ms, packed body or None)    rejected  (arrived_ms, format, line)
+    """
+
+    entries: list[tuple[int, str, int, bytes | None]] = field(default_factory=list)
+    sources: list[tuple[int, str, int]] = field(default_factory=list)
+    fields: list[tuple[int, str]] = field(default_factory=list)
+    series: list[tuple[int, int, int]] = field(default_factory=list)
+    rejected: list[tuple[int, str, RejectedLine]] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+    keys: list[KeyRow] = field(default_factory=list)
+    job_created: Job | None = None
+    job_deleted: int | None = None
+
+    def add_names(self, catalog: Catalog, since: Mark) -> None:
+        """Take what *catalog* was given since the mark."""
+        if catalog.sources.count > since.sources:
+            names = catalog.sources.texts(since.sources)
+            shards = catalog.source_shard[since.sources : catalog.sources.count].tolist()
+            self.sources += zip(range(since.sources, catalog.sources.count), names, shards, strict=True)
+        if catalog.fields.count > since.fields:
+            self.fields += enumerate(catalog.fields.texts(since.fields), since.fields)
+        if catalog.series_count > since.series:
+            mine = slice(since.series, catalog.series_count)
+            self.series += zip(range(since.series, catalog.series_count), catalog.series_source[mine].tolist(),
+                               catalog.series_field[mine].tolist(), strict=True)
+
+
+async def commit(database: Database, group: Group, quarantine_max: int) -> None:
+    """Make *group* durable in one transaction. Raises StoreUnavailable; then nothing of it is stored."""
+    async with database.transaction() as db:
+        for sql, rows in (
+            ("INSERT INTO source (id, name, shard) VALUES (?, ?, ?)", group.sources),
+            ("INSERT INTO field VALUES (?, ?)", group.fields),
+            ("INSERT INTO series VALUES (?, ?, ?)", group.series),
+            ("INSERT INTO journal VALUES (?, ?, ?, ?)", group.entries),
+            ("INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value", list(group.counters.items())),
+            ("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
+             [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys]),
+            ("INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
+             [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected]),
+        ):
+            if rows:
+                await db.executemany(sql, rows)
+        if group.rejected:
+            await db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantine_max,))
+        if group.job_created is not None:
+            job = group.job_created
+            await db.execute("INSERT INTO job VALUES (?, ?, ?, ?, ?)",
+                             (job.number, job.spec.id, spec_json(job.spec), job.created_ms, job.created_seq))
+        if group.job_deleted is not None:
+            await db.execute("DELETE FROM job WHERE number = ?", (group.job_deleted,))
+
+
+def spec_json(spec: JobSpec) -> str:
+    """*spec* as the store keeps it."""
+    return orjson.dumps({
+        "id": spec.id, "description": spec.description, "function": spec.function, "sources": spec.sources, "fields": spec.fields,
+        "bucket_span_s": spec.bucket_span_s, "latency_s": spec.latency_s, "detector": spec.detector, "parameters": dict(spec.parameters),
+    }).decode()
+
+
+def spec_of(text: str) -> JobSpec:
+    """The job that ``spec_json`` was given."""
+    d = orjson.loads(text)
+    return JobSpec(d["id"], d["description"], d["function"], tuple(d["sources"]), tuple(d["fields"]), d["bucket_span_s"],
+                   d["latency_s"], d["detector"], tuple(sorted(d["parameters"].items())))
+
+
+async def load_catalog(database: Database, catalog: Catalog) -> None:
+    """Fill the empty *catalog* with all names of the store."""
+    sources = await database.read("SELECT name, shard FROM source ORDER BY id")
+    fields = await database.read("SELECT name FROM field ORDER BY id")
+    series = await database.read("SELECT source, field FROM series ORDER BY id")
+    pairs = np.array(series, np.int32).reshape(-1, 2)
+    catalog.load(Strings.of(name for name, _ in sources), np.array([shard for _, shard in sources], np.int32),
+                 Strings.of(name for (name,) in fields), pairs[:, 0], pairs[:, 1])
+
+
+async def load_jobs(database: Database) -> list[Job]:
+    """All jobs that were not deleted, oldest first."""
+    rows = await database.read("SELECT number, spec, created_ms, created_seq FROM job ORDER BY number")
+    return [Job(number, spec_of(spec), created_ms, created_seq) for number, spec, created_ms, created_seq in rows]
+
+
+async def last_seq(database: Database) -> int:
+    """The number of the newest entry that ever was; 0 before the first."""
+    rows = await database.read("SELECT max((SELECT coalesce(max(seq), 0) FROM journal), (SELECT coalesce(max(seq), 0) FROM shard), "
+                               "(SELECT coalesce(max(value), 0) FROM counter WHERE name = 'pruned_seq'))")
+    return int(rows[0][0])
+
+
+async def entries(database: Database, after: int, page: int = 64) -> AsyncIterator[Entry]:
+    """The entries after *after*, in order. A job_created entry that was deleted since comes without a body and does nothing."""
+    jobs = {job.created_seq: job for job in await load_jobs(database)}
+    while rows := await database.read("SELECT seq, kind, at_ms, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (after, page)):
+        for seq, kind, at_ms, body in rows:
+            match kind:
+                case "data":
+                    yield Entry(seq, kind, at_ms, unpack_block(body))
+                case "tick":
+                    yield Entry(seq, kind, at_ms, None)
+                case "job_created" if seq in jobs:
+                    yield Entry(seq, kind, at_ms, jobs[seq])
+                case "job_deleted":
+                    yield Entry(seq, kind, at_ms, int(body))
+        after = rows[-1][0]
+
+
+async def prune(database: Database, upto: int) -> None:
+    """Delete entries up to *upto*, some at a time, so that nobody waits long."""
+    while True:
+        async with database.transaction() as db:
+            await db.execute("INSERT INTO counter VALUES ('pruned_seq', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)", (upto,))
+            cursor = await db.execute("DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE seq <= ? ORDER BY seq LIMIT 256)", (upto,))
+            if cursor.rowcount < 256:
+                return

@@ -1,0 +1,215 @@
+"""What can be asked of the results, as data: one frozen question and one frozen row a kind. See docs/api.md."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Order = Literal["time", "-time", "-score"]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows of a longer list; *next_cursor* asks for the ones after, None at the end."""
+
+    rows: tuple[Row, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketQuery:
+    """Which buckets: *start_ms* inclusive, *end_ms* exclusive, None for no bound; no sources means all."""
+
+    job: str = "watch"
+    scope: Literal["source", "job"] = "source"
+    sources: tuple[str, ...] = ()
+    start_ms: int | None = None
+    end_ms: int | None = None
+    min_score: float | None = None
+    order: Order = "time"
+    limit: int = 100
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket of one source (or, with scope job, of the whole job: *source* is None)."""
+
+    job: str
+    source: str | None
+    start_ms: int
+    bucket_span_s: int
+    event_count: int
+    record_count: int
+    novelty: float
+    score: float
+    interim: bool
+    source_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Which records; as BucketQuery, times are those of the bucket's start."""
+
+    job: str = "watch"
+    sources: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    start_ms: int | None = None
+    end_ms: int | None = None
+    min_score: float | None = None
+    order: Order = "time"
+    limit: int = 100
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One finding. *probability*, *typical*, *lower*, *upper* are NaN where the detector gave none."""
+
+    id: str
+    job: str
+    detector: int
+    function: str
+    source: str
+    field: str
+    bucket_start_ms: int
+    bucket_span_s: int
+    time_ms: int
+    actual: float
+    typical: float
+    lower: float
+    upper: float
+    novelty: float
+    probability: float
+    score: float
+    explain: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """One series of a source."""
+
+    field: str
+    reading_count: int
+    last_value: float
+    last_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """A source as the catalog and the engine know it; *series* and *metadata* only where one source was asked for."""
+
+    source: str
+    series_count: int
+    event_count: int
+    late_count: int
+    first_event_ms: int
+    last_event_ms: int
+    last_arrival_ms: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    series: tuple[SeriesInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsQuery:
+    """Readings of one source; *level* None chooses the finest that fits *width* points."""
+
+    source: str
+    fields: tuple[str, ...] = ()
+    start_ms: int | None = None
+    end_ms: int | None = None
+    width: int = 1000
+    level: Literal["raw", "1m", "1h", "1d"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesReadings:
+    """Readings of one series in time order.
+
+    columns  name → (n,) array: ``value`` for raw; ``count``, ``sum``, ``min``, ``max``, ``mean``, ``sum_of_squares`` for a rollup
+    band     ``time_ms``, ``typical``, ``lower``, ``upper``: (m,) arrays
+    """
+
+    field: str
+    level: str
+    downsampled: bool
+    reading_count: int
+    time_ms: NDArray[np.int64]
+    columns: Mapping[str, NDArray[Any]]
+    band: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDiagnosis:
+    """Why a job says something, or nothing, of a series."""
+
+    job: str
+    field: str
+    warmup_left: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDiagnosis:
+    """What the daemon knows of one source's arrival; *silent_for_s* by the daemon's clock."""
+
+    source: str
+    last_event_ms: int
+    last_arrival_ms: int
+    lag_s: float
+    silent_for_s: float
+    live: bool
+    event_count: int
+    late_count: int
+    series: tuple[SeriesDiagnosis, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much of a bound is used."""
+
+    name: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonDiagnosis:
+    """The daemon's own state."""
+
+    version: str
+    started_ms: int
+    applied_sequence: int
+    journal_sequence: int
+    pending_bytes: int
+    writable: bool
+    unwritable_reason: str
+    store_bytes: int
+    rejected: Mapping[str, int]
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedLine:
+    """One rejected line as kept."""
+
+    id: int
+    arrived_ms: int
+    format: str
+    line: int
+    code: str
+    reason: str
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of /stream. *id* is ``<journal sequence>-<ordinal in it>``; a status has no id (it is not kept)."""
+
+    id: str | None
+    kind: Literal["record", "bucket", "status"]
+    body: Record | Bucket | Mapping[str, Any]

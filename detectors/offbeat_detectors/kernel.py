@@ -1,0 +1,14 @@
+"""How hot loops are compiled: one decorator, so that every kernel releases the interpreter lock, is cached, and rounds the same everywhere."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel(function: F) -> F:
+    """*function* compiled on its first call. No fast-math: the same input gives the same bits, whatever the batch."""
+    return cast(F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
