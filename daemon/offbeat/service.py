@@ -17,14 +17,15 @@ from typing import Any
 from aiohttp import web
 
 from offbeat import config as configuration
-from offbeat import systemd, wire
+from offbeat import systemd, verification, wire
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
-from offbeat.engine.entries import Job
+from offbeat.engine.entries import Job, Settings
+from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat.errors import BadConfig, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.gateways import influx
 from offbeat.http.app import build_app, server_options
@@ -42,6 +43,7 @@ from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
+from offbeat.verification import VerifyReport
 from offbeat_detectors.warm import warm_up
 
 log = logging.getLogger("offbeat")
@@ -69,16 +71,10 @@ class Service:
         self.metrics = Metrics()
         self.started_ms = clock.now_ms()
         self.stopping = False
-        engine = config.engine
-        self.catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, engine.shard_series))
-        self.engine = Engine(self.catalog, lag_max_ms=int(engine.live_lag_max_s * 1000), score_min=config.store.record_score_min)
-
     async def recover(self) -> None:
         """Bring the engine to where the journal ends: the catalog, the jobs, the checkpoints, then what came after them."""
-        await journal.load_catalog(self.database, self.catalog)
-        known = await journal.load_jobs(self.database)
-        for job in known:
-            self.engine.add_job(job)
+        self.engine = await assembled(self.database, self.config)
+        self.catalog = self.engine.catalog
         await restore_shards(self.database, self.engine)
         last = await journal.last_seq(self.database)
         self.applier = Applier(self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome)
@@ -87,7 +83,7 @@ class Service:
         self.engine.seq = last
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")
-        self._join(known, int(newest[0][0]), last)
+        self._join([state.job for state in self.engine.jobs.values()], int(newest[0][0]), last)
 
     def _join(self, known: list[Job], newest_job: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
@@ -108,8 +104,11 @@ class Service:
     def _on_outcome(self, outcome: Any) -> None:
         self.broadcast.publish(outcome)
 
-    async def begin_watch(self) -> None:
-        """Create the built-in job if this is the first start."""
+    async def begin(self) -> None:
+        """Journal the settings if they changed, and create the built-in job if this is the first start."""
+        settings = Settings(int(self.config.engine.live_lag_max_s * 1000), self.config.store.record_score_min)
+        if settings != self.engine.settings:
+            await self.intake.submit(Control("settings", settings=settings))
         if WATCH in self.jobs.by_number:
             return
         watch = self.config.watch
@@ -209,6 +208,22 @@ class Service:
         self.applier.close()
 
 
+async def assembled(database: Database, config: Config) -> Engine:
+    """An engine with the catalog, the jobs and the first settings of the store; no checkpoint restored, nothing replayed."""
+    engine = config.engine
+    catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, engine.shard_series))
+    await journal.load_catalog(database, catalog)
+    made = Engine(catalog)
+    for job in await journal.load_jobs(database):
+        made.add_job(job)
+    # Entries of the journal bring later settings along; those that were pruned hold from its beginning.
+    first = (await database.read("SELECT coalesce(min(seq), 1 << 62) FROM journal"))[0][0]
+    for seq, settings in (await journal.load_settings(database)).items():
+        if seq < first:
+            made.settings = settings
+    return made
+
+
 def reloaded(old: Config, new: Config) -> Config:
     """*old* with those settings of *new* that a reload may change; the others are named in the log."""
     from dataclasses import fields
@@ -245,7 +260,7 @@ async def running(config: Config, *, clock: Clock | None = None, config_path: Pa
         async with asyncio.TaskGroup() as group:  # a task that fails takes the daemon down: what is journaled is safe, silence is not
             tasks = [group.create_task(task) for task in service.tasks()]
             try:
-                await service.begin_watch()
+                await service.begin()
                 yield service
                 await service.stop()
             finally:
@@ -290,8 +305,14 @@ def serve(config: Config, *, config_path: Path | None) -> int:
     print("offbeat: preparing the kernels (the first time this takes some seconds)", file=sys.stderr, flush=True)
     systemd.notify("STATUS=preparing the kernels")
     warm_up()
-    wire.warm_up()
+    warm_up_engine()
+    getattr(wire, "warm_up", lambda: None)()
     return asyncio.run(_serve(config, config_path))
+
+
+def verify(state_dir: Path) -> VerifyReport:
+    """Replay what the journal still holds and compare it with the store. Raises CannotStart."""
+    return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config())))
 
 
 async def _serve(config: Config, config_path: Path | None) -> int:

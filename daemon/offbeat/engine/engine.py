@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offbeat.engine import rollups
 from offbeat.engine.catalog import Catalog
-from offbeat.engine.entries import Block, Entry, Job
+from offbeat.engine.entries import Block, Entry, Job, Settings
 from offbeat.engine.job import JobState
 from offbeat.engine.ledger import Ledger, note_events, note_readings
 from offbeat.engine.outcome import NOTHING, BucketChange, Finding, Outcome
@@ -34,16 +34,13 @@ class Frozen:
 
 
 class Engine:
-    """A pure function of the journal. One thread uses it.
+    """A pure function of the journal. One thread uses it. It has room for what the catalog may hold, or holds already."""
 
-    lag_max_ms  a source whose lag is larger is back-filling: ticks leave it alone
-    score_min   findings below are no records
-    """
-
-    def __init__(self, catalog: Catalog, *, lag_max_ms: int, score_min: float) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._sources_max, self._series_max = catalog.limits.sources, catalog.limits.series
-        self._lag_max_ms, self._score_min = lag_max_ms, score_min
+        self._sources_max = max(catalog.limits.sources, catalog.sources.count)
+        self._series_max = max(catalog.limits.series, catalog.series_count)
+        self.settings = Settings()
         self.ledger = Ledger(self._sources_max, self._series_max)
         self.tail = Tail()
         self.jobs: dict[int, JobState] = {}
@@ -54,7 +51,7 @@ class Engine:
 
     def add_job(self, job: Job) -> None:
         """Begin a job; entries after ``job.created_seq`` are its own."""
-        self.jobs[job.number] = JobState(job, self._sources_max, self._series_max, self._score_min, self.name_of)
+        self.jobs[job.number] = JobState(job, self._sources_max, self._series_max, self.name_of)
 
     def name_of(self, series: int) -> tuple[str, str]:
         """Source and field of a series."""
@@ -74,6 +71,8 @@ class Engine:
         elif isinstance(entry.body, Job):
             if entry.body.number not in self.jobs:
                 self.add_job(entry.body)
+        elif isinstance(entry.body, Settings):
+            self.settings = entry.body
         elif isinstance(entry.body, int):
             self.jobs.pop(entry.body, None)
         else:
@@ -93,7 +92,7 @@ class Engine:
         for job in self.jobs.values():
             if seq <= job.job.created_seq:
                 continue
-            judged = job.judge(block, seq, at_ms)
+            judged = job.judge(block, seq, at_ms, self.settings.score_min)
             late += judged.late_count
             found += [finding for _, finding in judged.findings]
             if judged.closed.shape[0]:
@@ -124,7 +123,7 @@ class Engine:
         for job in self.jobs.values():
             if entry.seq <= job.job.created_seq:
                 continue
-            closed, changes = job.tick(entry.at_ms, self._lag_max_ms, self.ledger.sources, count, taking_part, entry.seq)
+            closed, changes = job.tick(entry.at_ms, self.settings.lag_max_ms, self.ledger.sources, count, taking_part, entry.seq)
             found += changes
             for shard in np.unique(self.catalog.source_shard[closed[:, 0].astype(np.int64)]):
                 self.tail.touch(int(shard), entry.seq, entry.at_ms)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from offbeat.packing import pack, unpack
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings
 
-Kind = Literal["data", "tick", "job_created", "job_deleted"]
+Kind = Literal["data", "tick", "job_created", "job_deleted", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,28 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings that results depend on. They are journaled, for a replay must not depend on today's config.
+
+    lag_max_ms  a source whose lag is larger is back-filling: ticks leave it alone
+    score_min   findings below are no records
+    """
+
+    lag_max_ms: int = 900_000
+    score_min: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry. *at_ms* is the wall clock when it was journaled: for data the time of arrival, for a tick what it says.
 
-    body  a Block for data, a Job for job_created, the job's number for job_deleted, None for a tick
+    body  a Block for data, a Job for job_created, the job's number for job_deleted, Settings for settings, None for a tick
     """
 
     seq: int
     kind: Kind
     at_ms: int
-    body: Block | Job | int | None
+    body: Block | Job | int | Settings | None
 
 
 def pack_block(block: Block) -> bytes:

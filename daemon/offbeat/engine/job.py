@@ -36,7 +36,7 @@ class Judged:
 class JobState:
     """The state of one job in columns by source and by series. See ``buckets`` for what each column holds."""
 
-    def __init__(self, job: Job, sources_max: int, series_max: int, score_min: float, name_of: Callable[[int], tuple[str, str]]) -> None:
+    def __init__(self, job: Job, sources_max: int, series_max: int, name_of: Callable[[int], tuple[str, str]]) -> None:
         spec = job.spec
         self.job = job
         self.span_ms, self.latency_ms = spec.bucket_span_s * 1000, spec.latency_s * 1000
@@ -45,7 +45,6 @@ class JobState:
         self.followed = np.zeros(series_max, np.int8)
         self._known = 0  # series up to here have been compared with the patterns
         self._name_of = name_of
-        self._score_min = score_min
         open_max = -(-self.latency_ms // self.span_ms) + 1
         self._latest = np.zeros(sources_max, np.int64)
         self.frontier = np.zeros(sources_max, np.int64)
@@ -53,7 +52,7 @@ class JobState:
         self.counters = np.zeros((sources_max, 3), np.int64)
         self._best = np.zeros((series_max, open_max, 2))
 
-    def judge(self, block: Block, seq: int, at_ms: int) -> Judged:
+    def judge(self, block: Block, seq: int, at_ms: int, score_min: float) -> Judged:
         """Route, score, learn and count the events of *block*."""
         self._follow(block)
         n, p = block.size, block.series.size
@@ -74,7 +73,7 @@ class JobState:
         found, found_bucket = np.empty(q, np.int64), np.empty((q, buckets.ROW))
         closed_count, found_count = accumulate(
             block.source, block.time_ms, row_state, rows, series, opinions.novelty, score,
-            self.span_ms, self.latency_ms, self._score_min,
+            self.span_ms, self.latency_ms, score_min,
             self.frontier, self.opened, self._best, self.counters, closed, closed_row, found, found_bucket)
         closed = closed[:closed_count].copy()
         findings = self._outcome(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.engine.catalog import Catalog, rows_of
-from offbeat.engine.entries import Block, Entry, Job, pack_block
+from offbeat.engine.entries import Block, Entry, Job, Settings, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
 from offbeat.intake.parcels import Parcel, Waiter
 from offbeat.metrics import Metrics
@@ -28,11 +28,12 @@ REASON_SERIES_LIMIT = "it would begin a new series, and there are as many as eng
 
 @dataclass(slots=True)
 class Control:
-    """An entry that is not data: a tick, a job that begins or ends."""
+    """An entry that is not data: a tick, a job that begins or ends, settings."""
 
     kind: str
     job: Job | None = None
     job_deleted: int | None = None
+    settings: Settings | None = None
     done: asyncio.Future[Entry] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -148,13 +149,15 @@ class Committer:
 
     def _prepare_control(self, control: Control, seq: int, at_ms: int, prepared: Prepared) -> None:
         group, body = prepared.group, None
-        entry_body: Job | int | None = None
+        entry_body: Job | int | Settings | None = None
         if control.job is not None:
             entry_body = Job(control.job.number, control.job.spec, at_ms, seq)
             group.job_created, body = entry_body, journal.spec_json(control.job.spec).encode()
         elif control.job_deleted is not None:
             entry_body = group.job_deleted = control.job_deleted
             body = str(control.job_deleted).encode()
+        elif control.settings is not None:
+            entry_body, group.settings = control.settings, (seq, control.settings)
         group.entries.append((seq, control.kind, at_ms, body))
         entry = Entry(seq, control.kind, at_ms, entry_body)  # type: ignore[arg-type]
         prepared.entries.append((entry, 0))

@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import orjson
 
 from offbeat.engine.catalog import Catalog, Mark
-from offbeat.engine.entries import Entry, Job, unpack_block
+from offbeat.engine.entries import Entry, Job, Settings, unpack_block
 from offbeat.records import JobSpec, RejectedLine, Strings
 from offbeat.store.database import Database
 
@@ -46,6 +46,7 @@ class Group:
     keys: list[KeyRow] = field(default_factory=list)
     job_created: Job | None = None
     job_deleted: int | None = None
+    settings: tuple[int, Settings] | None = None
 
     def add_names(self, catalog: Catalog, since: Mark) -> None:
         """Take what *catalog* was given since the mark."""
@@ -85,6 +86,8 @@ async def commit(database: Database, group: Group, quarantine_max: int) -> None:
                              (job.number, job.spec.id, spec_json(job.spec), job.created_ms, job.created_seq))
         if group.job_deleted is not None:
             await db.execute("DELETE FROM job WHERE number = ?", (group.job_deleted,))
+        if group.settings is not None:
+            await db.execute("INSERT INTO settings VALUES (?, ?)", (group.settings[0], orjson.dumps(asdict(group.settings[1])).decode()))
 
 
 def spec_json(spec: JobSpec) -> str:
@@ -118,6 +121,11 @@ async def load_jobs(database: Database) -> list[Job]:
     return [Job(number, spec_of(spec), created_ms, created_seq) for number, spec, created_ms, created_seq in rows]
 
 
+async def load_settings(database: Database) -> dict[int, Settings]:
+    """All settings that ever held, by the entry from which on."""
+    return {seq: Settings(**orjson.loads(body)) for seq, body in await database.read("SELECT seq, body FROM settings ORDER BY seq")}
+
+
 async def last_seq(database: Database) -> int:
     """The number of the newest entry that ever was; 0 before the first."""
     rows = await database.read("SELECT max((SELECT coalesce(max(seq), 0) FROM journal), (SELECT coalesce(max(seq), 0) FROM shard), "
@@ -126,8 +134,9 @@ async def last_seq(database: Database) -> int:
 
 
 async def entries(database: Database, after: int, page: int = 64) -> AsyncIterator[Entry]:
-    """The entries after *after*, in order. A job_created entry that was deleted since comes without a body and does nothing."""
+    """The entries after *after*, in order. One that created a job that was deleted since comes as if it deleted that."""
     jobs = {job.created_seq: job for job in await load_jobs(database)}
+    settings = await load_settings(database)
     while rows := await database.read("SELECT seq, kind, at_ms, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (after, page)):
         for seq, kind, at_ms, body in rows:
             match kind:
@@ -135,10 +144,12 @@ async def entries(database: Database, after: int, page: int = 64) -> AsyncIterat
                     yield Entry(seq, kind, at_ms, unpack_block(body))
                 case "tick":
                     yield Entry(seq, kind, at_ms, None)
+                case "settings":
+                    yield Entry(seq, kind, at_ms, settings[seq])
                 case "job_created" if seq in jobs:
                     yield Entry(seq, kind, at_ms, jobs[seq])
-                case "job_deleted":
-                    yield Entry(seq, kind, at_ms, int(body))
+                case _:
+                    yield Entry(seq, "job_deleted", at_ms, int(body) if kind == "job_deleted" else -1)
         after = rows[-1][0]
 
 

@@ -8,6 +8,9 @@ MIGRATIONS: tuple[str, ...] = (
     -- The journal: everything that changes the engine's state, in order.
     CREATE TABLE journal (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at_ms INTEGER NOT NULL, body BLOB);
 
+    -- Settings that results depend on, by the entry that brought them; they outlive it.
+    CREATE TABLE settings (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
+
     -- The catalog: numbers are given once, in order of first sight, in the transaction of the entry that first uses them.
     CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, shard INTEGER NOT NULL, metadata TEXT NOT NULL DEFAULT '{}');
     CREATE TABLE field (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);

@@ -1,0 +1,6 @@
+"""Foreign protocols, one folder each: its routes and its translation, nothing else."""
+from offbeat.gateways import influx
+from offbeat.http.route import Route
+
+GATEWAYS: tuple[Route, ...] = (*influx.ROUTES,)
+"""The routes of all gateways."""

@@ -1,0 +1,1 @@
+"""Our own API: one decision a request. No parsing of events, no database, no engine."""

@@ -1,0 +1,119 @@
+"""The doors joined: the routes in one application, and the one place that turns what was raised into an answer."""
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
+
+from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
+from offbeat.http import docs, events, health, jobs, openapi, results, stream
+from offbeat.http.documents import answer
+from offbeat.http.parameters import listed, nearest
+from offbeat.http.parts import Parts
+from offbeat.http.refusals import Internal
+from offbeat.http.route import Route
+
+Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+API: tuple[Route, ...] = (*events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES, *health.ROUTES, *docs.ROUTES)
+LEFT = 499
+"""What is counted as the status where the client left before its answer."""
+
+log = logging.getLogger(__name__)
+
+
+def build_app(parts: Parts, gateways: tuple[Route, ...] = ()) -> web.Application:
+    """All doors over *parts*, those of the *gateways* as well.
+
+    It is served with ``server_options``: an aiohttp server unpacks bodies by itself otherwise.
+    """
+    routes = (*API, *gateways)
+    app = web.Application()
+    registered: dict[web.AbstractRoute, Route] = {}
+    for route in routes:
+        path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)  # aiohttp's own pattern takes no braces; a name may
+        registered[app.router.add_route(route.method, path, route.bound(parts), expect_handler=_asks_later)] = route
+    app.middlewares.append(_answering(parts, registered))
+    app[docs.OPENAPI] = openapi.document(routes, parts.version)
+    return app
+
+
+def server_options() -> dict[str, Any]:
+    """The keyword arguments of ``web.AppRunner`` that the doors rely on.
+
+    The intake unpacks bodies, under its own bounds. A client that leaves does not cancel its handler: a body that is
+    already whole is counted.
+    """
+    return {"auto_decompress": False, "handler_cancellation": False}
+
+
+async def _asks_later(request: web.Request) -> None:
+    """Leave a sender that expects 100-continue waiting: it is asked for its body when that is read (route.chunks)."""
+
+
+def _answering(parts: Parts, registered: Mapping[web.AbstractRoute, Route]) -> Middleware:
+    by_path = {route.path: route for route in registered.values()}
+    paths = [route.path for route in registered.values() if route.listed]
+
+    @web.middleware
+    async def answering(request: web.Request, handler: Answering) -> web.StreamResponse:
+        """Answer every request, whatever was raised, in the form of its route, and count it."""
+        began = perf_counter()
+        route = registered.get(request.match_info.route)
+        status = LEFT
+        try:
+            try:
+                response = await handler(request)
+            except Exception as e:
+                if isinstance(e, ConnectionError) and _left(request):
+                    return web.Response(status=LEFT)  # nobody reads it; raised, it would be logged as a failure
+                refused = _refusal(e, request, paths)
+                if request.writer.output_size > 0:  # the answer has begun: all that can be done is to break it off
+                    if request.transport is not None:
+                        request.transport.abort()
+                    return web.Response(status=LEFT)
+                form = (route or by_path.get(request.path, API[0])).as_refused
+                response = answer(form(refused), refused.status, {**refused.headers, **_allowed(e)})
+                if hdrs.EXPECT in request.headers:  # whether the body will follow, nobody knows
+                    response.force_close()
+            status = response.status
+            return response
+        finally:
+            seconds = perf_counter() - began if route is None or route.timed else None
+            parts.metrics.answered(route.path if route else "unmatched", request.method, status, seconds)
+
+    return answering
+
+
+def _left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _allowed(raised: Exception) -> Mapping[str, str]:
+    return {"Allow": raised.headers["Allow"]} if isinstance(raised, web.HTTPMethodNotAllowed) else {}
+
+
+def _refusal(raised: Exception, request: web.Request, paths: list[str]) -> Refused:
+    """What *raised* means to the sender. What nobody expected is logged here and nowhere else."""
+    match raised:
+        case Refused():
+            return raised
+        case web.HTTPNotFound():
+            return NotFound(
+                f"there is nothing at {request.path:.200}",
+                hint=nearest(request.path[:200], paths),
+                where={"path": request.path[:200]},
+            )
+        case web.HTTPMethodNotAllowed():
+            allowed = listed(tuple(sorted(raised.allowed_methods)))
+            return MethodNotAllowed(f"{request.method} is not a method of {request.path:.200}: expected {allowed}")
+        case web.RequestPayloadError() | HttpProcessingError():
+            return BadBody(f"the body broke off or is not well-formed HTTP: {raised}")
+    log.error("%s %s failed", request.method, request.path, exc_info=raised)
+    return Internal("something that should not happen did; it is in the daemon's log")

@@ -1,0 +1,110 @@
+"""What the doors need of the rest, as forms: the real parts are built and joined by the service."""
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from offbeat.clock import Clock
+from offbeat.config import Config
+from offbeat.metrics import Metrics
+from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.queries import (
+    Bucket,
+    BucketQuery,
+    DaemonDiagnosis,
+    Page,
+    QuarantinedLine,
+    ReadingsQuery,
+    Record,
+    RecordQuery,
+    SeriesReadings,
+    SourceDiagnosis,
+    SourceInfo,
+    StreamEvent,
+)
+from offbeat.wire.options import Options
+
+
+class Intake(Protocol):
+    """The bounded way in."""
+
+    async def receive(self, chunks: AsyncIterator[bytes], options: Options, *,
+                      encoding: str, length: int | None, key: str | None) -> Receipt:
+        """Take one body; what the receipt counts is durable. Raises a Refused; what *chunks* raises passes through."""
+        ...
+
+
+class Results(Protocol):
+    """What was found, as it can be asked for."""
+
+    async def reached(self, sequence: int, timeout_s: float) -> None:
+        """Return once answers include journal entry *sequence*; a Refused after *timeout_s*."""
+        ...
+
+    async def buckets(self, query: BucketQuery) -> Page[Bucket]: ...
+    async def records(self, query: RecordQuery) -> Page[Record]: ...
+    async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]: ...
+
+    async def source(self, name: str) -> SourceInfo:
+        """One source with its metadata and series, or NotFound."""
+        ...
+
+    async def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
+        """Replace the metadata of a source, or NotFound."""
+        ...
+
+    async def readings(self, query: ReadingsQuery) -> tuple[SeriesReadings, ...]: ...
+    async def quarantine(self, code: str | None, limit: int, cursor: str | None) -> Page[QuarantinedLine]: ...
+
+    async def diagnosis(self, sources: tuple[str, ...], limit: int,
+                        cursor: str | None) -> tuple[DaemonDiagnosis, Page[SourceDiagnosis]]: ...
+
+
+class Jobs(Protocol):
+    """The jobs and their life."""
+
+    async def list(self) -> tuple[JobInfo, ...]: ...
+    async def get(self, id: str) -> JobInfo: ...
+
+    async def create(self, spec: JobSpec) -> JobInfo:
+        """A new job; Conflict if the id is taken, BadRequest for an unknown detector or a bad parameter of it."""
+        ...
+
+    async def delete(self, id: str) -> None:
+        """Delete a job; NotFound, or Conflict for the built-in one."""
+        ...
+
+
+class Stream(Protocol):
+    """What happens, as it happens."""
+
+    def follow(self, *, job: str | None, sources: tuple[str, ...], min_score: float, kinds: frozenset[str],
+               last_event_id: str | None) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
+        """Events from now, or from the one after *last_event_id*; the iterator ends when the daemon stops.
+
+        Entering raises TooManyClients, or BadRequest for an id that was never given.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that a handler may use.
+
+    config            the current settings; a reload may change them between two calls
+    ready             None if events can be taken now, else the reason why not
+    keepalive_s       a stream that says nothing for this long gets a comment line
+    """
+
+    intake: Intake
+    results: Results
+    jobs: Jobs
+    stream: Stream
+    config: Callable[[], Config]
+    ready: Callable[[], str | None]
+    clock: Clock
+    metrics: Metrics
+    version: str
+    keepalive_s: float = 15.0

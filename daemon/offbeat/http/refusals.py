@@ -1,0 +1,21 @@
+"""Refusals that only a door can know of: it is not ready, or something broke behind it."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from offbeat.errors import Refused
+
+
+class NotReady(Refused):
+    """The daemon lives but takes no events now."""
+
+    code = "not_ready"
+    status = 503
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class Internal(Refused):
+    """Something that should not happen did; what it was is in the daemon's log, not here."""
+
+    code = "internal"
+    status = 500

@@ -1,0 +1,139 @@
+"""A route as one value: what is registered, read, refused and documented comes from it. Knows no particular route."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+
+from offbeat.errors import BadBody, BadRequest, BodyTimeout, BodyTooLarge, Refused, UnsupportedMedia
+from offbeat.http.parameters import Asked, Parameters, Schema
+from offbeat.http.parts import Parts
+
+Handler = Callable[[web.Request, Parts, Asked], Awaitable[web.StreamResponse]]
+
+JSON = "application/json"
+SEQUENCE_WAIT_S = 10.0
+DOCUMENT_BYTES_MAX = 256 * 1024
+"""Largest JSON document that a request may bring where no events are meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a body holds, as the OpenAPI document says it: its media types, schema and one example."""
+
+    about: str
+    schema: Schema | None = None
+    example: Any = None
+    media: tuple[str, ...] = (JSON,)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A request header that a route reads."""
+
+    name: str
+    about: str
+    schema: Schema
+
+
+def as_document(refused: Refused) -> Mapping[str, Any]:
+    """The one error document of our own API."""
+    return refused.as_dict()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One method of one path. The handler's docstring is its description.
+
+    answers     what each status below 400 brings
+    refusals    what may be refused, besides bad parameters
+    as_refused  the document of a refusal; a gateway has its own
+    reads       the handler is given the query, read; else it reads the query itself
+    timed       its time is measured; that of a stream says nothing
+    listed      part of the API; else a page or its files, for a browser
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    tag: str
+    answers: Mapping[int, Content]
+    parameters: Parameters = field(default_factory=Parameters.of)
+    headers: tuple[Header, ...] = ()
+    body: tuple[Content, ...] = ()
+    refusals: tuple[type[Refused], ...] = ()
+    as_refused: Callable[[Refused], Mapping[str, Any]] = as_document
+    refused_schema: str = "Error"
+    reads: bool = True
+    timed: bool = True
+    listed: bool = True
+
+    def bound(self, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The handler as aiohttp calls it."""
+        if not self.reads:
+            async def answer_unread(request: web.Request) -> web.StreamResponse:
+                return await self.handler(request, parts, {})
+            return answer_unread
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            asked = self.parameters.read(request.query, parts.config())
+            sequence = asked.pop("sequence", None)
+            if sequence is not None:
+                await parts.results.reached(sequence, SEQUENCE_WAIT_S)
+            return await self.handler(request, parts, asked)
+        return answer
+
+
+def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it arrives.
+
+    A sender that waits to be asked for it (Expect: 100-continue) is asked when it is first read.
+    """
+    if hdrs.EXPECT in request.headers:
+        return _asked_for(request)
+    return request.content.iter_any()
+
+
+async def _asked_for(request: web.Request) -> AsyncIterator[bytes]:
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
+    async for chunk in request.content.iter_any():
+        yield chunk
+
+
+async def read_document(request: web.Request, parts: Parts) -> dict[str, Any]:
+    """The JSON object in the body of *request*.
+
+    Raises BadBody, BodyTooLarge, BodyTimeout, UnsupportedMedia, BadRequest.
+    """
+    if request.content_type not in (JSON, "application/octet-stream", "application/x-www-form-urlencoded"):
+        raise UnsupportedMedia(
+            f"Content-Type is {request.content_type}: expected {JSON}", where={"header": "Content-Type"}
+        )
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMedia(
+            f"Content-Encoding is {encoding}: expected none for this document", where={"header": "Content-Encoding"}
+        )
+    body = bytearray()
+    wait_s = parts.config().http.body_timeout_s
+    try:
+        async with asyncio.timeout(wait_s):
+            async for chunk in chunks(request):
+                body += chunk
+                if len(body) > DOCUMENT_BYTES_MAX:
+                    raise BodyTooLarge(f"the document is larger than {DOCUMENT_BYTES_MAX} bytes; nothing was changed")
+    except TimeoutError:
+        raise BodyTimeout(f"the document did not arrive within {wait_s:g} seconds; nothing was changed") from None
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as e:
+        raise BadBody(f"the body is not JSON: {e}; nothing was changed", where={"byte": e.pos}) from None
+    if not isinstance(document, dict):
+        raise BadRequest("the body is not an object of JSON; nothing was changed")
+    return document

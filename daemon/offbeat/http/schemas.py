@@ -1,0 +1,199 @@
+"""The documents of the API as JSON Schema, each under its name. Pure data, for the OpenAPI document and the tests."""
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+FLAG: Schema = {"type": "boolean"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+ANY_OBJECT: Schema = {"type": "object", "additionalProperties": True}
+SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 100}
+
+
+def listing(items: Schema) -> Schema:
+    """A list of *items*."""
+    return {"type": "array", "items": items}
+
+
+def named(name: str) -> Schema:
+    """The schema of that name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def document(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:
+    """An object of just these properties, all there but the *optional*."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def paged(name: str, row: str) -> Schema:
+    """A list of rows under *name*, and where it goes on."""
+    return document({name: listing(named(row)), "next_cursor": {"type": ["string", "null"]}})
+
+
+REFUSAL: Schema = {"code": TEXT, "message": TEXT, "hint": TEXT, "where": ANY_OBJECT}
+RECEIPT: Schema = {
+    "accepted": WHOLE,
+    "rejected": WHOLE,
+    "errors": listing(named("LineError")),
+    "errors_omitted": WHOLE,
+    "sequence": WHOLE,
+}
+SOURCE: Schema = {
+    "source": TEXT, "series_count": WHOLE, "event_count": WHOLE, "late_count": WHOLE,
+    "first_event": TIME, "last_event": TIME, "last_arrival": TIME,
+}
+JOB: Schema = {
+    "id": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "description": TEXT,
+    "function": {"type": "string", "enum": ["value"]},
+    "sources": listing(TEXT),
+    "fields": listing(TEXT),
+    "bucket_span_s": {"type": "integer", "minimum": 1, "maximum": 86_400},
+    "latency_s": {"type": "integer", "minimum": 0},
+    "detector": TEXT,
+    "parameters": ANY_OBJECT,
+}
+ROLLUP: Schema = {
+    "count": listing(WHOLE),
+    **{name: listing(NUMBER_OR_NULL) for name in ("sum", "min", "max", "mean", "sum_of_squares")},
+}
+RECORD: Schema = {
+    "id": TEXT,
+    "job": TEXT,
+    "detector": WHOLE,
+    "function": TEXT,
+    "source": TEXT,
+    "field": TEXT,
+    "bucket_start": TIME,
+    "bucket_span_s": WHOLE,
+    "time": TIME,
+    "actual": NUMBER,
+    "typical": NUMBER_OR_NULL,
+    "lower": NUMBER_OR_NULL,
+    "upper": NUMBER_OR_NULL,
+    "novelty": NUMBER_OR_NULL,
+    "probability": NUMBER_OR_NULL,
+    "score": SCORE,
+    "explain": ANY_OBJECT,
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": document({"error": document(REFUSAL)}),
+    "NoGoodLine": document({**RECEIPT, "error": document(REFUSAL)}),
+    "LineError": document({"line": WHOLE, "code": TEXT, "reason": TEXT}),
+    "Receipt": document(RECEIPT),
+    "Bucket": document(
+        {
+            "job": TEXT,
+            "source": TEXT,
+            "source_count": WHOLE,
+            "start": TIME,
+            "bucket_span_s": WHOLE,
+            "event_count": WHOLE,
+            "record_count": WHOLE,
+            "novelty": NUMBER_OR_NULL,
+            "score": SCORE,
+            "interim": FLAG,
+        },
+        optional=("source", "source_count"),
+    ),
+    "Buckets": paged("buckets", "Bucket"),
+    "Record": document(RECORD, optional=("explain",)),
+    "Records": paged("records", "Record"),
+    "Source": document(SOURCE),
+    "Sources": paged("sources", "Source"),
+    "Series": document({"field": TEXT, "reading_count": WHOLE, "last_value": NUMBER_OR_NULL, "last_time": TIME}),
+    "SourceInFull": document({**SOURCE, "metadata": ANY_OBJECT, "series": listing(named("Series"))}),
+    "Metadata": document({"metadata": ANY_OBJECT}),
+    "Band": document(
+        {"time": listing(TIME), **{name: listing(NUMBER_OR_NULL) for name in ("typical", "lower", "upper")}}
+    ),
+    "SeriesReadings": document(
+        {
+            "field": TEXT,
+            "level": {"type": "string", "enum": ["raw", "1m", "1h", "1d"]},
+            "downsampled": FLAG,
+            "reading_count": WHOLE,
+            "time": listing(TIME),
+            "value": listing(NUMBER_OR_NULL),
+            **ROLLUP,
+            "band": named("Band"),
+        },
+        optional=("value", *ROLLUP),
+    ),
+    "Readings": document({"source": TEXT, "series": listing(named("SeriesReadings"))}),
+    "JobSpec": document(JOB, optional=tuple(name for name in JOB if name != "id")),
+    "Job": document(
+        {
+            **JOB,
+            "state": {"type": "string", "enum": ["open"]},
+            "created": TIME,
+            "series_count": WHOLE,
+            "event_count": WHOLE,
+            "late_count": WHOLE,
+            "record_count": WHOLE,
+            "bytes_per_series": WHOLE,
+        }
+    ),
+    "Jobs": paged("jobs", "Job"),
+    "Limit": document({"name": TEXT, "used": WHOLE, "limit": WHOLE}),
+    "Daemon": document(
+        {
+            "version": TEXT,
+            "started": TIME,
+            "applied_sequence": WHOLE,
+            "journal_sequence": WHOLE,
+            "pending_bytes": WHOLE,
+            "writable": FLAG,
+            "unwritable_reason": TEXT,
+            "store_bytes": WHOLE,
+            "rejected": {"type": "object", "additionalProperties": WHOLE},
+            "limits": listing(named("Limit")),
+        }
+    ),
+    "SeriesDiagnosis": document({"job": TEXT, "field": TEXT, "warmup_left": WHOLE, "says": TEXT}),
+    "SourceDiagnosis": document(
+        {
+            "source": TEXT,
+            "last_event": TIME,
+            "last_arrival": TIME,
+            "lag_s": NUMBER,
+            "silent_for_s": NUMBER,
+            "live": FLAG,
+            "event_count": WHOLE,
+            "late_count": WHOLE,
+            "series": listing(named("SeriesDiagnosis")),
+        }
+    ),
+    "Diagnosis": document(
+        {
+            "daemon": named("Daemon"),
+            "sources": listing(named("SourceDiagnosis")),
+            "next_cursor": {"type": ["string", "null"]},
+        }
+    ),
+    "RejectedLine": document(
+        {"id": WHOLE, "arrived": TIME, "format": TEXT, "line": WHOLE, "code": TEXT, "reason": TEXT, "start": TEXT}
+    ),
+    "Quarantine": paged("rejected", "RejectedLine"),
+    "Status": document({"status": TEXT}),
+    "InfluxError": document({"code": TEXT, "message": TEXT}),
+    "InfluxV1Error": document({"error": TEXT}),
+    "InfluxHealth": document(
+        {
+            "name": TEXT,
+            "message": TEXT,
+            "status": {"type": "string", "enum": ["pass", "fail"]},
+            "checks": listing(ANY_OBJECT),
+            "version": TEXT,
+            "commit": TEXT,
+        }
+    ),
+    "InfluxVersion": document({"version": TEXT}),
+}

@@ -1,0 +1,237 @@
+"""Tables that grow while bodies are scanned: arrays, doubled when full, that scanners fill and plain Python can add to.
+
+Nothing here reads a format. A scanner that finds no room notes what it wants in ``counts``, is called again after
+``Builder.grow`` and goes on with the same line. The arrays are few and plain because a kernel passes each on by value.
+"""
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.interning import hash_span
+from offbeat.records import Strings, Table
+from offbeat.wire.fields import Event
+from offbeat.wire.inlining import step
+
+SOURCES, FIELDS, TEXT_FIELDS, TEXTS, KEYS, HEADS, HEAD_SOURCES, SHAPES = range(8)
+"""The kinds of names: four of the table, and those that scanners keep for themselves. counts[kind] names are known."""
+NAMES, ARENA, ROWS, POINTS, TEXT_POINTS, SERIAL, WANTED, WANTED_ROOM, COUNTS_SIZE = range(8, 17)
+"""More places in ``counts``: names of all kinds, bytes of them, events, values, text values; lines tried; what has no room, how much."""
+HASH, START, STOP, KIND, NUMBER, NOTES = range(6)
+"""Columns of ``names``; scanners note what they like from NOTES on, where -1 is nothing."""
+NAMES_COLUMNS = NOTES + 8
+ROW_SOURCE, ROW_TIME, ROW_LINE = range(3)
+POINT_ROW, POINT_FIELD = range(2)
+TEXT_ROW, TEXT_FIELD, TEXT_CODE = range(3)
+
+
+class Arrays(NamedTuple):
+    """All that a scanner writes to, in the order of its arguments.
+
+    counts       (COUNTS_SIZE,) int64       how much of the others is in use
+    slots        (2^k,) int32               hash table with open addressing: name + 1, 0 is free
+    names        (c, NAMES_COLUMNS) int64   each text of each kind once; its bytes are arena[START:STOP]
+    arena        (b,) uint8
+    rows         (n, 3) int64               source, time_ms, line
+    points       (p, 2) int64               row, field
+    values       (p,) float64
+    text_points  (t, 3) int64               row, field, text
+    """
+
+    counts: NDArray[np.int64]
+    slots: NDArray[np.int32]
+    names: NDArray[np.int64]
+    arena: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    points: NDArray[np.int64]
+    values: NDArray[np.float64]
+    text_points: NDArray[np.int64]
+
+
+@step
+def intern(
+    kind: int, data: NDArray[np.uint8], start: int, stop: int,
+    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+) -> int:
+    """The row in *names* of the text data[start:stop] of a kind; -1 if it is new and there is no room."""
+    h = np.int64(hash_span(data, start, stop)) ^ kind
+    mask = slots.size - 1
+    at = h & mask
+    size = stop - start
+    while True:
+        n = np.int64(slots[at]) - 1
+        if n < 0:
+            break
+        if names[n, HASH] == h and names[n, KIND] == kind and names[n, STOP] - names[n, START] == size:
+            a = names[n, START]
+            same = True
+            for j in range(size):
+                if arena[a + j] != data[start + j]:
+                    same = False
+                    break
+            if same:
+                return n
+        at = (at + 1) & mask
+    n = counts[NAMES]
+    a = counts[ARENA]
+    if n >= names.shape[0]:
+        counts[WANTED] = NAMES
+        counts[WANTED_ROOM] = 1
+        return -1
+    if a + size > arena.size:
+        counts[WANTED] = ARENA
+        counts[WANTED_ROOM] = size
+        return -1
+    for j in range(size):
+        arena[a + j] = data[start + j]
+    names[n, HASH] = h
+    names[n, START] = a
+    names[n, STOP] = a + size
+    names[n, KIND] = kind
+    names[n, NUMBER] = counts[kind]
+    for j in range(NOTES, NAMES_COLUMNS):
+        names[n, j] = -1
+    slots[at] = n + 1
+    counts[kind] += 1
+    counts[NAMES] = n + 1
+    counts[ARENA] = a + size
+    return n
+
+
+@step
+def rehash(slots: NDArray[np.int32], names: NDArray[np.int64], count: int) -> None:
+    """Fill *slots* (all zero) with the first *count* names."""
+    mask = slots.size - 1
+    for n in range(count):
+        at = names[n, HASH] & mask
+        while slots[at] != 0:
+            at = (at + 1) & mask
+        slots[at] = n + 1
+
+
+@step
+def gather(
+    kind: int, count: int, names: NDArray[np.int64], arena: NDArray[np.uint8], end: NDArray[np.int64], data: NDArray[np.uint8],
+) -> int:
+    """Copy the texts of a kind, of *count* of all kinds, to *data* and their ends to *end*; returns the bytes copied."""
+    number = used = 0
+    for n in range(count):
+        if names[n, KIND] == kind:
+            for j in range(names[n, START], names[n, STOP]):
+                data[used] = arena[j]
+                used += 1
+            end[number] = used
+            number += 1
+    return used
+
+
+@step
+def has_room(
+    points_more: int, counts: NDArray[np.int64], rows: NDArray[np.int64], points: NDArray[np.int64], text_points: NDArray[np.int64],
+) -> bool:
+    """Is there room for one event more with *points_more* values, numeric or text?"""
+    counts[WANTED_ROOM] = points_more
+    if counts[ROWS] >= rows.shape[0]:
+        counts[WANTED] = ROWS
+        return False
+    if counts[POINTS] + points_more > points.shape[0]:
+        counts[WANTED] = POINTS
+        return False
+    if counts[TEXT_POINTS] + points_more > text_points.shape[0]:
+        counts[WANTED] = TEXT_POINTS
+        return False
+    return True
+
+
+class Builder:
+    """A table that grows. ``arrays`` is what scanners get; it is another tuple after ``grow``."""
+
+    def __init__(self, events: int) -> None:
+        """Room for *events* events at first."""
+        self.arrays = Arrays(
+            np.zeros(COUNTS_SIZE, np.int64), np.zeros(512, np.int32), np.empty((256, NAMES_COLUMNS), np.int64),
+            np.empty(4096, np.uint8), np.empty((events, 3), np.int64), np.empty((events, 2), np.int64),
+            np.empty(events, np.float64), np.empty((64, 3), np.int64))
+
+    def grow(self) -> None:
+        """Make the room that a scanner wanted: at least twice what there was."""
+        a = self.arrays
+        wanted, room = int(a.counts[WANTED]), int(a.counts[WANTED_ROOM])
+        if wanted == NAMES:
+            slots = np.zeros(4 * a.slots.size, np.int32)
+            rehash(slots, a.names, int(a.counts[NAMES]))
+            self.arrays = a._replace(slots=slots, names=longer(a.names, 3 * len(a.names)))
+        elif wanted == ARENA:
+            self.arrays = a._replace(arena=longer(a.arena, room))
+        elif wanted == ROWS:
+            self.arrays = a._replace(rows=longer(a.rows, room))
+        elif wanted == POINTS:
+            self.arrays = a._replace(points=longer(a.points, room), values=longer(a.values, room))
+        else:
+            self.arrays = a._replace(text_points=longer(a.text_points, room))
+
+    def name(self, kind: int, text: str) -> int:
+        """The row in ``names`` of *text*."""
+        data = np.frombuffer(text.encode(), np.uint8)
+        while True:
+            a = self.arrays
+            n = intern(kind, data, 0, data.size, a.counts, a.slots, a.names, a.arena)
+            if n >= 0:
+                return int(n)
+            self.grow()
+
+    def number(self, kind: int, text: str) -> int:
+        """The number of *text* among the names of its kind."""
+        name = self.name(kind, text)  # first: it may grow the arrays
+        return int(self.arrays.names[name, NUMBER])
+
+    def add(self, event: Event, line: int) -> None:
+        """Append *event*, which stood in line *line* of its body."""
+        a = self.arrays
+        while not has_room(len(event.points) + len(event.texts), a.counts, a.rows, a.points, a.text_points):
+            self.grow()
+            a = self.arrays
+        row = int(a.counts[ROWS])
+        source = self.number(SOURCES, event.source)
+        for p, (name, value) in enumerate(event.points, int(a.counts[POINTS])):
+            a.points[p] = row, self.number(FIELDS, name)
+            a.values[p] = value
+        for t, (name, text) in enumerate(event.texts, int(a.counts[TEXT_POINTS])):
+            a.text_points[t] = row, self.number(TEXT_FIELDS, name), self.number(TEXTS, text)
+        a.rows[row] = source, event.time_ms, line
+        a.counts[ROWS] += 1
+        a.counts[POINTS] += len(event.points)
+        a.counts[TEXT_POINTS] += len(event.texts)
+
+    def table(self) -> Table:
+        """All events so far, as copies: the room that was not needed is given back."""
+        a = self.arrays
+        rows = a.rows[: int(a.counts[ROWS])]
+        points = a.points[: int(a.counts[POINTS])].astype(np.int32)
+        texts = a.text_points[: int(a.counts[TEXT_POINTS])].astype(np.int32)
+        return Table(
+            sources=self._strings(SOURCES), source=rows[:, ROW_SOURCE].astype(np.int32), time_ms=rows[:, ROW_TIME].copy(),
+            fields=self._strings(FIELDS), point_row=points[:, POINT_ROW].copy(), point_field=points[:, POINT_FIELD].copy(),
+            point_value=a.values[: len(points)].copy(),
+            text_fields=self._strings(TEXT_FIELDS), texts=self._strings(TEXTS),
+            text_row=texts[:, TEXT_ROW].copy(), text_field=texts[:, TEXT_FIELD].copy(), text_code=texts[:, TEXT_CODE].copy())
+
+    def lines(self) -> NDArray[np.int32]:
+        """The line number of each event."""
+        return self.arrays.rows[: int(self.arrays.counts[ROWS]), ROW_LINE].astype(np.int32)
+
+    def _strings(self, kind: int) -> Strings:
+        a = self.arrays
+        end = np.empty(int(a.counts[kind]), np.int64)
+        data = np.empty(int(a.counts[ARENA]), np.uint8)
+        used = gather(kind, int(a.counts[NAMES]), a.names, a.arena, end, data)
+        return Strings(data[:used].copy(), end)
+
+
+def longer(column: NDArray[Any], room: int) -> NDArray[Any]:
+    """A copy of *column* at least twice as long, with *room* more entries at least."""
+    new = np.empty((len(column) + max(len(column), room), *column.shape[1:]), column.dtype)
+    new[: len(column)] = column
+    return new

@@ -1,0 +1,240 @@
+"""What the scanners of all formats share: the fields of one line as found, and making them an event.
+
+A scanner never rejects. It takes the lines that it understands in full and stops at any other (ODD) for the careful path.
+"""
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.wire.build import (
+    FIELDS,
+    KEYS,
+    NOTES,
+    NUMBER,
+    POINT_FIELD,
+    POINT_ROW,
+    POINTS,
+    ROW_LINE,
+    ROW_SOURCE,
+    ROW_TIME,
+    ROWS,
+    SOURCES,
+    START,
+    STOP,
+    TEXT_CODE,
+    TEXT_FIELD,
+    TEXT_FIELDS,
+    TEXT_POINTS,
+    TEXT_ROW,
+    TEXTS,
+    Builder,
+    has_room,
+    intern,
+)
+from offbeat.wire.numbers import (
+    BY_MAGNITUDE,
+    MICROSECONDS,
+    MILLISECONDS,
+    NANOSECONDS,
+    NO_NUMBER,
+    SECONDS,
+    WHOLE,
+    epoch_ms,
+    exact_value,
+    iso_ms,
+    scan_number,
+)
+from offbeat.wire.options import Options, Precision
+from offbeat.wire.inlining import step
+
+DONE, ODD, FULL = range(3)
+"""What a scanner says: all bodies are read; the line at ``place`` needs care; there is no room (see build)."""
+BODY, AT, LINE, PLACE_SIZE = range(4)
+"""Where a scanner stands: in which body, at which byte, at which line."""
+BODY_START, BODY_STOP, FIRST_LINE, ARRIVAL, ROWS_END, BODY_COLUMNS = range(6)
+"""Columns of ``bodies``: bytes, number of the first line, milliseconds; the last is filled in: the rows up to the end of the body."""
+(LINE_MAX, NAME_MAX, FIELDS_MAX, FUTURE, PRECISION, TIME_REQUIRED, SOURCE_REQUIRED, DELIMITER, DEFAULT_START, DEFAULT_STOP,
+ RULES_SIZE) = range(11)
+"""The options as scanners read them. The default source stands in the data too, behind the bodies."""
+ABSENT, NUMERIC, TRUE, FALSE, STRING = range(5)
+"""What a field holds."""
+STAMP, TIME_RANK, SOURCE_RANK, IS_TEXT, FIELD, TEXT_NAME, SHAPE, TEXT_SHAPE = range(NOTES, NOTES + 8)
+"""What is noted about a key: the last line that has it, its ranks (-1: none), its numbers in the table (-1: none yet)."""
+F_PREDICTED, F_KEY, F_KIND, F_STYLE, F_MANTISSA, F_POWER, F_NEGATIVE, F_START, F_STOP, FOUND_COLUMNS = range(10)
+"""Columns of ``found``, a row for each field of the line that is being read: the key that the last line had there, its own key, what it
+holds; of a number what scan_number gives; its span, without quotes."""
+FIELDS_FOUND_MAX = 2048
+PRECISIONS: dict[Precision | None, int] = {
+    "s": SECONDS, "ms": MILLISECONDS, "us": MICROSECONDS, "ns": NANOSECONDS, None: BY_MAGNITUDE}
+
+
+def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray[np.int64]:
+    """*options* for scanners; the default source is data[default_start:default_stop]."""
+    rules = np.zeros(RULES_SIZE, np.int64)
+    rules[LINE_MAX] = options.line_bytes_max
+    rules[NAME_MAX] = options.name_bytes_max
+    rules[FIELDS_MAX] = min(options.event_fields_max, FIELDS_FOUND_MAX)
+    rules[FUTURE] = options.max_future_ms
+    rules[PRECISION] = PRECISIONS[options.precision]
+    rules[TIME_REQUIRED] = options.time_required
+    rules[SOURCE_REQUIRED] = options.source_required
+    rules[DELIMITER] = ord(options.delimiter[:1] or ",") & 127
+    rules[DEFAULT_START], rules[DEFAULT_STOP] = default_start, default_stop
+    return rules
+
+
+def nothing_found(options: Options) -> NDArray[np.int64]:
+    """Room for the fields of a line."""
+    return np.full((min(options.event_fields_max, FIELDS_FOUND_MAX), FOUND_COLUMNS), -1, np.int64)
+
+
+def add_roles(builder: Builder, options: Options) -> None:
+    """Note which keys are times, sources and texts; one that is too long for a name cannot occur in a line that is read here."""
+    for place, names in ((TIME_RANK, options.time_fields), (SOURCE_RANK, options.source_fields), (IS_TEXT, options.text_fields)):
+        for rank, name in enumerate(names):
+            if 0 < len(name.encode()) <= options.name_bytes_max:
+                key = builder.name(KEYS, name)  # may grow the arrays
+                if builder.arrays.names[key, place] < 0:
+                    builder.arrays.names[key, place] = rank
+
+
+@step
+def predicted_key(
+    data: NDArray[np.uint8], at: int, stop: int, closing: int, key: int, names: NDArray[np.int64], arena: NDArray[np.uint8],
+) -> int:
+    """Where *key* (of the last line in this position) ends, if it stands at *at* with *closing* behind it; else -1."""
+    if key < 0:
+        return -1
+    start = names[key, START]
+    size = names[key, STOP] - start
+    if at + size >= stop or data[at + size] != closing:
+        return -1
+    for j in range(size):
+        if arena[start + j] != data[at + j]:
+            return -1
+    return at + size
+
+
+@step
+def time_found(data: NDArray[np.uint8], f: int, found: NDArray[np.int64], precision: int) -> tuple[bool, int]:
+    """The time that field *f* says: (is it certain, the time)."""
+    if found[f, F_KIND] == NUMERIC:
+        return epoch_ms(found[f, F_MANTISSA], found[f, F_POWER], found[f, F_NEGATIVE] != 0, precision)
+    if found[f, F_KIND] != STRING or found[f, F_START] == found[f, F_STOP]:
+        return False, 0
+    certain, time_ms = iso_ms(data, found[f, F_START], found[f, F_STOP])
+    if certain:
+        return True, time_ms
+    end, mantissa, power, negative, style = scan_number(data, found[f, F_START], found[f, F_STOP])
+    if style == NO_NUMBER or end != found[f, F_STOP]:
+        return False, 0
+    return epoch_ms(mantissa, power, negative, precision)
+
+
+@step
+def make_event(
+    data: NDArray[np.uint8], k: int, line: int, arrival_ms: int, as_text: bool, found: NDArray[np.int64], rules: NDArray[np.int64],
+    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+) -> int:
+    """Append the event of the *k* fields found: DONE, or ODD or FULL and nothing is appended. See fields.event_of.
+
+    as_text  a source is what its text says, whatever it looks like: CSV
+    """
+    if not has_room(k, counts, rows, points, text_points):
+        return FULL
+    time_at = source_at = -1
+    time_rank = source_rank = np.int64(1 << 40)
+    p = counts[POINTS]
+    for f in range(k):
+        key = found[f, F_KEY]
+        kind = found[f, F_KIND]
+        if kind == ABSENT:
+            continue
+        special = False
+        rank = names[key, TIME_RANK]
+        if rank >= 0:
+            special = True
+            if rank < time_rank:
+                time_at, time_rank = f, rank
+        rank = names[key, SOURCE_RANK]
+        if rank >= 0:
+            if kind == STRING and found[f, F_START] == found[f, F_STOP]:
+                if special:
+                    return ODD
+                found[f, F_KIND] = ABSENT
+            elif rank < source_rank:
+                source_at, source_rank = f, rank
+    time_ms = arrival_ms
+    if time_at >= 0:
+        certain, time_ms = time_found(data, time_at, found, rules[PRECISION])
+        if not certain or time_ms > arrival_ms + rules[FUTURE]:
+            return ODD
+    elif rules[TIME_REQUIRED]:
+        return ODD
+    start, stop = rules[DEFAULT_START], rules[DEFAULT_STOP]
+    if source_at >= 0:
+        start, stop = found[source_at, F_START], found[source_at, F_STOP]
+        kind = found[source_at, F_KIND]
+        if not as_text and kind != STRING and (
+                kind != NUMERIC or found[source_at, F_STYLE] != WHOLE
+                or (found[source_at, F_MANTISSA] == 0 and found[source_at, F_NEGATIVE])):
+            return ODD
+    elif rules[SOURCE_REQUIRED]:
+        return ODD
+    if stop - start > rules[NAME_MAX]:
+        return ODD
+    # All values before any name: once a name is in the table its line must be taken.
+    for f in range(k):
+        kind = found[f, F_KIND]
+        if f == time_at or f == source_at or kind == ABSENT or kind == STRING or names[found[f, F_KEY], IS_TEXT] >= 0:
+            continue
+        value = 1.0
+        if kind == FALSE:
+            value = 0.0
+        elif kind == NUMERIC:
+            value = exact_value(found[f, F_MANTISSA], found[f, F_POWER], found[f, F_NEGATIVE] != 0)
+            if np.isnan(value):
+                return ODD
+        values[p] = value
+        p += 1
+    source = intern(SOURCES, data, start, stop, counts, slots, names, arena)
+    if source < 0:
+        return FULL
+    row = counts[ROWS]
+    p = counts[POINTS]
+    t = counts[TEXT_POINTS]
+    for f in range(k):
+        kind = found[f, F_KIND]
+        if f == time_at or f == source_at or kind == ABSENT:
+            continue
+        key = found[f, F_KEY]
+        is_text = kind == STRING or names[key, IS_TEXT] >= 0
+        note = TEXT_NAME if is_text else FIELD
+        number = names[key, note]
+        if number < 0:
+            name = intern(TEXT_FIELDS if is_text else FIELDS, arena, names[key, START], names[key, STOP], counts, slots, names, arena)
+            if name < 0:
+                return FULL
+            number = names[name, NUMBER]
+            names[key, note] = number
+        if is_text:
+            text = intern(TEXTS, data, found[f, F_START], found[f, F_STOP], counts, slots, names, arena)
+            if text < 0:
+                return FULL
+            text_points[t, TEXT_ROW] = row
+            text_points[t, TEXT_FIELD] = number
+            text_points[t, TEXT_CODE] = names[text, NUMBER]
+            t += 1
+        else:
+            points[p, POINT_ROW] = row
+            points[p, POINT_FIELD] = number
+            p += 1
+    rows[row, ROW_SOURCE] = names[source, NUMBER]
+    rows[row, ROW_TIME] = time_ms
+    rows[row, ROW_LINE] = line
+    counts[ROWS] = row + 1
+    counts[POINTS] = p
+    counts[TEXT_POINTS] = t
+    return DONE

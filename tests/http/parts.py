@@ -1,0 +1,262 @@
+"""The parts behind the doors, in memory: they keep what they were asked and answer what they were given."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from offbeat.clock import ManualClock
+from offbeat.config import Config
+from offbeat.errors import BadRequest, Conflict, NotFound, Refused, TooManyClients
+from offbeat.gateways import GATEWAYS
+from offbeat.http.app import build_app, server_options
+from offbeat.http.parts import Parts
+from offbeat.jobs import check
+from offbeat.metrics import Metrics
+from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.queries import (
+    Bucket,
+    BucketQuery,
+    DaemonDiagnosis,
+    Page,
+    QuarantinedLine,
+    ReadingsQuery,
+    Record,
+    RecordQuery,
+    SeriesReadings,
+    SourceDiagnosis,
+    SourceInfo,
+    StreamEvent,
+)
+from offbeat.wire.options import Options
+
+TAKEN = Receipt(accepted=1, rejected=0, errors=(), errors_omitted=0, sequence=17)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One body as the intake was given it; *broken* is what its chunks raised."""
+
+    data: bytes
+    options: Options
+    encoding: str
+    length: int | None
+    key: str | None
+    broken: Exception | None
+
+
+class MemoryIntake:
+    """Takes every body, unless told to refuse it, before or after it read *refuse_after* bytes."""
+
+    def __init__(self) -> None:
+        self.receipt = TAKEN
+        self.raises: Exception | None = None
+        self.refuse_after: int | None = None
+        self.bodies: asyncio.Queue[Body] = asyncio.Queue()
+        self.reading = asyncio.Event()
+
+    async def receive(self, chunks: AsyncIterator[bytes], options: Options, *,
+                      encoding: str, length: int | None, key: str | None) -> Receipt:
+        if self.raises is not None and self.refuse_after is None:
+            raise self.raises
+        data, broken = bytearray(), None
+        try:
+            async for chunk in chunks:
+                data += chunk
+                self.reading.set()
+                if self.raises is not None and self.refuse_after is not None and len(data) >= self.refuse_after:
+                    raise self.raises
+        except Refused:
+            raise
+        except Exception as e:
+            broken = e
+            raise
+        finally:
+            self.bodies.put_nowait(Body(bytes(data), options, encoding, length, key, broken))
+        return self.receipt
+
+    def body(self) -> Body:
+        """The next body that came."""
+        return self.bodies.get_nowait()
+
+
+@dataclass
+class MemoryResults:
+    """Answers each question with the rows it holds, and keeps the question."""
+
+    rows: dict[str, Any] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+
+    def _answer(self, name: str, *question: Any) -> Any:
+        self.asked.append((name, *question))
+        answer = self.rows.get(name, Page((), None))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def reached(self, sequence: int, timeout_s: float) -> None:
+        self.asked.append(("reached", sequence, timeout_s))
+
+    async def buckets(self, query: BucketQuery) -> Page[Bucket]:
+        return self._answer("buckets", query)  # type: ignore[no-any-return]
+
+    async def records(self, query: RecordQuery) -> Page[Record]:
+        return self._answer("records", query)  # type: ignore[no-any-return]
+
+    async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]:
+        return self._answer("sources", prefix, limit, cursor)  # type: ignore[no-any-return]
+
+    async def source(self, name: str) -> SourceInfo:
+        found = self._answer("source", name)
+        if not isinstance(found, SourceInfo):
+            raise NotFound(f"there is no source {name}")
+        return found
+
+    async def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
+        self.rows["source"] = replace(await self.source(name), metadata=metadata)
+
+    async def readings(self, query: ReadingsQuery) -> tuple[SeriesReadings, ...]:
+        return self._answer("readings", query)  # type: ignore[no-any-return]
+
+    async def quarantine(self, code: str | None, limit: int, cursor: str | None) -> Page[QuarantinedLine]:
+        return self._answer("quarantine", code, limit, cursor)  # type: ignore[no-any-return]
+
+    async def diagnosis(self, sources: tuple[str, ...], limit: int,
+                        cursor: str | None) -> tuple[DaemonDiagnosis, Page[SourceDiagnosis]]:
+        return self._answer("diagnosis", sources, limit, cursor)  # type: ignore[no-any-return]
+
+
+class MemoryJobs:
+    """Jobs in a dictionary, with the rules that the doors rely on."""
+
+    def __init__(self) -> None:
+        self.held = {"watch": JobInfo(JobSpec("watch"), 1_449_677_640_000, 12, 8720, 0, 3, 96)}
+
+    async def list(self) -> tuple[JobInfo, ...]:
+        return tuple(self.held.values())
+
+    async def get(self, id: str) -> JobInfo:
+        if id not in self.held:
+            raise NotFound(f"there is no job {id}")
+        return self.held[id]
+
+    async def create(self, spec: JobSpec) -> JobInfo:
+        if spec.id in self.held:
+            raise Conflict(f"there is a job {spec.id} already")
+        check(spec)
+        self.held[spec.id] = JobInfo(spec, 1_449_677_640_000, 0, 0, 0, 0, 96)
+        return self.held[spec.id]
+
+    async def delete(self, id: str) -> None:
+        if id == "watch":
+            raise Conflict("the job watch is built in")
+        await self.get(id)
+        del self.held[id]
+
+
+class MemoryStream:
+    """Sends what is put into ``events``; None ends it, an error is raised. *clients_max* may follow at once."""
+
+    def __init__(self, clients_max: int = 2) -> None:
+        self.clients_max = clients_max
+        self.clients = 0
+        self.asked: list[dict[str, Any]] = []
+        self.events: asyncio.Queue[StreamEvent | Exception | None] = asyncio.Queue()
+        self.left = asyncio.Event()
+
+    def follow(self, *, job: str | None, sources: tuple[str, ...], min_score: float, kinds: frozenset[str],
+               last_event_id: str | None) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
+        self.asked.append(
+            {"job": job, "sources": sources, "min_score": min_score, "kinds": kinds, "last_event_id": last_event_id})
+        return self._follow(last_event_id)
+
+    @asynccontextmanager
+    async def _follow(self, last_event_id: str | None) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+        if self.clients >= self.clients_max:
+            raise TooManyClients("too many follow the stream")
+        if last_event_id == "never":
+            raise BadRequest("never is no id of an event")
+        self.clients += 1
+        try:
+            yield self._events()
+        finally:
+            self.clients -= 1
+            self.left.set()
+
+    async def _events(self) -> AsyncIterator[StreamEvent]:
+        while (event := await self.events.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+
+@dataclass
+class Behind:
+    """All that stands behind the doors of one test."""
+
+    config: Config = field(default_factory=Config)
+    not_ready: str | None = None
+    keepalive_s: float = 15.0
+    intake: MemoryIntake = field(default_factory=MemoryIntake)
+    results: MemoryResults = field(default_factory=MemoryResults)
+    jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    stream: MemoryStream = field(default_factory=MemoryStream)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def parts(self) -> Parts:
+        """As the doors are given them."""
+        return Parts(self.intake, self.results, self.jobs, self.stream, lambda: self.config, lambda: self.not_ready,
+                     ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A client of a running server, and what stands behind the server."""
+
+    client: aiohttp.ClientSession
+    behind: Behind
+    url: URL
+
+    async def get(self, path: str, status: int = 200, **more: Any) -> Any:
+        """The JSON document at *path*, which must answer with *status*."""
+        async with self.client.get(URL(f"{self.url}{path}", encoded=True), **more) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def send(self, data: Any = b"", path: str = "/api/v1/events", method: str = "POST",
+                   **headers: str) -> tuple[int, Any, Mapping[str, str]]:
+        """Status, document and headers of the answer to *data*; header names are written with underscores.
+
+        Without a Content-Type none is sent.
+        """
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = URL(f"{self.url}{path}", encoded=True)
+        async with self.client.request(
+            method, url, data=data, headers=named, skip_auto_headers=["Content-Type"]
+        ) as response:
+            body = await response.read()
+            document = await response.json() if body and response.content_type == "application/json" else body
+            return response.status, document, response.headers
+
+
+@asynccontextmanager
+async def serving(behind: Behind | None = None) -> AsyncIterator[Door]:
+    """The real server on a free port, with all doors, over *behind*."""
+    behind = behind or Behind()
+    app = build_app(behind.parts(), GATEWAYS)
+    runner = web.AppRunner(app, access_log=None, **server_options(), shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        url = URL.build(scheme="http", host=host, port=port)
+        async with aiohttp.ClientSession(auto_decompress=True) as client:
+            yield Door(client, behind, url)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,80 @@
+"""The jobs: what a job's document may say, and where it goes."""
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from offbeat.http import examples
+from offbeat.http.schemas import named
+from offbeat.records import JobSpec
+from tests.http.conformity import misfits
+from tests.http.parts import Door, serving
+
+
+async def create(door: Door, document: object) -> tuple[int, dict[str, object]]:
+    """Status and document of the answer to a new job."""
+    status, answer, _ = await door.send(json.dumps(document).encode(), "/api/v1/jobs")
+    return status, answer
+
+
+async def test_a_job_is_created_read_and_deleted() -> None:
+    async with serving() as door:
+        status, created, headers = await door.send(json.dumps(examples.JOB_SPEC).encode(), "/api/v1/jobs")
+        assert (status, headers["Location"]) == (201, "/api/v1/jobs/boilers")
+        assert created.items() >= examples.JOB_SPEC.items()
+        assert misfits(created, named("Job")) == []
+        assert await door.get("/api/v1/jobs/boilers") == created
+        assert (await door.send(path="/api/v1/jobs/boilers", method="DELETE"))[:2] == (204, b"")
+        await door.get("/api/v1/jobs/boilers", 404)
+
+
+async def test_only_the_id_is_needed() -> None:
+    async with serving() as door:
+        assert (await create(door, {"id": "a"}))[0] == 201
+        assert door.behind.jobs.held["a"].spec == JobSpec("a")
+
+
+async def test_jobs_are_listed_by_name_page_by_page() -> None:
+    async with serving() as door:
+        for name in ("b", "a"):
+            await create(door, {"id": name})
+        first = await door.get("/api/v1/jobs?limit=2")
+        rest = await door.get(f"/api/v1/jobs?limit=2&cursor={first['next_cursor']}")
+        assert [[job["id"] for job in page["jobs"]] for page in (first, rest)] == [["a", "b"], ["watch"]]
+        assert rest["next_cursor"] is None
+        assert misfits(first, named("Jobs")) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({}, "id"),
+        ({"id": ""}, "id"),
+        ({"id": "a b"}, "id"),
+        ({"id": "a\n"}, "id"),
+        ({"id": "a" * 65}, "id"),
+        ({"id": 1}, "id"),
+        ({"id": "a", "source": ["x"]}, "source"),
+        ({"id": "a", "sources": "x"}, "sources"),
+        ({"id": "a", "fields": []}, "fields"),
+        ({"id": "a", "bucket_span_s": 0}, "bucket_span_s"),
+        ({"id": "a", "bucket_span_s": True}, "bucket_span_s"),
+        ({"id": "a", "latency_s": 1.5}, "latency_s"),
+        ({"id": "a", "function": "mean"}, "function"),
+        ({"id": "a", "detector": 1}, "detector"),
+        ({"id": "a", "parameters": []}, "parameters"),
+    ],
+)
+async def test_a_job_that_does_not_say_what_it_must_is_refused(document: dict[str, object], field: str) -> None:
+    async with serving() as door:
+        status, answer, _ = await door.send(json.dumps(document).encode(), "/api/v1/jobs")
+        assert (status, answer["error"]["code"], answer["error"]["where"]) == (400, "bad_request", {"field": field})
+        assert set(door.behind.jobs.held) == {"watch"}
+
+
+async def test_what_the_jobs_refuse_is_answered_so() -> None:
+    async with serving() as door:
+        assert (await create(door, {"id": "watch"}))[0] == 409
+        assert (await create(door, {"id": "a", "detector": "none"}))[0] == 400
+        assert (await door.send(path="/api/v1/jobs/watch", method="DELETE"))[0] == 409

@@ -1,0 +1,37 @@
+"""The two ways of decoding say the same, of one body or of many together."""
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from tests.wire.bodies import NOW_MS, cases, events, options, told
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from offbeat.wire import Format, Options, decode, decode_carefully
+
+FORMATS = get_args(Format)
+THOROUGH = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))  # the first call compiles
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@THOROUGH
+@given(data=st.data())
+def test_decoding_at_speed_says_what_decoding_with_care_says(format: Format, data: st.DataObject) -> None:
+    bodies, how = data.draw(cases(format))
+    arrival_ms = [NOW_MS + i for i in range(len(bodies))]
+    assert told(decode(bodies, how, arrival_ms)) == told(decode_carefully(bodies, how, arrival_ms))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@THOROUGH
+@given(data=st.data())
+def test_bodies_decoded_together_give_what_each_gives_alone(format: Format, data: st.DataObject) -> None:
+    bodies, how = data.draw(cases(format))
+    together = decode(bodies, how, [NOW_MS] * len(bodies))
+    alone = [decode([body], how, [NOW_MS]) for body in bodies]
+    assert events(together) == [event for one in alone for event in events(one)]
+    assert together.rejected_count.tolist() == [int(one.rejected_count[0]) for one in alone]
+    assert [(r.line, r.code, r.reason, r.start) for r in together.rejected] == [
+        (r.line, r.code, r.reason, r.start) for one in alone for r in one.rejected]
+    assert sorted(together.failed) == [i for i, one in enumerate(alone) if one.failed]
