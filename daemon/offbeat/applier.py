@@ -1,4 +1,5 @@
 """Applies what is durable: the one thread that runs the engine; from here findings and checkpoints go to the store."""
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +14,7 @@ from offbeat.config import StoreConfig
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.engine.entries import Entry
 from offbeat.engine.outcome import Outcome
-from offbeat.errors import Refused, StoreUnavailable
+from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import journal
 from offbeat.store.checkpoints import keep_shard, pack_shard
@@ -27,23 +28,28 @@ FINDINGS_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
 
 
-class NotYet(Refused):
-    """The sequence that a query waits for has not been applied in time."""
-
-    code = "not_yet"
-    status = 503
-    headers = {"Retry-After": "1"}
-
-
 class Applier:
     """Runs the engine on a thread of its own and keeps the store up with it.
 
     on_outcome(entry, outcome) is called on the event loop, in order, for everything that gave a finding.
     """
 
-    def __init__(self, engine: Engine, database: Database, config: StoreConfig, clock: Clock, metrics: Metrics,
-                 on_outcome: Callable[[Outcome], None]) -> None:
-        self._engine, self._database, self._config, self._clock, self._metrics = engine, database, config, clock, metrics
+    def __init__(
+        self,
+        engine: Engine,
+        database: Database,
+        config: StoreConfig,
+        clock: Clock,
+        metrics: Metrics,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        self._engine, self._database, self._config, self._clock, self._metrics = (
+            engine,
+            database,
+            config,
+            clock,
+            metrics,
+        )
         self._on_outcome = on_outcome
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[tuple[Entry, Callable[[], None]]] = deque()
@@ -61,7 +67,10 @@ class Applier:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, self._engine)
 
     def put(self, entry: Entry, done: Callable[[], None]) -> None:
-        """Queue a durable entry; *done* is called on the loop when it has been applied. Bounded by the intake's budget."""
+        """Queue a durable entry; *done* is called on the loop when it has been applied.
+
+        Bounded by the intake's budget.
+        """
         self._waiting.append((entry, done))
         self._put_seq = entry.seq
         self._some.set()
@@ -122,8 +131,10 @@ class Applier:
         try:
             await asyncio.wait_for(waiter[1], timeout_s)
         except TimeoutError:
-            raise NotYet(f"sequence {sequence} is not applied yet, the engine is at {self.applied}",
-                         where={"sequence": sequence, "applied": self.applied}) from None
+            raise NotYet(
+                f"sequence {sequence} is not applied yet, the engine is at {self.applied}",
+                where={"sequence": sequence, "applied": self.applied},
+            ) from None
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
@@ -134,6 +145,10 @@ class Applier:
         taken, self._findings = self._findings, Findings(upto=engine.seq)
         taken.upto = engine.seq
         return taken
+
+    def _undo(self, engine: Engine, frozen: Frozen, taken: Findings) -> None:
+        engine.not_written(frozen)
+        self._put_back(taken)
 
     def _put_back(self, taken: Findings) -> None:
         self._findings = taken.joined(self._findings)
@@ -203,6 +218,7 @@ class Applier:
 
     async def _checkpoint_one(self, shard: int) -> None:
         async with self._writing:
+
             def freeze(engine: Engine) -> tuple[Frozen | None, Findings | None]:
                 frozen = engine.freeze(shard)
                 return frozen, self._take_findings(engine) if frozen is not None else None
@@ -214,7 +230,7 @@ class Applier:
                 packed = await asyncio.to_thread(pack_shard, frozen)
                 await keep_shard(self._database, packed, taken)
             except BaseException:
-                await asyncio.shield(self.ask(lambda engine: (engine.not_written(frozen), self._put_back(taken))))
+                await asyncio.shield(self.ask(lambda engine: self._undo(engine, frozen, taken)))
                 raise
             await self.ask(lambda engine: engine.written(frozen))
         self._settle(min(taken.upto, self.applied) if self._found.is_set() else self.applied)

@@ -1,8 +1,9 @@
 """What can be refused, as types: each knows its code, its HTTP status and its hint. No handler invents another."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 
 class OffbeatError(Exception):
@@ -30,7 +31,7 @@ class Refused(OffbeatError):
 
     code = "refused"
     status = 400
-    headers: Mapping[str, str] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
 
 
 class BadRequest(Refused):
@@ -112,7 +113,7 @@ class IntakeFull(Refused):
 
     code = "intake_full"
     status = 429
-    headers = {"Retry-After": "1"}
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class TooManyClients(Refused):
@@ -120,7 +121,7 @@ class TooManyClients(Refused):
 
     code = "too_many_clients"
     status = 429
-    headers = {"Retry-After": "10"}
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
 class StoreUnavailable(Refused):
@@ -128,7 +129,15 @@ class StoreUnavailable(Refused):
 
     code = "store_unavailable"
     status = 503
-    headers = {"Retry-After": "5"}
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class NotYet(Refused):
+    """The sequence that a query waits for has not been applied in time."""
+
+    code = "not_yet"
+    status = 503
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class ShuttingDown(Refused):
@@ -136,7 +145,7 @@ class ShuttingDown(Refused):
 
     code = "shutting_down"
     status = 503
-    headers = {"Retry-After": "5"}
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
 class CannotStart(OffbeatError):

@@ -1,4 +1,5 @@
 """Texts to dense numbers, compiled: a hash table over packed bytes. Pure; used by the decoders and the catalog."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,7 +16,8 @@ FNV_PRIME = np.uint64(0x100000001B3)
 def hash_span(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     """FNV-1a of data[start:stop], with a last mix so that the low bits may index a table.
 
-    Source: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV non-cryptographic hash algorithm", IETF draft; mix of MurmurHash3 (A. Appleby).
+    Source: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV non-cryptographic hash algorithm", IETF draft; mix of
+    MurmurHash3 (A. Appleby).
     """
     h = FNV_OFFSET
     for i in range(start, stop):
@@ -28,8 +30,14 @@ def hash_span(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
 
 @kernel
 def find_or_add(
-    data: NDArray[np.uint8], start: int, stop: int,
-    table: NDArray[np.int32], hashes: NDArray[np.uint64], arena: NDArray[np.uint8], end: NDArray[np.int64], count: int,
+    data: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    table: NDArray[np.int32],
+    hashes: NDArray[np.uint64],
+    arena: NDArray[np.uint8],
+    end: NDArray[np.int64],
+    count: int,
 ) -> int:
     """The number of the text data[start:stop]; a text not seen before gets number *count* and is copied to the arena.
 
@@ -81,8 +89,16 @@ def rebuild(table: NDArray[np.int32], hashes: NDArray[np.uint64], count: int) ->
 
 @kernel
 def find_or_add_all(
-    data: NDArray[np.uint8], ends: NDArray[np.int64], first: int, found: NDArray[np.int32],
-    table: NDArray[np.int32], hashes: NDArray[np.uint64], arena: NDArray[np.uint8], end: NDArray[np.int64], count: int, limit: int,
+    data: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    first: int,
+    found: NDArray[np.int32],
+    table: NDArray[np.int32],
+    hashes: NDArray[np.uint64],
+    arena: NDArray[np.uint8],
+    end: NDArray[np.int64],
+    count: int,
+    limit: int,
 ) -> tuple[int, int]:
     """Number texts first.. of (data, ends) into *found*; beyond *limit* texts a new one gets −1.
 
@@ -125,7 +141,8 @@ class Interner:
         done = 0
         while True:
             done, self.count = find_or_add_all(
-                texts.data, texts.end, done, found, self._table, self._hashes, self._arena, self._end, self.count, limit)
+                texts.data, texts.end, done, found, self._table, self._hashes, self._arena, self._end, self.count, limit
+            )
             if done == found.size:
                 return found
             self._grow(int(texts.data.size))

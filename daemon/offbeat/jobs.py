@@ -1,4 +1,5 @@
 """The jobs' life: created and deleted through the journal, so that a replay does the same at the same place."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,8 +23,14 @@ JOBS_MAX = 64
 class Jobs:
     """All jobs by number. *submit* journals an entry, *reached* waits until it has been applied."""
 
-    def __init__(self, known: list[Job], newest_number: int, submit: Callable[[Control], Awaitable[int]],
-                 reached: Callable[[int, float], Awaitable[None]], ask: Ask) -> None:
+    def __init__(
+        self,
+        known: list[Job],
+        newest_number: int,
+        submit: Callable[[Control], Awaitable[int]],
+        reached: Callable[[int, float], Awaitable[None]],
+        ask: Ask,
+    ) -> None:
         self.by_number = {job.number: job for job in known}
         self._newest = newest_number
         self._submit, self._reached, self._ask = submit, reached, ask
@@ -52,7 +59,11 @@ class Jobs:
         check(spec)
         async with self._turn:
             if any(job.spec.id == spec.id for job in self.by_number.values()):
-                raise Conflict(f"there is a job {spec.id} already", hint="delete it first, or choose another id", where={"job": spec.id})
+                raise Conflict(
+                    f"there is a job {spec.id} already",
+                    hint="delete it first, or choose another id",
+                    where={"job": spec.id},
+                )
             if len(self.by_number) >= JOBS_MAX:
                 raise Conflict(f"there are {JOBS_MAX} jobs already", hint="delete one first")
             number = self._newest + 1
@@ -82,6 +93,7 @@ class Jobs:
 
 def check(spec: JobSpec) -> None:
     """Raise BadRequest if *spec* cannot work; says which field, and what was expected."""
+
     def bad(field: str, message: str, hint: str = "") -> BadRequest:
         return BadRequest(f"{field} {message}", hint=hint, where={"field": field})
 

@@ -1,4 +1,5 @@
 """Arrays to bytes and back, small: for the journal, checkpoints and chunks. Pure."""
+
 from __future__ import annotations
 
 import threading
@@ -103,10 +104,14 @@ def unpack(packed: bytes) -> dict[str, NDArray[Any]]:
                 flat: NDArray[Any] = np.frombuffer(raw, dtype, size).copy()
             elif how == "x":
                 width = np.dtype(dtype).itemsize
-                flat = np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(width, size).T).view(dtype).reshape(size)
+                flat = (
+                    np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(width, size).T).view(dtype).reshape(size)
+                )
             else:
                 flat = _unpack_integers(how, raw, size).astype(dtype)
             arrays[name] = flat.reshape(shape)
         return arrays
     except (zstandard.ZstdError, ValueError, TypeError, KeyError) as e:
-        raise BadPack(f"a packed value of {len(packed)} bytes cannot be read: {e}", hint="the database file is damaged") from e
+        raise BadPack(
+            f"a packed value of {len(packed)} bytes cannot be read: {e}", hint="the database file is damaged"
+        ) from e

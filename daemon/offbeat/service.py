@@ -1,4 +1,5 @@
 """The only place that builds and joins the parts, and owns every task. Starts, serves, stops."""
+
 from __future__ import annotations
 
 import asyncio
@@ -71,13 +72,19 @@ class Service:
         self.metrics = Metrics()
         self.started_ms = clock.now_ms()
         self.stopping = False
+
     async def recover(self) -> None:
-        """Bring the engine to where the journal ends: the catalog, the jobs, the checkpoints, then what came after them."""
+        """Bring the engine to where the journal ends.
+
+        The catalog, the jobs, the checkpoints, then what came after them.
+        """
         self.engine = await assembled(self.database, self.config)
         self.catalog = self.engine.catalog
         await restore_shards(self.database, self.engine)
         last = await journal.last_seq(self.database)
-        self.applier = Applier(self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome)
+        self.applier = Applier(
+            self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome
+        )
         async for entry in journal.entries(self.database, 0):
             self.applier.replayed(entry)
         self.engine.seq = last
@@ -89,17 +96,38 @@ class Service:
         config, metrics = self.config, self.metrics
         budget = Budget(config.ingest.pending_bytes_max, metrics.pending_bytes.set)
         self.committer = Committer(
-            self.database, self.catalog, lambda: self.config, self.clock, metrics, last_seq,
-            feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)), release=budget.give)
+            self.database,
+            self.catalog,
+            lambda: self.config,
+            self.clock,
+            metrics,
+            last_seq,
+            feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)),
+            release=budget.give,
+        )
         self.decoding = Decoding(config.ingest.decode_threads, metrics, self.committer.put)
-        self.intake = Intake(self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer)
+        self.intake = Intake(
+            self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer
+        )
         self.jobs = Jobs(known, newest_job, self.intake.submit, self.applier.reached, self.applier.ask)
         self.broadcast = Broadcast(
-            self.database, self.catalog, lambda: self.jobs.by_number, self.applier.settle,
-            lambda: self.config.http.stream_clients_max, metrics.stream_clients.set)
+            self.database,
+            self.catalog,
+            lambda: self.jobs.by_number,
+            self.applier.settle,
+            lambda: self.config.http.stream_clients_max,
+            metrics.stream_clients.set,
+        )
         self.results = Results(
-            self.database, self.catalog, lambda: self.jobs.by_number, self.applier.ask, self.applier.reached, self.describe,
-            self.clock, int(config.engine.live_lag_max_s * 1000))
+            self.database,
+            self.catalog,
+            lambda: self.jobs.by_number,
+            self.applier.ask,
+            self.applier.reached,
+            self.describe,
+            self.clock,
+            int(config.engine.live_lag_max_s * 1000),
+        )
 
     def _on_outcome(self, outcome: Any) -> None:
         self.broadcast.publish(outcome)
@@ -112,9 +140,19 @@ class Service:
         if WATCH in self.jobs.by_number:
             return
         watch = self.config.watch
-        await self.jobs.create(JobSpec(
-            "watch", "every numeric field of every source", "value", ("*",), ("*",), watch.bucket_span_s, watch.latency_s, watch.detector,
-            tuple(sorted(watch.parameters.items()))))
+        await self.jobs.create(
+            JobSpec(
+                "watch",
+                "every numeric field of every source",
+                "value",
+                ("*",),
+                ("*",),
+                watch.bucket_span_s,
+                watch.latency_s,
+                watch.detector,
+                tuple(sorted(watch.parameters.items())),
+            )
+        )
 
     async def describe(self) -> DaemonDiagnosis:
         """The daemon's own part of a diagnosis."""
@@ -126,11 +164,20 @@ class Service:
             Limit("engine.fields_max", self.catalog.fields.count, engine.fields_max),
             Limit("ingest.pending_bytes_max", self.intake.pending_bytes, ingest.pending_bytes_max),
             Limit("store.tail_readings_max", self.engine.tail.reading_count, self.config.store.tail_readings_max),
-            Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max))
+            Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max),
+        )
         return DaemonDiagnosis(
-            version_of_program(), self.started_ms, self.applier.applied, self.committer.seq, self.intake.pending_bytes,
-            not self.database.unwritable, self.database.unwritable, self.database.size_bytes(),
-            {name.removeprefix("rejected."): value for name, value in counters.items() if name.startswith("rejected.")}, limits)
+            version_of_program(),
+            self.started_ms,
+            self.applier.applied,
+            self.committer.seq,
+            self.intake.pending_bytes,
+            not self.database.unwritable,
+            self.database.unwritable,
+            self.database.size_bytes(),
+            {name.removeprefix("rejected."): value for name, value in counters.items() if name.startswith("rejected.")},
+            limits,
+        )
 
     def ready(self) -> str | None:
         """None if events can be taken now, else why not."""
@@ -140,15 +187,32 @@ class Service:
 
     def parts(self) -> Parts:
         """What the doors need."""
-        return Parts(self.intake, self.results, self.jobs, self.broadcast, lambda: self.config, self.ready, self.clock, self.metrics,
-                     version_of_program())
+        return Parts(
+            self.intake,
+            self.results,
+            self.jobs,
+            self.broadcast,
+            lambda: self.config,
+            self.ready,
+            self.clock,
+            self.metrics,
+            version_of_program(),
+        )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """Everything that runs as long as the daemon does."""
-        return [self.decoding.run(), self.committer.run(), self.applier.run(), self.applier.keep_findings_written(),
-                self.applier.keep_checkpoints_made(), self._tick(), self._retire(), self._probe()]
+        return [
+            self.decoding.run(),
+            self.committer.run(),
+            self.applier.run(),
+            self.applier.keep_findings_written(),
+            self.applier.keep_checkpoints_made(),
+            self._tick(),
+            self._retire(),
+            self._probe(),
+        ]
 
     async def _tick(self) -> None:
         while True:
@@ -175,7 +239,9 @@ class Service:
             now = await self.database.probe() if self.database.unwritable else ""
             if now != was:
                 self.broadcast.say(status="store_unavailable" if now else "store_available", reason=now)
-                log.warning("the database cannot be written: %s", now) if now else log.warning("the database can be written again")
+                log.warning("the database cannot be written: %s", now) if now else log.warning(
+                    "the database can be written again"
+                )
             was = now
             self.metrics.store_bytes.set(self.database.size_bytes())
 
@@ -209,7 +275,10 @@ class Service:
 
 
 async def assembled(database: Database, config: Config) -> Engine:
-    """An engine with the catalog, the jobs and the first settings of the store; no checkpoint restored, nothing replayed."""
+    """An engine with the catalog, the jobs and the first settings of the store.
+
+    No checkpoint restored, nothing replayed.
+    """
     engine = config.engine
     catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, engine.shard_series))
     await journal.load_catalog(database, catalog)
@@ -235,12 +304,16 @@ def reloaded(old: Config, new: Config) -> Config:
         for f in changed:
             if not f.metadata["reload"]:
                 log.warning("%s.%s needs a restart", section.name, f.name)
-        sections[section.name] = replace(before, **{f.name: getattr(after, f.name) for f in changed if f.metadata["reload"]})
+        sections[section.name] = replace(
+            before, **{f.name: getattr(after, f.name) for f in changed if f.metadata["reload"]}
+        )
     return Config(**sections)
 
 
 @asynccontextmanager
-async def running(config: Config, *, clock: Clock | None = None, config_path: Path | None = None) -> AsyncIterator[Service]:
+async def running(
+    config: Config, *, clock: Clock | None = None, config_path: Path | None = None
+) -> AsyncIterator[Service]:
     """A daemon without its doors: recovered, all tasks running; drained and checkpointed at the end.
 
     Raises CannotStart.
@@ -249,15 +322,31 @@ async def running(config: Config, *, clock: Clock | None = None, config_path: Pa
     async with AsyncExitStack() as stack:
         stack.enter_context(StateDirectory(state_dir))
         prepare(state_dir / FILE_NAME)
-        service = Service(config, clock or SystemClock(), await stack.enter_async_context(Database(state_dir / FILE_NAME)), config_path)
-        check(JobSpec("watch", detector=config.watch.detector, parameters=tuple(config.watch.parameters.items()),
-                      bucket_span_s=config.watch.bucket_span_s, latency_s=config.watch.latency_s))
+        service = Service(
+            config,
+            clock or SystemClock(),
+            await stack.enter_async_context(Database(state_dir / FILE_NAME)),
+            config_path,
+        )
+        check(
+            JobSpec(
+                "watch",
+                detector=config.watch.detector,
+                parameters=tuple(config.watch.parameters.items()),
+                bucket_span_s=config.watch.bucket_span_s,
+                latency_s=config.watch.latency_s,
+            )
+        )
         try:
             await service.recover()
         except OffbeatError as e:
-            raise StoreUnusable(f"{state_dir / FILE_NAME}: {e.message}", hint="restore a copy; the file was left as it is") from e
+            raise StoreUnusable(
+                f"{state_dir / FILE_NAME}: {e.message}", hint="restore a copy; the file was left as it is"
+            ) from e
         stack.callback(service.close)
-        async with asyncio.TaskGroup() as group:  # a task that fails takes the daemon down: what is journaled is safe, silence is not
+        async with (
+            asyncio.TaskGroup() as group
+        ):  # a task that fails takes the daemon down: what is journaled is safe, silence is not
             tasks = [group.create_task(task) for task in service.tasks()]
             try:
                 await service.begin()
@@ -270,9 +359,14 @@ async def running(config: Config, *, clock: Clock | None = None, config_path: Pa
 
 @asynccontextmanager
 async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIterator[list[str]]:
-    """The doors of *service* open; gives the addresses as ``http://HOST:PORT``. *sockets* take the place of host and port."""
+    """The doors of *service* open; gives the addresses as ``http://HOST:PORT``.
+
+    *sockets* take the place of host and port.
+    """
     http = service.config.http
-    runner = web.AppRunner(build_app(service.parts(), influx.ROUTES), access_log=None, shutdown_timeout=1.0, **server_options())
+    runner = web.AppRunner(
+        build_app(service.parts(), influx.ROUTES), access_log=None, shutdown_timeout=1.0, **server_options()
+    )
     await runner.setup()
     try:
         sites: list[web.BaseSite]
@@ -284,8 +378,11 @@ async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIter
             for site in sites:
                 await site.start()
         except OSError as e:
-            raise CannotStart(f"cannot listen on {http.host}:{http.port}: {e.strerror}", hint="choose another one with --port",
-                              where={"host": http.host, "port": http.port}) from e
+            raise CannotStart(
+                f"cannot listen on {http.host}:{http.port}: {e.strerror}",
+                hint="choose another one with --port",
+                where={"host": http.host, "port": http.port},
+            ) from e
         yield [_address(address) for address in runner.addresses]
     finally:
         await runner.cleanup()
@@ -323,8 +420,11 @@ async def _serve(config: Config, config_path: Path | None) -> int:
         loop.add_signal_handler(signal.SIGHUP, service.reload)
         async with listening(service, systemd.listen_sockets()) as addresses:
             watchdog = asyncio.create_task(_watchdog())
-            print(f"offbeat {version_of_program()} is ready at {' and '.join(addresses)} (process {os.getpid()}, data in "
-                  f"{config.store.state_dir})", flush=True)
+            print(
+                f"offbeat {version_of_program()} is ready at {' and '.join(addresses)} (process {os.getpid()}, data in "
+                f"{config.store.state_dir})",
+                flush=True,
+            )
             systemd.notify("READY=1\nSTATUS=listening")
             await stop.wait()
             systemd.notify("STOPPING=1\nSTATUS=writing checkpoints")

@@ -1,4 +1,5 @@
-"""Is what is stored what the journal says? Replays the last round of entries from the checkpoints before it, and compares."""
+"""Is what is stored what the journal says? Replays the last round of entries and compares."""
+
 from __future__ import annotations
 
 import shutil
@@ -37,7 +38,9 @@ async def verify(state_dir: Path, make: Make) -> VerifyReport:
     Works on a copy of the file. Raises StateDirectoryInUse if a daemon runs on it, StoreUnusable if there is none.
     """
     if not (state_dir / FILE_NAME).exists():
-        raise StoreUnusable(f"{state_dir} holds no {FILE_NAME}", hint="name the daemon's state directory with --state-dir")
+        raise StoreUnusable(
+            f"{state_dir} holds no {FILE_NAME}", hint="name the daemon's state directory with --state-dir"
+        )
     with StateDirectory(state_dir), tempfile.TemporaryDirectory(dir=state_dir, prefix="verify-") as scratch:
         for suffix in ("", "-wal"):
             if (state_dir / (FILE_NAME + suffix)).exists():
@@ -56,7 +59,8 @@ async def verify(state_dir: Path, make: Make) -> VerifyReport:
 async def _replay(database: Database, engine: Engine, pieces: int) -> tuple[int, list[str]]:
     """Replay everything once; how many entries there were and what differs.
 
-    A shard is compared if the journal still reaches back to the checkpoint before its newest one; others start from the newest.
+    A shard is compared if the journal still reaches back to the checkpoint before its newest one; others start from
+    the newest.
     """
     pruned = int((await database.read("SELECT coalesce(min(seq), 0) FROM journal"))[0][0]) - 1
     newest: dict[int, int] = {}
@@ -90,7 +94,10 @@ def _pieces(entry: Entry, size: int) -> Iterator[Entry]:
 
 
 async def _shard_differs(database: Database, engine: Engine, shard: int, newest: dict[int, int]) -> list[str]:
-    """Compare one shard, at the entry of its newest checkpoint, with that: models, counters, and what went into chunks."""
+    """Compare one shard, at the entry of its newest checkpoint, with that.
+
+    Models, counters, and what went into chunks.
+    """
     stored = await load_shard(database, shard, newest[shard])
     differences = []
     for part, state in stored.states.items():
@@ -105,20 +112,34 @@ async def _shard_differs(database: Database, engine: Engine, shard: int, newest:
     if tail is not None:
         made = pack_shard(Frozen(shard, newest[shard], stored.sources, stored.series, {}, tail)).chunks
         engine.tail.written(shard)
-        rows = await database.read("SELECT kind, job, part, low, high, start_ms, end_ms, rows, body FROM chunk WHERE shard = ? AND seq = ?",
-                                   (shard, newest[shard]))
+        rows = await database.read(
+            "SELECT kind, job, part, low, high, start_ms, end_ms, rows, body FROM chunk WHERE shard = ? AND seq = ?",
+            (shard, newest[shard]),
+        )
         kept = {(row[0], row[1], row[2]): tuple(row) for row in rows}
         jobs = engine.jobs
         for c in made:
             if c.job in (0, *jobs) and kept.get((c.kind, c.job, c.part)) != (
-                    c.kind, c.job, c.part, c.low, c.high, c.start_ms, c.end_ms, c.rows, c.body):
+                c.kind,
+                c.job,
+                c.part,
+                c.low,
+                c.high,
+                c.start_ms,
+                c.end_ms,
+                c.rows,
+                c.body,
+            ):
                 differences.append(f"shard {shard}: a chunk of {c.kind} differs from what is stored")
     return differences
 
 
 def _state_differs(one: State, other: State) -> list[str]:
-    return [name for name in sorted(one.keys() | other.keys())
-            if name not in one or name not in other or one[name].tobytes() != other[name].tobytes()]
+    return [
+        name
+        for name in sorted(one.keys() | other.keys())
+        if name not in one or name not in other or one[name].tobytes() != other[name].tobytes()
+    ]
 
 
 async def _findings_differ(database: Database, engine: Engine, findings: Findings, newest: dict[int, int]) -> list[str]:
@@ -128,11 +149,15 @@ async def _findings_differ(database: Database, engine: Engine, findings: Finding
         if job not in engine.jobs:
             continue
         rows = await database.read(
-            "SELECT time_ms, actual, score, novelty, seq FROM record WHERE job = ? AND series = ? AND bucket_ms = ?", (job, series, bucket_ms))
+            "SELECT time_ms, actual, score, novelty, seq FROM record WHERE job = ? AND series = ? AND bucket_ms = ?",
+            (job, series, bucket_ms),
+        )
         shard = int(engine.catalog.source_shard[f.source])
         if not rows:
             if f.seq <= newest.get(shard, 0):
                 differences.append(f"a record of series {series} at {bucket_ms} is not stored")
-        elif (rows[0][2] < f.score) or (rows[0][4] == f.seq and tuple(rows[0][:4]) != (f.time_ms, f.actual, f.score, f.novelty)):
+        elif (rows[0][2] < f.score) or (
+            rows[0][4] == f.seq and tuple(rows[0][:4]) != (f.time_ms, f.actual, f.score, f.novelty)
+        ):
             differences.append(f"the record of series {series} at {bucket_ms} differs from what is stored")
     return differences

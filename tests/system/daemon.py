@@ -1,4 +1,5 @@
 """The real daemon as a process of its own, and what it answers as plain data."""
+
 from __future__ import annotations
 
 import os
@@ -24,7 +25,11 @@ class Daemon:
         self.log = state_dir.parent / f"{state_dir.name}.log"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command + (["--config", str(config)] if config else []), stdout=subprocess.PIPE, stderr=log, env=dict(os.environ))
+                command + (["--config", str(config)] if config else []),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=dict(os.environ),
+            )
         self.url = ""
 
     def wait_ready(self) -> Daemon:
@@ -85,11 +90,20 @@ async def everything(url: str) -> dict[str, Any]:
         async with session.get(f"{api}/diagnosis") as answer:
             upto = str((await answer.json())["daemon"]["journal_sequence"])
         found: dict[str, Any] = {
-            "buckets": sorted(await pages(session, f"{api}/buckets", "buckets", sequence=upto), key=lambda b: (b["start"], b["source"])),
-            "findings": sorted(await pages(session, f"{api}/buckets", "buckets", order="-score"), key=lambda b: (b["start"], b["source"])),
+            "buckets": sorted(
+                await pages(session, f"{api}/buckets", "buckets", sequence=upto),
+                key=lambda b: (b["start"], b["source"]),
+            ),
+            "findings": sorted(
+                await pages(session, f"{api}/buckets", "buckets", order="-score"),
+                key=lambda b: (b["start"], b["source"]),
+            ),
             "job": await pages(session, f"{api}/buckets", "buckets", scope="job"),
             "records": sorted(await pages(session, f"{api}/records", "records"), key=lambda r: r["id"]),
-            "sources": [{k: v for k, v in s.items() if k != "last_arrival"} for s in await pages(session, f"{api}/sources", "sources")],
+            "sources": [
+                {k: v for k, v in s.items() if k != "last_arrival"}
+                for s in await pages(session, f"{api}/sources", "sources")
+            ],
             "readings": {},
         }
         for source in found["sources"]:

@@ -1,4 +1,8 @@
-"""Acknowledged is kept, once: whatever the moment of a SIGKILL, the results are those of a run that was never killed."""
+"""Acknowledged is kept, once.
+
+Whatever the moment of a SIGKILL, the results are those of a run that was never killed.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -32,7 +36,10 @@ def load(kills: int) -> list[list[Body]]:
 
 
 class Senders:
-    """Sends each connection's bodies in order; after a failure each goes on with the first that was not acknowledged."""
+    """Sends each connection's bodies in order.
+
+    After a failure each goes on with the first that was not acknowledged.
+    """
 
     def __init__(self, lists: list[list[Body]]) -> None:
         self._lists = lists
@@ -48,12 +55,17 @@ class Senders:
         async with aiohttp.ClientSession() as session:
             await asyncio.gather(*(self._connection(session, url, i, on_acknowledged) for i in range(len(self._lists))))
 
-    async def _connection(self, session: aiohttp.ClientSession, url: str, i: int, on_acknowledged: Callable[[int], None]) -> None:
+    async def _connection(
+        self, session: aiohttp.ClientSession, url: str, i: int, on_acknowledged: Callable[[int], None]
+    ) -> None:
         while self._next[i] < len(self._lists[i]):
             body = self._lists[i][self._next[i]]
             try:
-                async with session.post(url + body.path, data=body.data, headers={
-                        "Content-Type": body.content_type, "Idempotency-Key": body.key}) as answer:
+                async with session.post(
+                    url + body.path,
+                    data=body.data,
+                    headers={"Content-Type": body.content_type, "Idempotency-Key": body.key},
+                ) as answer:
                     document = await answer.json() if answer.content_type == "application/json" else {}
                     assert answer.status in (202, 204), document
             except (aiohttp.ClientError, ConnectionError):

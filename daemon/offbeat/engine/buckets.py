@@ -1,4 +1,8 @@
-"""Buckets of a job: which event belongs to which, when one closes, what it holds. Event by event, in order, compiled."""
+"""Buckets of a job: which event belongs to which, when one closes, what it holds.
+
+Event by event, in order, compiled.
+"""
+
 from __future__ import annotations
 
 import numpy as np
@@ -22,9 +26,16 @@ def bucket_start(time_ms: int, span_ms: int) -> int:
 
 @kernel
 def route(
-    source: NDArray[np.int32], time_ms: NDArray[np.int64], point_row: NDArray[np.int32], series: NDArray[np.int32],
-    selected: NDArray[np.int8], span_ms: int, latency_ms: int,
-    latest: NDArray[np.int64], row_state: NDArray[np.int8], kept: NDArray[np.int64],
+    source: NDArray[np.int32],
+    time_ms: NDArray[np.int64],
+    point_row: NDArray[np.int32],
+    series: NDArray[np.int32],
+    selected: NDArray[np.int8],
+    span_ms: int,
+    latency_ms: int,
+    latest: NDArray[np.int64],
+    row_state: NDArray[np.int8],
+    kept: NDArray[np.int64],
 ) -> int:
     """Sort out n events and their p values: which are the job's, which of those are late.
 
@@ -54,19 +65,34 @@ def route(
 
 @kernel
 def accumulate(
-    source: NDArray[np.int32], time_ms: NDArray[np.int64], row_state: NDArray[np.int8],
-    point_row: NDArray[np.int32], series: NDArray[np.int32], novelty: NDArray[np.float64], score: NDArray[np.float64],
-    span_ms: int, latency_ms: int, score_min: float,
-    frontier: NDArray[np.int64], opened: NDArray[np.float64], best: NDArray[np.float64], counters: NDArray[np.int64],
-    closed: NDArray[np.float64], closed_row: NDArray[np.int32],
-    found: NDArray[np.int64], found_bucket: NDArray[np.float64],
+    source: NDArray[np.int32],
+    time_ms: NDArray[np.int64],
+    row_state: NDArray[np.int8],
+    point_row: NDArray[np.int32],
+    series: NDArray[np.int32],
+    novelty: NDArray[np.float64],
+    score: NDArray[np.float64],
+    span_ms: int,
+    latency_ms: int,
+    score_min: float,
+    frontier: NDArray[np.int64],
+    opened: NDArray[np.float64],
+    best: NDArray[np.float64],
+    counters: NDArray[np.int64],
+    closed: NDArray[np.float64],
+    closed_row: NDArray[np.int32],
+    found: NDArray[np.int64],
+    found_bucket: NDArray[np.float64],
 ) -> tuple[int, int]:
-    """Put q judged values, and their events, into the buckets of their sources; close those that the events have passed.
+    """Put q judged values, and their events, into the buckets of their sources.
+
+    Close those that the events have passed.
 
     point_row, series, novelty, score  (q,)   the values on time; novelty NaN: no opinion; score 0: no finding
     frontier   (sources_max,) int64          newest event time so far, as ``latest`` of ``route``
     opened     (sources_max, k, OPEN)        the open buckets of a source, by bucket number modulo k
-    best       (series_max, k, 2)            bucket start plus 1 (from TIME_MIN_MS) and score of the strongest finding of a series
+    best       (series_max, k, 2)            bucket start plus 1 (from TIME_MIN_MS) and score of the strongest
+        finding of a series
     counters   (sources_max, 3) int64        events, late events, records
     closed     (c, ROW), closed_row (c,)     buckets that closed, and the event that closed each
     found      (q,) int64                    which values are a record, or a stronger one than before in the same bucket
@@ -122,14 +148,26 @@ def accumulate(
 
 @kernel
 def _close(
-    source: int, floor: int, buckets: NDArray[np.float64],
-    closed: NDArray[np.float64], closed_row: NDArray[np.int32], done: int, row: int,
+    source: int,
+    floor: int,
+    buckets: NDArray[np.float64],
+    closed: NDArray[np.float64],
+    closed_row: NDArray[np.int32],
+    done: int,
+    row: int,
 ) -> int:
-    """Move the buckets of one source that start before *floor* to *closed*, oldest first; returns how many are there now."""
+    """Move the buckets of one source that start before *floor* to *closed*, oldest first.
+
+    Returns how many are there now.
+    """
     while True:
         oldest = -1
         for i in range(buckets.shape[0]):
-            if buckets[i, COUNT] > 0.0 and buckets[i, START] < floor and (oldest < 0 or buckets[i, START] < buckets[oldest, START]):
+            if (
+                buckets[i, COUNT] > 0.0
+                and buckets[i, START] < floor
+                and (oldest < 0 or buckets[i, START] < buckets[oldest, START])
+            ):
                 oldest = i
         if oldest < 0:
             return done
@@ -142,12 +180,20 @@ def _close(
 
 @kernel
 def close_silent(
-    now_ms: int, lag_max_ms: int, span_ms: int, latency_ms: int, ledger: NDArray[np.int64], count: int,
-    taking_part: NDArray[np.bool_], opened: NDArray[np.float64], closed: NDArray[np.float64],
+    now_ms: int,
+    lag_max_ms: int,
+    span_ms: int,
+    latency_ms: int,
+    ledger: NDArray[np.int64],
+    count: int,
+    taking_part: NDArray[np.bool_],
+    opened: NDArray[np.float64],
+    closed: NDArray[np.float64],
 ) -> int:
     """Mark the open buckets of live sources whose time is over by the clock; returns how many rows went to *closed*.
 
-    A source is live if its newest event arrived at most *lag_max_ms* after (or before) its time. Its clock is *now_ms* less that lag.
+    A source is live if its newest event arrived at most *lag_max_ms* after (or before) its time. Its clock is
+    *now_ms* less that lag.
     The buckets stay where they are: if the source goes on in one, it is open again.
     """
     done = 0

@@ -1,4 +1,5 @@
 """Names to dense numbers: sources, fields, and series (a field of a source). Used at the intake, before the journal."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,15 +14,21 @@ from offbeat_detectors.kernel import kernel
 
 
 @kernel
-def _pair_slot(key: int, mask: int) -> int:
-    h = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64((h >> np.uint64(32)) & np.uint64(mask))
+def _pair_slot(source: int, field: int, mask: int) -> int:
+    h = ((np.uint64(source) << np.uint64(32)) | np.uint64(field)) * np.uint64(0x9E3779B97F4A7C15)
+    return int((h >> np.uint64(32)) & np.uint64(mask))
 
 
 @kernel
 def find_or_add_pairs(
-    source: NDArray[np.int32], field: NDArray[np.int32], first: int, found: NDArray[np.int32],
-    table: NDArray[np.int32], series_source: NDArray[np.int32], series_field: NDArray[np.int32], count: int,
+    source: NDArray[np.int32],
+    field: NDArray[np.int32],
+    first: int,
+    found: NDArray[np.int32],
+    table: NDArray[np.int32],
+    series_source: NDArray[np.int32],
+    series_field: NDArray[np.int32],
+    count: int,
 ) -> tuple[int, int]:
     """Number the pairs (source, field) from *first* on into *found*; new ones get the next numbers.
 
@@ -29,7 +36,7 @@ def find_or_add_pairs(
     """
     mask = table.size - 1
     for i in range(first, source.size):
-        at = _pair_slot((np.int64(source[i]) << 32) | np.int64(field[i]), mask)
+        at = _pair_slot(source[i], field[i], mask)
         n = -1
         while table[at] != 0:
             held = table[at] - 1
@@ -51,12 +58,15 @@ def find_or_add_pairs(
 
 @kernel
 def rebuild_pairs(
-    table: NDArray[np.int32], series_source: NDArray[np.int32], series_field: NDArray[np.int32], count: int,
+    table: NDArray[np.int32],
+    series_source: NDArray[np.int32],
+    series_field: NDArray[np.int32],
+    count: int,
 ) -> None:
     """Fill *table* (all zero) with the first *count* series."""
     mask = table.size - 1
     for n in range(count):
-        at = _pair_slot((np.int64(series_source[n]) << 32) | np.int64(series_field[n]), mask)
+        at = _pair_slot(series_source[n], series_field[n], mask)
         while table[at] != 0:
             at = (at + 1) & mask
         table[at] = n + 1
@@ -124,7 +134,11 @@ class Catalog:
         block = self._number(table)
         taken = np.ones(table.source.size, np.bool_)
         limits = self.limits
-        if self.sources.count > limits.sources or self.fields.count > limits.fields or self.series_count > limits.series:
+        if (
+            self.sources.count > limits.sources
+            or self.fields.count > limits.fields
+            or self.series_count > limits.series
+        ):
             self.back_to(mark)
             taken = self._fitting(table)
             block = self._number(rows_of(table, taken))
@@ -140,12 +154,30 @@ class Catalog:
         done = 0
         while True:
             done, self.series_count = find_or_add_pairs(
-                point_source, point_field, done, series, self._pairs, self.series_source, self.series_field, self.series_count)
+                point_source,
+                point_field,
+                done,
+                series,
+                self._pairs,
+                self.series_source,
+                self.series_field,
+                self.series_count,
+            )
             if done == series.size:
                 break
             self._grow()
-        return Block(source, table.time_ms, table.point_row, series, table.point_value,
-                     table.text_row, table.text_field, table.text_code, table.text_fields, table.texts)
+        return Block(
+            source,
+            table.time_ms,
+            table.point_row,
+            series,
+            table.point_value,
+            table.text_row,
+            table.text_field,
+            table.text_code,
+            table.text_fields,
+            table.texts,
+        )
 
     def _grow(self) -> None:
         if 2 * (self.series_count + 1) > self._pairs.size:
@@ -171,9 +203,11 @@ class Catalog:
             sources = set() if known_source[s] >= 0 else {s} - new_sources
             fields = {f for f in its_fields if known_field[f] < 0} - new_fields
             series = {(s, f) for f in its_fields if not self._knows(known_source[s], known_field[f])} - new_series
-            if (self.sources.count + len(new_sources) + len(sources) > limits.sources
-                    or self.fields.count + len(new_fields) + len(fields) > limits.fields
-                    or self.series_count + len(new_series) + len(series) > limits.series):
+            if (
+                self.sources.count + len(new_sources) + len(sources) > limits.sources
+                or self.fields.count + len(new_fields) + len(fields) > limits.fields
+                or self.series_count + len(new_series) + len(series) > limits.series
+            ):
                 taken[row] = False
                 continue
             new_sources |= sources
@@ -187,7 +221,7 @@ class Catalog:
     def series_of(self, source: int, field: int) -> int | None:
         """The number of a series, None if there is none."""
         mask = self._pairs.size - 1
-        at = int(_pair_slot((source << 32) | field, mask))
+        at = _pair_slot(source, field, mask)
         while self._pairs[at] != 0:
             held = int(self._pairs[at]) - 1
             if self.series_source[held] == source and self.series_field[held] == field:
@@ -205,8 +239,14 @@ class Catalog:
         np.minimum.at(first_series, owners[owners >= 0], numbers[owners >= 0])
         self.source_shard[placed : self.sources.count] = first_series // self.limits.shard_series
 
-    def load(self, sources: Strings, shards: NDArray[np.int32], fields: Strings,
-             series_source: NDArray[np.int32], series_field: NDArray[np.int32]) -> None:
+    def load(
+        self,
+        sources: Strings,
+        shards: NDArray[np.int32],
+        fields: Strings,
+        series_source: NDArray[np.int32],
+        series_field: NDArray[np.int32],
+    ) -> None:
         """Fill an empty catalog with what the store kept, in the order of the numbers."""
         self.sources.number(sources)
         self.fields.number(fields)
@@ -230,8 +270,20 @@ def rows_of(table: Table, rows: NDArray[np.bool_]) -> Table:
     points, texts = rows[table.point_row], rows[table.text_row]
     source, sources = _renumbered(table.source[rows], table.sources)
     field, fields = _renumbered(table.point_field[points], table.fields)
-    return Table(sources, source, table.time_ms[rows], fields, number[table.point_row[points]], field, table.point_value[points],
-                 table.text_fields, table.texts, number[table.text_row[texts]], table.text_field[texts], table.text_code[texts])
+    return Table(
+        sources,
+        source,
+        table.time_ms[rows],
+        fields,
+        number[table.point_row[points]],
+        field,
+        table.point_value[points],
+        table.text_fields,
+        table.texts,
+        number[table.text_row[texts]],
+        table.text_field[texts],
+        table.text_code[texts],
+    )
 
 
 def _renumbered(codes: NDArray[np.int32], names: Strings) -> tuple[NDArray[np.int32], Strings]:

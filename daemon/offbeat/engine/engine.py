@@ -1,4 +1,5 @@
 """The engine: applies entries in order. The same class serves live traffic, recovery and verification."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -34,7 +35,10 @@ class Frozen:
 
 
 class Engine:
-    """A pure function of the journal. One thread uses it. It has room for what the catalog may hold, or holds already."""
+    """A pure function of the journal.
+
+    One thread uses it. It has room for what the catalog may hold, or holds already.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -56,7 +60,9 @@ class Engine:
     def name_of(self, series: int) -> tuple[str, str]:
         """Source and field of a series."""
         catalog = self.catalog
-        return catalog.sources.text(int(catalog.series_source[series])), catalog.fields.text(int(catalog.series_field[series]))
+        return catalog.sources.text(int(catalog.series_source[series])), catalog.fields.text(
+            int(catalog.series_field[series])
+        )
 
     def apply(self, entry: Entry) -> Outcome:
         """Apply one entry, in order of ``seq``. Shards whose position is at or beyond the entry have it already."""
@@ -106,7 +112,11 @@ class Engine:
             self.tail.touch(shard, seq, at_ms)
         self.tail.add_readings(shards[block.point_row], (block.series, time_ms, block.value), seq, at_ms)
         closed = np.empty((3 * p, rollups.ROW))
-        closed = closed[: rollups.add_readings(block.series, time_ms, block.value, band[0], band[1], band[2], self.ledger.windows, closed)]
+        closed = closed[
+            : rollups.add_readings(
+                block.series, time_ms, block.value, band[0], band[1], band[2], self.ledger.windows, closed
+            )
+        ]
         if closed.shape[0]:
             owners = self.catalog.series_source[closed[:, rollups.SERIES].astype(np.int64)]
             self.tail.add_windows(self.catalog.source_shard[owners], closed.copy(), seq, at_ms)
@@ -123,7 +133,9 @@ class Engine:
         for job in self.jobs.values():
             if entry.seq <= job.job.created_seq:
                 continue
-            closed, changes = job.tick(entry.at_ms, self.settings.lag_max_ms, self.ledger.sources, count, taking_part, entry.seq)
+            closed, changes = job.tick(
+                entry.at_ms, self.settings.lag_max_ms, self.ledger.sources, count, taking_part, entry.seq
+            )
             found += changes
             for shard in np.unique(self.catalog.source_shard[closed[:, 0].astype(np.int64)]):
                 self.tail.touch(int(shard), entry.seq, entry.at_ms)
@@ -136,7 +148,10 @@ class Engine:
         return np.flatnonzero(mine), np.flatnonzero(mine[catalog.series_source[: catalog.series_count]])
 
     def freeze(self, shard: int) -> Frozen | None:
-        """A copy of *shard* for a checkpoint, its tail set aside; None if it has not changed or is being written already."""
+        """A copy of *shard* for a checkpoint, its tail set aside.
+
+        None if it has not changed or is being written already.
+        """
         tail = self.tail.freeze(shard)
         if tail is None:
             return None
@@ -181,4 +196,7 @@ def numbered(found: Iterable[Finding | BucketChange], late_count: int) -> Outcom
     """What one entry gave, each with its ordinal."""
     placed = [replace(one, ordinal=i) for i, one in enumerate(found)]
     return Outcome(
-        tuple(one for one in placed if isinstance(one, Finding)), tuple(one for one in placed if isinstance(one, BucketChange)), late_count)
+        tuple(one for one in placed if isinstance(one, Finding)),
+        tuple(one for one in placed if isinstance(one, BucketChange)),
+        late_count,
+    )

@@ -1,8 +1,9 @@
 """What stands in the journal: everything that changes the engine's state, and its bytes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +45,25 @@ class Block:
         number = np.cumsum(rows, dtype=np.int32) - np.int32(1)
         points, texts = rows[self.point_row], rows[self.text_row]
         return Block(
-            self.source[rows], self.time_ms[rows], number[self.point_row[points]], self.series[points], self.value[points],
-            number[self.text_row[texts]], self.text_field[texts], self.text_code[texts], self.text_fields, self.texts)
+            self.source[rows],
+            self.time_ms[rows],
+            number[self.point_row[points]],
+            self.series[points],
+            self.value[points],
+            number[self.text_row[texts]],
+            self.text_field[texts],
+            self.text_code[texts],
+            self.text_fields,
+            self.texts,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the journal knows it. *number* is never given twice; entries up to *created_seq* are none of its business."""
+    """A job as the journal knows it.
+
+    *number* is never given twice; entries up to *created_seq* are none of its business.
+    """
 
     number: int
     spec: JobSpec
@@ -72,9 +85,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. *at_ms* is the wall clock when it was journaled: for data the time of arrival, for a tick what it says.
+    """One entry.
 
-    body  a Block for data, a Job for job_created, the job's number for job_deleted, Settings for settings, None for a tick
+    *at_ms* is the wall clock when it was journaled: for data the time of arrival, for a tick what it says.
+
+    body  a Block for data, a Job for job_created, the job's number for job_deleted, Settings for settings, None for
+        a tick
     """
 
     seq: int
@@ -85,14 +101,24 @@ class Entry:
 
 def pack_block(block: Block) -> bytes:
     """*block* as the journal keeps it."""
-    arrays = {"source": block.source, "time": block.time_ms, "series": block.series, "value": block.value}
+    arrays: dict[str, NDArray[Any]] = {
+        "source": block.source,
+        "time": block.time_ms,
+        "series": block.series,
+        "value": block.value,
+    }
     if block.point_row.size != block.size or not np.array_equal(block.point_row, np.arange(block.size)):
         arrays["point_row"] = block.point_row
     if block.text_row.size:
         arrays |= {
-            "text_row": block.text_row, "text_field": block.text_field, "text_code": block.text_code,
-            "field_data": block.text_fields.data, "field_end": block.text_fields.end,
-            "text_data": block.texts.data, "text_end": block.texts.end}
+            "text_row": block.text_row,
+            "text_field": block.text_field,
+            "text_code": block.text_code,
+            "field_data": block.text_fields.data,
+            "field_end": block.text_fields.end,
+            "text_data": block.texts.data,
+            "text_end": block.texts.end,
+        }
     return pack(arrays)
 
 
@@ -104,5 +130,14 @@ def unpack_block(packed: bytes) -> Block:
     if "text_row" not in a:
         return Block(a["source"], a["time"], rows, a["series"], a["value"], none, none, none)
     return Block(
-        a["source"], a["time"], rows, a["series"], a["value"], a["text_row"], a["text_field"], a["text_code"],
-        Strings(a["field_data"], a["field_end"]), Strings(a["text_data"], a["text_end"]))
+        a["source"],
+        a["time"],
+        rows,
+        a["series"],
+        a["value"],
+        a["text_row"],
+        a["text_field"],
+        a["text_code"],
+        Strings(a["field_data"], a["field_end"]),
+        Strings(a["text_data"], a["text_end"]),
+    )

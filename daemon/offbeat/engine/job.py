@@ -1,4 +1,5 @@
 """One job at work: which series it follows, what its detector says, which buckets are open."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -57,8 +58,18 @@ class JobState:
         self._follow(block)
         n, p = block.size, block.series.size
         row_state, kept = np.zeros(n, np.int8), np.empty(p, np.int64)
-        q = route(block.source, block.time_ms, block.point_row, block.series, self.followed,
-                  self.span_ms, self.latency_ms, self._latest, row_state, kept)
+        q = route(
+            block.source,
+            block.time_ms,
+            block.point_row,
+            block.series,
+            self.followed,
+            self.span_ms,
+            self.latency_ms,
+            self._latest,
+            row_state,
+            kept,
+        )
         kept = kept[:q]
         whole = q == p
         rows = block.point_row if whole else block.point_row[kept]
@@ -72,12 +83,41 @@ class JobState:
         closed, closed_row = np.empty((n + n * k, buckets.ROW)), np.empty(n + n * k, np.int32)
         found, found_bucket = np.empty(q, np.int64), np.empty((q, buckets.ROW))
         closed_count, found_count = accumulate(
-            block.source, block.time_ms, row_state, rows, series, opinions.novelty, score,
-            self.span_ms, self.latency_ms, score_min,
-            self.frontier, self.opened, self._best, self.counters, closed, closed_row, found, found_bucket)
+            block.source,
+            block.time_ms,
+            row_state,
+            rows,
+            series,
+            opinions.novelty,
+            score,
+            self.span_ms,
+            self.latency_ms,
+            score_min,
+            self.frontier,
+            self.opened,
+            self._best,
+            self.counters,
+            closed,
+            closed_row,
+            found,
+            found_bucket,
+        )
         closed = closed[:closed_count].copy()
         findings = self._outcome(
-            seq, at_ms, block.source, closed, closed_row, found[:found_count], found_bucket, rows, series, time_ms, value, opinions, score)
+            seq,
+            at_ms,
+            block.source,
+            closed,
+            closed_row,
+            found[:found_count],
+            found_bucket,
+            rows,
+            series,
+            time_ms,
+            value,
+            opinions,
+            score,
+        )
         return Judged(kept, opinions, closed, int((row_state == LATE).sum()), findings)
 
     def _follow(self, block: Block) -> None:
@@ -93,29 +133,72 @@ class JobState:
         self._known = newest
 
     def _outcome(
-        self, seq: int, at_ms: int, source: NDArray[np.int32], closed: NDArray[np.float64], closed_row: NDArray[np.int32], found: NDArray[np.int64],
-        found_bucket: NDArray[np.float64], rows: NDArray[np.int32], series: NDArray[np.int32], time_ms: NDArray[np.int64],
-        value: NDArray[np.float64], opinions: Opinions, score: NDArray[np.float64],
+        self,
+        seq: int,
+        at_ms: int,
+        source: NDArray[np.int32],
+        closed: NDArray[np.float64],
+        closed_row: NDArray[np.int32],
+        found: NDArray[np.int64],
+        found_bucket: NDArray[np.float64],
+        rows: NDArray[np.int32],
+        series: NDArray[np.int32],
+        time_ms: NDArray[np.int64],
+        value: NDArray[np.float64],
+        opinions: Opinions,
+        score: NDArray[np.float64],
     ) -> tuple[tuple[int, Finding | BucketChange], ...]:
         """Findings and changed buckets with the event that gave each, in order of the events; ordinals are still 0."""
         job, out = self.job.number, list[tuple[int, Finding | BucketChange]]()
         for i in np.flatnonzero(closed[:, buckets.ROW - 1] > 0):
             out.append((int(closed_row[i]), change_of(job, seq, at_ms, closed[i], closed=True)))
-        for i, j in enumerate(found.tolist()):
-            bucket_ms = int(found_bucket[i, 1])
-            out.append((int(rows[j]), Finding(
-                seq, 0, at_ms, job, int(source[rows[j]]), int(series[j]), bucket_ms, int(time_ms[j]), float(value[j]), float(opinions.typical[j]),
-                float(opinions.lower[j]), float(opinions.upper[j]), float(opinions.novelty[j]), float(opinions.probability[j]), float(score[j]))))
-            out.append((int(rows[j]), change_of(job, seq, at_ms, found_bucket[i], closed=False)))
+        for k, j in enumerate(found.tolist()):
+            bucket_ms = int(found_bucket[k, 1])
+            out.append(
+                (
+                    int(rows[j]),
+                    Finding(
+                        seq,
+                        0,
+                        at_ms,
+                        job,
+                        int(source[rows[j]]),
+                        int(series[j]),
+                        bucket_ms,
+                        int(time_ms[j]),
+                        float(value[j]),
+                        float(opinions.typical[j]),
+                        float(opinions.lower[j]),
+                        float(opinions.upper[j]),
+                        float(opinions.novelty[j]),
+                        float(opinions.probability[j]),
+                        float(score[j]),
+                    ),
+                )
+            )
+            out.append((int(rows[j]), change_of(job, seq, at_ms, found_bucket[k], closed=False)))
         out.sort(key=lambda pair: pair[0])
         return tuple(out)
 
-    def tick(self, now_ms: int, lag_max_ms: int, ledger: NDArray[np.int64], count: int, taking_part: NDArray[np.bool_], seq: int,
-             ) -> tuple[NDArray[np.float64], list[BucketChange]]:
+    def tick(
+        self,
+        now_ms: int,
+        lag_max_ms: int,
+        ledger: NDArray[np.int64],
+        count: int,
+        taking_part: NDArray[np.bool_],
+        seq: int,
+    ) -> tuple[NDArray[np.float64], list[BucketChange]]:
         """Close the open buckets of live sources that fell silent: the closed rows, and which of them hold a record."""
         closed = np.empty((count * self.opened.shape[1], buckets.ROW))
-        closed = closed[: close_silent(now_ms, lag_max_ms, self.span_ms, self.latency_ms, ledger, count, taking_part, self.opened, closed)]
-        return closed, [change_of(self.job.number, seq, now_ms, row, closed=True) for row in closed if row[buckets.ROW - 1] > 0]
+        closed = closed[
+            : close_silent(
+                now_ms, lag_max_ms, self.span_ms, self.latency_ms, ledger, count, taking_part, self.opened, closed
+            )
+        ]
+        return closed, [
+            change_of(self.job.number, seq, now_ms, row, closed=True) for row in closed if row[buckets.ROW - 1] > 0
+        ]
 
     def open_buckets(self, sources: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The buckets of *sources* that may still change, (m, ROW), and whether each is interim (m,)."""
@@ -130,20 +213,30 @@ class JobState:
         """A copy of the state of these sources and series."""
         mine = series[self.followed[series] == FOLLOWED].astype(np.int32)
         state: State = {
-            "frontier": self.frontier[sources], "opened": self.opened[sources], "counters": self.counters[sources],
-            "mine": mine, "best": self._best[mine]}
+            "frontier": self.frontier[sources],
+            "opened": self.opened[sources],
+            "counters": self.counters[sources],
+            "mine": mine,
+            "best": self._best[mine],
+        }
         state |= {f"detector.{name}": array for name, array in self.detector.save(mine).items()}
         state |= {f"alert.{name}": array for name, array in self.alert.save(mine).items()}
         return state
 
     def restore(self, sources: NDArray[np.int64], state: State) -> None:
         """Set these sources, and the series that were followed, to what ``save`` gave."""
-        self.frontier[sources], self.opened[sources], self.counters[sources] = state["frontier"], state["opened"], state["counters"]
+        self.frontier[sources], self.opened[sources], self.counters[sources] = (
+            state["frontier"],
+            state["opened"],
+            state["counters"],
+        )
         self._latest[sources] = state["frontier"]
         mine = state["mine"]
         self._best[mine] = state["best"]
         for prefix, part in (("detector.", self.detector), ("alert.", self.alert)):
-            part.restore(mine, {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)})
+            part.restore(
+                mine, {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+            )
 
 
 def change_of(job: int, seq: int, at_ms: int, row: NDArray[np.float64], *, closed: bool) -> BucketChange:

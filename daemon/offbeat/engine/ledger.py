@@ -1,4 +1,5 @@
 """What is known of every source and series whatever the jobs are: counts, last values, the lag of arrival."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,13 @@ EVENTS, FIRST, LAST, ARRIVAL, LAG = range(5)
 
 
 @kernel
-def note_events(source: NDArray[np.int32], time_ms: NDArray[np.int64], arrival_ms: int, sources: NDArray[np.int64]) -> None:
-    """Count n events into *sources* (s, 5) int64: events, first and last time (from TIME_MIN_MS, plus 1), arrival, lag of the newest."""
+def note_events(
+    source: NDArray[np.int32], time_ms: NDArray[np.int64], arrival_ms: int, sources: NDArray[np.int64]
+) -> None:
+    """Count n events into *sources* (s, 5) int64.
+
+    Events, first and last time (from TIME_MIN_MS, plus 1), arrival, lag of the newest.
+    """
     for i in range(source.size):
         held = sources[source[i]]
         stamp = time_ms[i] - TIME_MIN_MS + 1
@@ -28,7 +34,9 @@ def note_events(source: NDArray[np.int32], time_ms: NDArray[np.int64], arrival_m
 
 
 @kernel
-def note_readings(series: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64], readings: NDArray[np.float64]) -> None:
+def note_readings(
+    series: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64], readings: NDArray[np.float64]
+) -> None:
     """Count p readings into *readings* (s, 3) float64: how many, the newest time (as above), its value."""
     for i in range(series.size):
         held = readings[series[i]]
@@ -57,4 +65,8 @@ class Ledger:
 
     def restore(self, sources: NDArray[np.int64], series: NDArray[np.int64], state: State) -> None:
         """Set the rows to what ``save`` gave."""
-        self.sources[sources], self.series[series], self.windows[series] = state["sources"], state["series"], state["windows"]
+        self.sources[sources], self.series[series], self.windows[series] = (
+            state["sources"],
+            state["series"],
+            state["windows"],
+        )

@@ -1,4 +1,5 @@
 """What applying an entry gives besides state: findings, and buckets that changed because of them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

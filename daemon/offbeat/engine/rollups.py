@@ -1,8 +1,10 @@
 """Rollups: what a series did in each minute, hour and day. Windows close by the order of events; late readings amend.
 
-A window's row is ``ROW`` wide: series, level, start_ms, count, sum, min, max, sum of squares, typical, lower, upper. A window that is
+A window's row is ``ROW`` wide: series, level, start_ms, count, sum, min, max, sum of squares, typical, lower,
+upper. A window that is
 amended has several rows; whoever reads adds them up in the order in which they were given (``merged``).
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -34,14 +36,20 @@ def _merge(into: NDArray[np.float64], row: NDArray[np.float64]) -> None:
 
 @kernel
 def add_readings(
-    series: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64],
-    typical: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64],
-    windows: NDArray[np.float64], closed: NDArray[np.float64],
+    series: NDArray[np.int32],
+    time_ms: NDArray[np.int64],
+    value: NDArray[np.float64],
+    typical: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    windows: NDArray[np.float64],
+    closed: NDArray[np.float64],
 ) -> int:
     """Add p readings, in order, to the open windows (s, 3, OPEN) of their series.
 
     A reading after the end of an open window closes it; one before its start is a row of its own. Closed rows go to
-    *closed* (≥ 3·p, ROW). A closed window is added to the window of the next level, so that an hour's sum does not depend on batches.
+    *closed* (≥ 3·p, ROW). A closed window is added to the window of the next level, so that an hour's sum does not
+    depend on batches.
     Returns how many rows were closed.
     """
     done = 0
@@ -80,7 +88,10 @@ def add_readings(
 
 
 def merged(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One row for each (series, level, start) of *rows* (m, ROW), sorted so; rows of one window are added in the order given."""
+    """One row for each (series, level, start) of *rows* (m, ROW), sorted so.
+
+    Rows of one window are added in the order given.
+    """
     if not rows.shape[0]:
         return rows
     rows = rows[np.lexsort((rows[:, START], rows[:, LEVEL], rows[:, SERIES]))]
@@ -92,7 +103,9 @@ def merged(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @kernel
-def _merge_all(rows: NDArray[np.float64], target: NDArray[np.int64], new: NDArray[np.bool_], out: NDArray[np.float64]) -> None:
+def _merge_all(
+    rows: NDArray[np.float64], target: NDArray[np.int64], new: NDArray[np.bool_], out: NDArray[np.float64]
+) -> None:
     for i in range(rows.shape[0]):
         if not new[i]:
             _merge(out[target[i], 2:], rows[i, 2:])

@@ -1,4 +1,5 @@
 """What the engine has produced and no chunk holds yet: readings, closed windows and closed buckets, by shard."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ NO_READINGS: Readings = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(
 class ShardTail:
     """The tail of one shard since entry *since_seq*, journaled at *since_ms*, in the order of the entries.
 
-    readings  (series, time_ms, value) columns    windows  rows of ``rollups``    closed  by job number, rows of ``buckets``
+    readings  (series, time_ms, value) columns    windows  rows of ``rollups``    closed  by job number, rows of
+        ``buckets``
     """
 
     since_seq: int

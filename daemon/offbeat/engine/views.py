@@ -1,4 +1,5 @@
 """What the engine holds in memory, copied out for a query. Called on the engine's thread, between two entries."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.engine import buckets, rollups
+from offbeat.engine import rollups
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.ledger import ARRIVAL, EVENTS, FIRST, LAG, LAST, TIME_MIN_MS
 from offbeat.engine.tail import NO_READINGS, Readings
@@ -73,7 +74,9 @@ def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> Liv
     opened = []
     for number in series.tolist():
         for level in range(3):
-            for below in range(level, -1, -1):  # an hour that is open consists of its own window and those below that have not closed
+            for below in range(
+                level, -1, -1
+            ):  # an hour that is open consists of its own window and those below that have not closed
                 window = engine.ledger.windows[number, below]
                 if window[1] > 0:
                     row = np.concatenate([[number, level], window])
@@ -81,8 +84,14 @@ def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> Liv
                     opened.append(row)
     columns = tuple(np.concatenate([part[i] for part in readings]) for i in range(3))
     return LiveReadings(
-        shard, engine.positions.get(shard, 0), int(engine.ledger.sources[source, FIRST]) - 1 + TIME_MIN_MS, (columns[0], columns[1], columns[2]), np.concatenate(closed),
-        np.array(opened).reshape(-1, rollups.ROW), engine.ledger.series[series].copy())
+        shard,
+        engine.positions.get(shard, 0),
+        int(engine.ledger.sources[source, FIRST]) - 1 + TIME_MIN_MS,
+        (columns[0], columns[1], columns[2]),
+        np.concatenate(closed),
+        np.array(opened).reshape(-1, rollups.ROW),
+        engine.ledger.series[series].copy(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +110,11 @@ def live_sources(engine: Engine, sources: list[int]) -> list[LiveSource]:
     """The state of *sources*, in their order."""
     late = engine.jobs[WATCH].counters[sources, 1].tolist()
     return [
-        LiveSource(row[EVENTS], late_count, row[FIRST] - 1 + TIME_MIN_MS, row[LAST] - 1 + TIME_MIN_MS, row[ARRIVAL], row[LAG])
-        for row, late_count in zip(engine.ledger.sources[sources].tolist(), late, strict=True)]
+        LiveSource(
+            row[EVENTS], late_count, row[FIRST] - 1 + TIME_MIN_MS, row[LAST] - 1 + TIME_MIN_MS, row[ARRIVAL], row[LAG]
+        )
+        for row, late_count in zip(engine.ledger.sources[sources].tolist(), late, strict=True)
+    ]
 
 
 def warmup_left(engine: Engine, series: NDArray[np.int32]) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]]:
@@ -119,4 +131,3 @@ def job_totals(engine: Engine, job: int) -> tuple[int, int, int, int, int]:
     counted = state.counters[: engine.catalog.sources.count].sum(axis=0).tolist()
     followed = int((state.followed[: engine.catalog.series_count] == 1).sum())
     return followed, counted[0], counted[1], counted[2], state.detector.bytes_per_series
-

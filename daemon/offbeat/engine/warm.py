@@ -1,4 +1,5 @@
 """Compiles the engine's kernels before anything waits for them, by putting two events through a small engine."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,8 +20,22 @@ def warm_up() -> None:
     engine.apply(Entry(1, "job_created", 0, Job(1, JobSpec("watch"), 0, 0)))
     rows = np.zeros(1, np.int32)
     for seq, time_ms in enumerate((0, 86_400_000), 2):
-        block, _ = catalog.admit(Table(
-            Strings.of(["a"]), rows, np.array([time_ms]), Strings.of(["b"]), rows, rows, np.ones(1), EMPTY_STRINGS, EMPTY_STRINGS, none, none, none))
+        block, _ = catalog.admit(
+            Table(
+                Strings.of(["a"]),
+                rows,
+                np.array([time_ms]),
+                Strings.of(["b"]),
+                rows,
+                rows,
+                np.ones(1),
+                EMPTY_STRINGS,
+                EMPTY_STRINGS,
+                none,
+                none,
+                none,
+            )
+        )
         engine.apply(Entry(seq, "data", time_ms, block))
     engine.apply(Entry(4, "tick", 86_400_000, None))
     live = live_readings(engine, 0, rows)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from offbeat.errors import Refused
 
@@ -11,7 +12,7 @@ class NotReady(Refused):
 
     code = "not_ready"
     status = 503
-    headers: Mapping[str, str] = {"Retry-After": "1"}
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class Internal(Refused):

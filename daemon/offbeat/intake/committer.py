@@ -1,4 +1,8 @@
-"""Group commit: everything that waits becomes one transaction; senders are answered, and the engine is fed, after it."""
+"""Group commit.
+
+Everything that waits becomes one transaction; senders are answered, and the engine is fed, after it.
+"""
+
 from __future__ import annotations
 
 import asyncio
@@ -23,7 +27,9 @@ from offbeat.store.database import Database
 from offbeat.store.journal import Group
 
 QUARANTINE_OF_BODY_MAX = 100
-REASON_SERIES_LIMIT = "it would begin a new series, and there are as many as engine.series_max, sources_max or fields_max allow"
+REASON_SERIES_LIMIT = (
+    "it would begin a new series, and there are as many as engine.series_max, sources_max or fields_max allow"
+)
 
 
 @dataclass(slots=True)
@@ -49,11 +55,29 @@ class Prepared:
 
 
 class Committer:
-    """One group after the other. *feed(entry, bytes)* hands a durable entry on; *release(bytes)* returns what gave none."""
+    """One group after the other.
 
-    def __init__(self, database: Database, catalog: Catalog, config: Callable[[], Config], clock: Clock, metrics: Metrics, last_seq: int,
-                 feed: Callable[[Entry, int], None], release: Callable[[int], None]) -> None:
-        self._database, self._catalog, self._config, self._clock, self._metrics = database, catalog, config, clock, metrics
+    *feed(entry, bytes)* hands a durable entry on; *release(bytes)* returns what gave none.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        config: Callable[[], Config],
+        clock: Clock,
+        metrics: Metrics,
+        last_seq: int,
+        feed: Callable[[Entry, int], None],
+        release: Callable[[int], None],
+    ) -> None:
+        self._database, self._catalog, self._config, self._clock, self._metrics = (
+            database,
+            catalog,
+            config,
+            clock,
+            metrics,
+        )
         self._feed, self._release = feed, release
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._waiting: deque[Parcel | Control] = deque()
@@ -175,7 +199,15 @@ class Committer:
         taken[fresh] = fits
         return block, taken, fresh & ~taken
 
-    def _answer(self, parcel: Parcel, taken: NDArray[np.bool_], limited: NDArray[np.bool_], seq: int, at_ms: int, prepared: Prepared) -> None:
+    def _answer(
+        self,
+        parcel: Parcel,
+        taken: NDArray[np.bool_],
+        limited: NDArray[np.bool_],
+        seq: int,
+        at_ms: int,
+        prepared: Prepared,
+    ) -> None:
         decoded, group, errors_max = parcel.decoded, prepared.group, self._config().ingest.errors_max
         counts = np.concatenate([[0], np.cumsum(taken)])
         refused = np.flatnonzero(limited)
@@ -190,9 +222,14 @@ class Committer:
                 continue
             over = refused[(refused >= first) & (refused < end)]
             lines = [line for line in by_body.get(i, []) if line.line > waiter.done_lines]
-            lines += [RejectedLine(i, int(decoded.row_line[row]), "series_limit", REASON_SERIES_LIMIT, "") for row in over[:errors_max].tolist()]
+            lines += [
+                RejectedLine(i, int(decoded.row_line[row]), "series_limit", REASON_SERIES_LIMIT, "")
+                for row in over[:errors_max].tolist()
+            ]
             lines.sort(key=lambda line: line.line)
-            rejected = (int(decoded.rejected_count[i]) if not waiter.done_lines else len(lines) - min(over.size, errors_max)) + over.size
+            rejected = (
+                int(decoded.rejected_count[i]) if not waiter.done_lines else len(lines) - min(over.size, errors_max)
+            ) + over.size
             shown = tuple(LineError(line.line, line.code, line.reason) for line in lines[:errors_max])
             receipt = Receipt(int(counts[end] - counts[first]), rejected, shown, rejected - len(shown), seq)
             prepared.answers.append((waiter, receipt))

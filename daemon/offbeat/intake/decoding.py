@@ -1,4 +1,5 @@
 """The decode pool: what waits with equal options is decoded together, on threads that release the interpreter lock."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from offbeat import wire
 from offbeat.intake.parcels import Parcel, Waiter
 from offbeat.metrics import Metrics
+from offbeat.records import Decoded
 
 TOGETHER_BYTES_MAX = 1024 * 1024
 TOGETHER_BODIES_MAX = 4096
@@ -64,11 +66,14 @@ class Decoding:
         return waiters
 
     @staticmethod
-    def _decode(waiters: list[Waiter]) -> wire.Decoded:
+    def _decode(waiters: list[Waiter]) -> Decoded:
         first = 2 if waiters[0].options.format == "csv" else 1
         return wire.decode(
-            [w.body for w in waiters], waiters[0].options, [w.arrival_ms for w in waiters],
-            [first if w.first_line is None else w.first_line for w in waiters])
+            [w.body for w in waiters],
+            waiters[0].options,
+            [w.arrival_ms for w in waiters],
+            [first if w.first_line is None else w.first_line for w in waiters],
+        )
 
     def close(self) -> None:
         """Stop the threads."""

@@ -1,4 +1,5 @@
 """The way in for bodies: whole ones count whole or not at all, longer ones are taken in blocks as they arrive."""
+
 from __future__ import annotations
 
 import asyncio
@@ -32,8 +33,16 @@ SLOWEST_BYTES_S = 4096
 class Intake:
     """Receives bodies. ``decoding`` and ``committer`` run beside it; see ``service``."""
 
-    def __init__(self, database: Database, config: Callable[[], Config], clock: Clock, metrics: Metrics, budget: Budget,
-                 decoding: Decoding, committer: Committer) -> None:
+    def __init__(
+        self,
+        database: Database,
+        config: Callable[[], Config],
+        clock: Clock,
+        metrics: Metrics,
+        budget: Budget,
+        decoding: Decoding,
+        committer: Committer,
+    ) -> None:
         self._config, self._clock, self._metrics, self._budget = config, clock, metrics, budget
         self._decoding, self._committer = decoding, committer
         self._keys = Keys(database)
@@ -49,7 +58,9 @@ class Intake:
         self._committer.put(control)
         return (await control.done).seq
 
-    async def receive(self, chunks: AsyncIterator[bytes], options: Options, *, encoding: str, length: int | None, key: str | None) -> Receipt:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], options: Options, *, encoding: str, length: int | None, key: str | None
+    ) -> Receipt:
         """Take one body. Returns once what is accepted is durable.
 
         length  the stated length in bytes, None for a chunked body
@@ -58,7 +69,9 @@ class Intake:
         StoreUnavailable, ShuttingDown; and whatever *chunks* raises if the sender goes away.
         """
         if self.closed:
-            raise ShuttingDown("the daemon is stopping; nothing of this body was stored", hint="send it again in a moment")
+            raise ShuttingDown(
+                "the daemon is stopping; nothing of this body was stored", hint="send it again in a moment"
+            )
         ingest = self._config().ingest
         decompressor = Decompressor(encoding, ingest.decompressed_bytes_max)
         self._metrics.bodies_total.labels(options.format).inc()
@@ -82,8 +95,11 @@ class Intake:
     def _judged(receipt: Receipt) -> Receipt:
         if receipt.rejected and not receipt.accepted:
             reason = receipt.errors[0].reason if receipt.errors else "every line was rejected"
-            raise NoGoodLine(f"no line was good; the first: {reason}; nothing was stored", receipt=receipt.as_dict(),
-                             hint="GET /api/v1/quarantine shows rejected lines")
+            raise NoGoodLine(
+                f"no line was good; the first: {reason}; nothing was stored",
+                receipt=receipt.as_dict(),
+                hint="GET /api/v1/quarantine shows rejected lines",
+            )
         return receipt
 
     async def _collect(self, pieces: AsyncIterator[bytes], bytes_max: int, length: int) -> tuple[bytes, bool]:
@@ -99,8 +115,9 @@ class Intake:
                     if total > bytes_max:
                         return b"".join(parts), False
         except TimeoutError:
-            raise BodyTimeout(f"the body did not arrive within {timeout_s:.0f} s; nothing of it was stored",
-                              where={"bytes": total}) from None
+            raise BodyTimeout(
+                f"the body did not arrive within {timeout_s:.0f} s; nothing of it was stored", where={"bytes": total}
+            ) from None
         return parts[0] if len(parts) == 1 else b"".join(parts), True
 
     def _remembered_since_ms(self) -> int:
@@ -125,8 +142,16 @@ class Intake:
     def _row(self, key: str, digest: bytes, whole: bool, lines_done: int, receipt: Receipt) -> KeyRow:
         return KeyRow(key, self._clock.now_ms(), digest, whole, lines_done, orjson.dumps(receipt.as_dict()))
 
-    async def _put(self, body: bytes, options: Options, first_line: int | None, done_lines: int,
-                   key_row: Callable[[Receipt], KeyRow] | None, *, wait_s: float = 0.0) -> Receipt:
+    async def _put(
+        self,
+        body: bytes,
+        options: Options,
+        first_line: int | None,
+        done_lines: int,
+        key_row: Callable[[Receipt], KeyRow] | None,
+        *,
+        wait_s: float = 0.0,
+    ) -> Receipt:
         """Send one body of whole records on its way and wait until it is durable."""
         if wait_s:
             await self._budget.take_when_free(len(body), wait_s)
@@ -187,12 +212,20 @@ class Stream:
 
         def row(receipt: Receipt) -> KeyRow:
             assert self._key is not None
-            return intake._row(self._key, self._digest.head, False, last_line, joined(self._total, receipt, config.ingest.errors_max))
+            return intake._row(
+                self._key, self._digest.head, False, last_line, joined(self._total, receipt, config.ingest.errors_max)
+            )
 
         if last_line <= self._lines_done:
             return
-        receipt = await intake._put(block.body, self._cutter.block_options, block.first_line, self._lines_done,
-                                    row if self._key is not None else None, wait_s=config.http.body_timeout_s)
+        receipt = await intake._put(
+            block.body,
+            self._cutter.block_options,
+            block.first_line,
+            self._lines_done,
+            row if self._key is not None else None,
+            wait_s=config.http.body_timeout_s,
+        )
         self._total = joined(self._total, receipt, config.ingest.errors_max)
 
     async def _end(self) -> Receipt:
@@ -201,21 +234,29 @@ class Stream:
         total = self._total if self._total is not None else Receipt(0, 0, (), 0, intake._committer.seq)
         if self._key is not None:
             key, digest = self._key, self._digest.whole()
-            await intake._put(b"", self._cutter.block_options, None, 0, lambda _: intake._row(key, digest, True, 0, total),
-                              wait_s=intake._config().http.body_timeout_s)
+            await intake._put(
+                b"",
+                self._cutter.block_options,
+                None,
+                0,
+                lambda _: intake._row(key, digest, True, 0, total),
+                wait_s=intake._config().http.body_timeout_s,
+            )
         return total
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    for piece in ():
+        yield piece
 
 
 async def _pieces(chunks: AsyncIterator[bytes], decompressor: Decompressor) -> AsyncIterator[bytes]:
     """*chunks* decompressed, in pieces of at most a MiB."""
     async for chunk in chunks:
         made = decompressor.feed(chunk)
-        while (piece := await asyncio.to_thread(next, made, None) if len(chunk) > INLINE_BYTES else next(made, None)) is not None:
+        while (
+            piece := await asyncio.to_thread(next, made, None) if len(chunk) > INLINE_BYTES else next(made, None)
+        ) is not None:
             yield piece
     decompressor.finish()
 
@@ -237,7 +278,9 @@ async def _portions(start: bytes, pieces: AsyncIterator[bytes], config: Callable
         await queue.put(None)
 
     filler = asyncio.create_task(fill())
-    filler.add_done_callback(lambda task: task.cancelled() or task.exception())  # it reached the queue: nobody needs to hear it again
+    filler.add_done_callback(
+        lambda task: task.cancelled() or task.exception()
+    )  # it reached the queue: nobody needs to hear it again
     loop = asyncio.get_running_loop()
     try:
         held, size = ([start], len(start)) if start else ([], 0)
@@ -270,4 +313,3 @@ async def _portions(start: bytes, pieces: AsyncIterator[bytes], config: Callable
                 raise BodyTimeout(f"no complete record came for {config().http.body_timeout_s:.0f} s")
     finally:
         filler.cancel()
-

@@ -1,4 +1,5 @@
 """Idempotency keys: a body that is sent again is answered as before, one that was cut short goes on where it was."""
+
 from __future__ import annotations
 
 import asyncio
@@ -14,7 +15,7 @@ from offbeat.store.database import Database
 from offbeat.store.journal import KeyRow
 
 HEAD_BYTES = 256
-"""A stream that is not finished is recognised by this many of its first bytes, or fewer if its first block had fewer."""
+"""A stream that is not finished is recognised by this many of its first bytes; fewer if its first block had fewer."""
 
 
 def digest_of(body: bytes) -> bytes:
@@ -55,9 +56,15 @@ class Keys:
         try:
             async with lock:
                 rows = await self._database.read(
-                    "SELECT key, at_ms, digest, whole, lines_done, receipt FROM idempotency WHERE key = ? AND at_ms >= ?",
-                    (key, not_before_ms))
-                yield KeyRow(*rows[0][:3], bool(rows[0][3]), rows[0][4], rows[0][5].encode()) if rows else None
+                    "SELECT key, at_ms, digest, whole, lines_done, receipt FROM idempotency WHERE key = ? AND "
+                    "at_ms >= ?",
+                    (key, not_before_ms),
+                )
+                if not rows:
+                    yield None
+                else:
+                    _, at_ms, digest, whole, lines_done, receipt = rows[0]
+                    yield KeyRow(key, at_ms, digest, bool(whole), lines_done, receipt.encode())
         finally:
             lock, users = self._held[key]
             if users == 1:
@@ -69,8 +76,11 @@ class Keys:
 def answered(row: KeyRow, digest: bytes) -> Receipt:
     """The answer that was given before. Raises IdempotencyKeyReused if it was to another body."""
     if row.digest != digest:
-        raise IdempotencyKeyReused("this Idempotency-Key was used with another body; nothing of this one was stored",
-                                   hint="use a new key for each body", where={"header": "Idempotency-Key"})
+        raise IdempotencyKeyReused(
+            "this Idempotency-Key was used with another body; nothing of this one was stored",
+            hint="use a new key for each body",
+            where={"header": "Idempotency-Key"},
+        )
     return receipt_of(row)
 
 
@@ -87,4 +97,10 @@ def joined(before: Receipt | None, receipt: Receipt, errors_max: int) -> Receipt
         return receipt
     errors = (before.errors + receipt.errors)[:errors_max]
     rejected = before.rejected + receipt.rejected
-    return Receipt(before.accepted + receipt.accepted, rejected, errors, rejected - len(errors), max(before.sequence, receipt.sequence))
+    return Receipt(
+        before.accepted + receipt.accepted,
+        rejected,
+        errors,
+        rejected - len(errors),
+        max(before.sequence, receipt.sequence),
+    )

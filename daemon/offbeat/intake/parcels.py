@@ -1,4 +1,5 @@
 """What travels from the door to the journal, and the bound on how much of it may."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,12 +23,19 @@ class Budget:
     def take(self, count: int) -> None:
         """Reserve *count* bytes. Raises IntakeFull, at once; a body larger than all there is may come alone."""
         if self.pending_bytes and self.pending_bytes + count > self._bytes_max:
-            raise IntakeFull(f"{self.pending_bytes} bytes wait to be journaled, {self._bytes_max} may; nothing of this body was stored",
-                             hint="send it again after Retry-After", where={"pending_bytes": self.pending_bytes})
+            raise IntakeFull(
+                f"{self.pending_bytes} bytes wait to be journaled, {self._bytes_max} may; nothing of this body "
+                "was stored",
+                hint="send it again after Retry-After",
+                where={"pending_bytes": self.pending_bytes},
+            )
         self._change(count)
 
     async def take_when_free(self, count: int, timeout_s: float) -> None:
-        """Reserve *count* bytes, for a stream, which can wait: its sender stops sending meanwhile. Raises IntakeFull after *timeout_s*."""
+        """Reserve *count* bytes, for a stream, which can wait: its sender stops sending meanwhile.
+
+        Raises IntakeFull after *timeout_s*.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while self.pending_bytes and self.pending_bytes + count > self._bytes_max:

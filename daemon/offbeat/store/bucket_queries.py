@@ -1,4 +1,5 @@
 """Buckets of sources and of jobs: chunks, findings and memory joined into one ordered list."""
+
 from __future__ import annotations
 
 import asyncio
@@ -30,7 +31,11 @@ class Ask(Protocol):
 
 
 async def source_buckets(
-    database: Database, ask: Ask, job: Job, query: BucketQuery, sources: NDArray[np.int64] | None,
+    database: Database,
+    ask: Ask,
+    job: Job,
+    query: BucketQuery,
+    sources: NDArray[np.int64] | None,
     name_of: Callable[[int], str],
 ) -> Page[Bucket]:
     """Buckets of *sources* (numbers; None: all) in the order and bounds of *query*."""
@@ -40,18 +45,36 @@ async def source_buckets(
     else:
         rows, interim, cursor = await _by_time(database, job.number, query, sources, live)
     found = [
-        Bucket(job.spec.id, name_of(int(s)), int(start), job.spec.bucket_span_s, int(count), int(records), novelty, score, bool(flag))
-        for (s, start, count, novelty, score, records), flag in zip(rows.tolist(), interim.tolist(), strict=True)]
+        Bucket(
+            job.spec.id,
+            name_of(int(s)),
+            int(start),
+            job.spec.bucket_span_s,
+            int(count),
+            int(records),
+            novelty,
+            score,
+            bool(flag),
+        )
+        for (s, start, count, novelty, score, records), flag in zip(rows.tolist(), interim.tolist(), strict=True)
+    ]
     return Page(tuple(found), cursor)
 
 
 async def _by_time(
-    database: Database, job: int, query: BucketQuery, sources: NDArray[np.int64] | None, live: LiveBuckets,
+    database: Database,
+    job: int,
+    query: BucketQuery,
+    sources: NDArray[np.int64] | None,
+    live: LiveBuckets,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], str | None]:
     """All buckets by (start, source). Chunks are read from the near end only until enough rows are certain."""
     down = query.order == "-time"
     place = place_of(query.cursor, int, int)
-    low, high = query.start_ms if query.start_ms is not None else -FAR_MS, query.end_ms if query.end_ms is not None else FAR_MS
+    low, high = (
+        query.start_ms if query.start_ms is not None else -FAR_MS,
+        query.end_ms if query.end_ms is not None else FAR_MS,
+    )
 
     def wanted(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
         start, source = rows[:, 1], rows[:, 0]
@@ -59,19 +82,26 @@ async def _by_time(
         if sources is not None:
             good &= np.isin(source, sources)
         if place is not None:
-            after = (start < place[0]) | ((start == place[0]) & (source < place[1])) if down else (
-                (start > place[0]) | ((start == place[0]) & (source > place[1])))
+            after = (
+                (start < place[0]) | ((start == place[0]) & (source < place[1]))
+                if down
+                else ((start > place[0]) | ((start == place[0]) & (source > place[1])))
+            )
             good &= after
         return np.asarray(good)
 
-    near, far = (low, min(high, place[0] + 1)) if down and place else (max(low, place[0]), high) if place else (low, high)
+    near, far = (
+        (low, min(high, place[0] + 1)) if down and place else (max(low, place[0]), high) if place else (low, high)
+    )
     chunks = await _chunk_index(database, job, live.positions, near, far, sources)
     chunks.sort(key=lambda c: -c[2] if down else c[1])
     mine = wanted(live.rows)
     rows, interim = [live.rows[mine]], [live.interim[mine]]
     have = 0
     for i, (rowid, _, _) in enumerate(chunks):
-        for (body,) in await database.read("SELECT body FROM chunk WHERE rowid = ?", (rowid,)):  # none if retention was faster
+        for (body,) in await database.read(
+            "SELECT body FROM chunk WHERE rowid = ?", (rowid,)
+        ):  # none if retention was faster
             decoded = await asyncio.to_thread(buckets_of, body)
             kept = decoded[wanted(decoded)]
             rows.append(kept)
@@ -91,41 +121,65 @@ async def _by_time(
 
 
 async def _chunk_index(
-    database: Database, job: int, positions: Mapping[int, int], low: int, high: int, sources: NDArray[np.int64] | None,
+    database: Database,
+    job: int,
+    positions: Mapping[int, int],
+    low: int,
+    high: int,
+    sources: NDArray[np.int64] | None,
 ) -> list[tuple[int, int, int]]:
     """Row id, first and last start of the chunks that may hold what is asked for."""
     found: list[tuple[int, int, int]] = []
-    sql = "SELECT rowid, start_ms, end_ms FROM chunk WHERE kind = 'buckets' AND job = ? AND shard = ? AND end_ms >= ? AND start_ms < ? AND seq <= ?"
+    sql = (
+        "SELECT rowid, start_ms, end_ms FROM chunk "
+        "WHERE kind = 'buckets' AND job = ? AND shard = ? AND end_ms >= ? AND start_ms < ? AND seq <= ?"
+    )
     for shard, position in positions.items():
         parameters: list[Any] = [job, shard, low, high, position]
         if sources is not None and sources.size:
-            found += await database.read(sql + " AND low <= ? AND high >= ?", [*parameters, int(sources.max()), int(sources.min())])
+            found += await database.read(
+                sql + " AND low <= ? AND high >= ?", [*parameters, int(sources.max()), int(sources.min())]
+            )
         else:
             found += await database.read(sql, parameters)
     return found
 
 
 async def _findings(
-    database: Database, job: int, query: BucketQuery, sources: NDArray[np.int64] | None, live: LiveBuckets,
+    database: Database,
+    job: int,
+    query: BucketQuery,
+    sources: NDArray[np.int64] | None,
+    live: LiveBuckets,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], str | None]:
     """Buckets that hold a record, from their rows; what is still open is taken from memory."""
     where, parameters = ["job = ?"], list[Any]([job])
     if sources is not None:
         where.append(f"source IN ({','.join('?' * sources.size)})")
         parameters += sources.tolist()
-    for condition, value in (("start_ms >= ?", query.start_ms), ("start_ms < ?", query.end_ms), ("score >= ?", query.min_score)):
+    for condition, value in (
+        ("start_ms >= ?", query.start_ms),
+        ("start_ms < ?", query.end_ms),
+        ("score >= ?", query.min_score),
+    ):
         if value is not None:
             where.append(condition)
             parameters.append(value)
-    keys, kinds = (("score", "start_ms", "source"), (float, int, int)) if query.order == "-score" else (("start_ms", "source"), (int, int))
+    keys, kinds = (
+        (("score", "start_ms", "source"), (float, int, int))
+        if query.order == "-score"
+        else (("start_ms", "source"), (int, int))
+    )
     down = query.order != "time"
     if (place := place_of(query.cursor, *kinds)) is not None:
         where.append(f"({', '.join(keys)}) {'<' if down else '>'} ({', '.join('?' * len(keys))})")
         parameters += place
     order = ", ".join(f"{key} {'DESC' if down else 'ASC'}" for key in keys)
     found = await database.read(
-        f"SELECT source, start_ms, event_count, novelty, score, record_count FROM finding_bucket WHERE {' AND '.join(where)} "
-        f"ORDER BY {order} LIMIT ?", [*parameters, query.limit + 1])
+        "SELECT source, start_ms, event_count, novelty, score, record_count FROM finding_bucket "
+        f"WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?",
+        [*parameters, query.limit + 1],
+    )
     more, found = len(found) > query.limit, found[: query.limit]
     rows = np.array([tuple(r) for r in found], float).reshape(-1, 6)
     interim = np.zeros(rows.shape[0], np.bool_)
@@ -141,7 +195,10 @@ async def _findings(
 
 
 async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery) -> Page[Bucket]:
-    """The job's own buckets: every bucket of a source counted, the strongest score, lifted where many are moderate at once."""
+    """The job's own buckets.
+
+    Every bucket of a source counted, the strongest score, lifted where many are moderate at once.
+    """
     live = await ask(lambda engine: live_buckets(engine, job.number, None))
     place = place_of(query.cursor, *((float, int) if query.order == "-score" else (int,)))
     where, parameters = ["job = ?"], list[Any]([job.number])
@@ -158,14 +215,21 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
         where.append("moderate_count + record_count > 0")
     limit = query.limit + 1 if by_time else -1
     stored = await database.read(
-        "SELECT start_ms, source_count, event_count, record_count, moderate_count, novelty, score FROM job_bucket WHERE "
-        f"{' AND '.join(where)} ORDER BY start_ms {'DESC' if down else 'ASC'} LIMIT ?", [*parameters, limit])
+        "SELECT start_ms, source_count, event_count, record_count, moderate_count, novelty, score FROM "
+        "job_bucket WHERE "
+        f"{' AND '.join(where)} ORDER BY start_ms {'DESC' if down else 'ASC'} LIMIT ?",
+        [*parameters, limit],
+    )
     sums = {row[0]: list(row[1:]) for row in stored}
     interim: set[int] = set()
     edge = stored[-1][0] if by_time and len(stored) == limit else None
-    for (_, start_f, count, novelty, score, records), flag in zip(live.rows.tolist(), live.interim.tolist(), strict=True):
+    for (_, start_f, count, novelty, score, records), flag in zip(
+        live.rows.tolist(), live.interim.tolist(), strict=True
+    ):
         start = int(start_f)
-        if (query.start_ms is not None and start < query.start_ms) or (query.end_ms is not None and start >= query.end_ms):
+        if (query.start_ms is not None and start < query.start_ms) or (
+            query.end_ms is not None and start >= query.end_ms
+        ):
             continue
         if by_time and place is not None and (start >= place[0] if down else start <= place[0]):
             continue
@@ -180,8 +244,20 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
         if flag:
             interim.add(start)
     found = [
-        Bucket(job.spec.id, None, start, job.spec.bucket_span_s, events, records, novelty, lifted(score, moderate, events), start in interim, n)
-        for start, (n, events, records, moderate, novelty, score) in sums.items()]
+        Bucket(
+            job.spec.id,
+            None,
+            start,
+            job.spec.bucket_span_s,
+            events,
+            records,
+            novelty,
+            lifted(score, moderate, events),
+            start in interim,
+            n,
+        )
+        for start, (n, events, records, moderate, novelty, score) in sums.items()
+    ]
     if query.min_score is not None:
         found = [b for b in found if b.score >= (query.min_score or 0.0)]
     if query.order == "-score":
@@ -196,7 +272,9 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
     if not more:
         return Page(tuple(found), None)
     last = found[-1]
-    return Page(tuple(found), cursor_of(last.score, last.start_ms) if query.order == "-score" else cursor_of(last.start_ms))
+    return Page(
+        tuple(found), cursor_of(last.score, last.start_ms) if query.order == "-score" else cursor_of(last.start_ms)
+    )
 
 
 MODERATE_RATE = 7e-4
@@ -204,9 +282,12 @@ MODERATE_RATE = 7e-4
 
 
 def lifted(score: float, moderate: int, events: int) -> float:
-    """The score of a job's bucket: the strongest of its sources, or what so many moderate ones at once are worth, if that is more.
+    """The score of a job's bucket.
 
-    By chance *moderate* of *events* readings reach MODERATE_SCORE as a Poisson variable with mean ``MODERATE_RATE · events``.
+    The strongest of its sources, or what so many moderate ones at once are worth, if that is more.
+
+    By chance *moderate* of *events* readings reach MODERATE_SCORE as a Poisson variable with mean ``MODERATE_RATE ·
+    events``.
     """
     if moderate < 2:
         return score

@@ -1,4 +1,5 @@
 """Checkpoints: one shard in one transaction, its models and its tail together; and back."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ MODERATE_SCORE = 25.0
 """A bucket of a source scored at least this counts as moderate in the job's own bucket."""
 
 
+JobRow = tuple[int, int, int, int, int, int, float, float, int]
+"""A row of job_bucket: job, start, sources, events, records, moderate ones, novelty, score, when it arrived."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackedShard:
     """A frozen shard as bytes: what a checkpoint writes."""
@@ -24,7 +29,7 @@ class PackedShard:
     parts: dict[str, bytes]
     made_ms: int
     chunks: list[Chunk]
-    job_rows: list[tuple[int, int, int, int, int, int, float, float, int]]
+    job_rows: list[JobRow]
 
 
 def pack_shard(frozen: Frozen) -> PackedShard:
@@ -34,16 +39,22 @@ def pack_shard(frozen: Frozen) -> PackedShard:
     tail = frozen.tail
     if tail is None:
         return PackedShard(frozen.shard, frozen.seq, parts, 0, [], [])
-    job_rows = []
+    job_rows: list[JobRow] = []
     for job in tail.closed:
         rows = tail.all_closed(job)
         starts, at = np.unique(rows[:, 1], return_inverse=True)
         counts = np.zeros((starts.size, 4), np.int64)
         peaks = np.zeros((starts.size, 2))
-        np.add.at(counts, at, np.column_stack([np.ones(at.size), rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64))
+        np.add.at(
+            counts,
+            at,
+            np.column_stack([np.ones(at.size), rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64),
+        )
         np.maximum.at(peaks, at, rows[:, 3:5])
-        job_rows += [(job, int(start), *count, *peak, tail.since_ms)
-                     for start, count, peak in zip(starts.tolist(), counts.tolist(), peaks.tolist(), strict=True)]
+        for start, (sources, events, records, moderate), (novelty, score) in zip(
+            starts.tolist(), counts.tolist(), peaks.tolist(), strict=True
+        ):
+            job_rows.append((job, int(start), sources, events, records, moderate, novelty, score, tail.since_ms))
     return PackedShard(frozen.shard, frozen.seq, parts, tail.since_ms, chunks_of(tail), job_rows)
 
 
@@ -53,23 +64,51 @@ async def keep_shard(database: Database, packed: PackedShard, findings: Findings
         await keep_findings(db, findings)
         await db.executemany(
             "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
-            [(packed.shard, packed.seq, part, body) for part, body in packed.parts.items()])
+            [(packed.shard, packed.seq, part, body) for part, body in packed.parts.items()],
+        )
         await db.executemany(
             "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(c.kind, c.job, packed.shard, packed.seq, c.part, c.low, c.high, c.start_ms, c.end_ms, c.rows, packed.made_ms, c.body) for c in packed.chunks])
+            [
+                (
+                    c.kind,
+                    c.job,
+                    packed.shard,
+                    packed.seq,
+                    c.part,
+                    c.low,
+                    c.high,
+                    c.start_ms,
+                    c.end_ms,
+                    c.rows,
+                    packed.made_ms,
+                    c.body,
+                )
+                for c in packed.chunks
+            ],
+        )
         await db.executemany(
-            "INSERT INTO job_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET source_count = source_count + excluded.source_count, "
+            "INSERT INTO job_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET source_count "
+            "= source_count + excluded.source_count, "
             "event_count = event_count + excluded.event_count, record_count = record_count + excluded.record_count, "
             "moderate_count = moderate_count + excluded.moderate_count, novelty = max(novelty, excluded.novelty), "
-            "score = max(score, excluded.score), made_ms = max(made_ms, excluded.made_ms)", packed.job_rows)
+            "score = max(score, excluded.score), made_ms = max(made_ms, excluded.made_ms)",
+            packed.job_rows,
+        )
         await db.execute(
-            "INSERT INTO shard VALUES (?, ?, 0) ON CONFLICT DO UPDATE SET previous_seq = seq, seq = excluded.seq", (packed.shard, packed.seq))
+            "INSERT INTO shard VALUES (?, ?, 0) ON CONFLICT DO UPDATE SET previous_seq = seq, seq = excluded.seq",
+            (packed.shard, packed.seq),
+        )
         await db.execute(
-            "DELETE FROM checkpoint WHERE shard = ?1 AND seq < (SELECT previous_seq FROM shard WHERE id = ?1)", (packed.shard,))
+            "DELETE FROM checkpoint WHERE shard = ?1 AND seq < (SELECT previous_seq FROM shard WHERE id = ?1)",
+            (packed.shard,),
+        )
 
 
 async def restore_shards(database: Database, engine: Engine, *, previous: bool = False) -> None:
-    """Give *engine* the newest checkpoint of each shard, or the one before. The jobs must have been added. Raises BadPack."""
+    """Give *engine* the newest checkpoint of each shard, or the one before.
+
+    The jobs must have been added. Raises BadPack.
+    """
     column = "previous_seq" if previous else "seq"
     for shard, seq in await database.read(f"SELECT id, {column} FROM shard ORDER BY id"):
         if seq:

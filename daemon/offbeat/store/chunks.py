@@ -1,4 +1,8 @@
-"""Chunks: the tail of a shard as packed columns, sorted so that one series, or one source, is found without reading all."""
+"""Chunks.
+
+The tail of a shard as packed columns, sorted so that one series, or one source, is found without reading all.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -37,7 +41,9 @@ def chunks_of(tail: ShardTail) -> list[Chunk]:
     """Everything of *tail* as chunks."""
     series, time_ms, value = tail.all_readings()
     order = np.lexsort((time_ms, series))
-    made = list(_cut("readings", 0, {"series": series[order], "time": time_ms[order], "value": value[order]}, "series", "time"))
+    made = list(
+        _cut("readings", 0, {"series": series[order], "time": time_ms[order], "value": value[order]}, "series", "time")
+    )
     windows = tail.all_windows()
     for level, name in enumerate(rollups.LEVELS):
         rows = windows[windows[:, rollups.LEVEL] == level]
@@ -48,16 +54,23 @@ def chunks_of(tail: ShardTail) -> list[Chunk]:
         rows = tail.all_closed(job)
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
         columns: dict[str, NDArray[Any]] = {
-            "source": rows[:, 0].astype(np.int32), "start": rows[:, 1].astype(np.int64), "count": rows[:, 2].astype(np.int64),
-            "novelty": rows[:, 3], "score": rows[:, 4], "records": rows[:, 5].astype(np.int64)}
+            "source": rows[:, 0].astype(np.int32),
+            "start": rows[:, 1].astype(np.int64),
+            "count": rows[:, 2].astype(np.int64),
+            "novelty": rows[:, 3],
+            "score": rows[:, 4],
+            "records": rows[:, 5].astype(np.int64),
+        }
         made += _cut("buckets", job, columns, "source", "start")
     return made
 
 
 def _window_columns(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {
-        "series": rows[:, rollups.SERIES].astype(np.int32), "start": rows[:, rollups.START].astype(np.int64),
-        "count": rows[:, rollups.COUNT].astype(np.int64)}
+        "series": rows[:, rollups.SERIES].astype(np.int32),
+        "start": rows[:, rollups.START].astype(np.int64),
+        "count": rows[:, rollups.COUNT].astype(np.int64),
+    }
     for name, at in (("sum", rollups.SUM), ("min", rollups.MIN), ("max", rollups.MAX), ("squares", rollups.SQUARES)):
         columns[name] = rows[:, at]
     for name, at in (("typical", rollups.TYPICAL), ("lower", rollups.LOWER), ("upper", rollups.UPPER)):
@@ -71,7 +84,17 @@ def _cut(kind: Kind, job: int, columns: dict[str, NDArray[Any]], key: str, time:
     for part, first in enumerate(range(0, total, ROWS_MAX)):
         piece = {name: column[first : first + ROWS_MAX] for name, column in columns.items()}
         keys, times = piece[key], piece[time]
-        yield Chunk(kind, job, part, int(keys[0]), int(keys[-1]), int(times.min()), int(times.max()), keys.size, pack(piece, LEVEL_ZSTD))
+        yield Chunk(
+            kind,
+            job,
+            part,
+            int(keys[0]),
+            int(keys[-1]),
+            int(times.min()),
+            int(times.max()),
+            keys.size,
+            pack(piece, LEVEL_ZSTD),
+        )
 
 
 def readings_of(body: bytes, series: NDArray[np.int32], start_ms: int, end_ms: int) -> Readings:
@@ -86,8 +109,18 @@ def windows_of(body: bytes, level: int) -> NDArray[np.float64]:
     a = unpack(body)
     rows = np.empty((a["series"].size, rollups.ROW))
     rows[:, rollups.LEVEL] = level
-    for name, at in (("series", rollups.SERIES), ("start", rollups.START), ("count", rollups.COUNT), ("sum", rollups.SUM), ("min", rollups.MIN),
-                     ("max", rollups.MAX), ("squares", rollups.SQUARES), ("typical", rollups.TYPICAL), ("lower", rollups.LOWER), ("upper", rollups.UPPER)):
+    for name, at in (
+        ("series", rollups.SERIES),
+        ("start", rollups.START),
+        ("count", rollups.COUNT),
+        ("sum", rollups.SUM),
+        ("min", rollups.MIN),
+        ("max", rollups.MAX),
+        ("squares", rollups.SQUARES),
+        ("typical", rollups.TYPICAL),
+        ("lower", rollups.LOWER),
+        ("upper", rollups.UPPER),
+    ):
         rows[:, at] = a[name]
     return rows
 

@@ -1,4 +1,5 @@
 """Where a long list was left: opaque to whoever carries it, checked when it comes back."""
+
 from __future__ import annotations
 
 import base64
@@ -23,8 +24,16 @@ def place_of(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
         place = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         place = None
-    if not isinstance(place, list) or len(place) != len(kinds) or any(not _fits(p, k) for p, k in zip(place, kinds, strict=True)):
-        raise BadRequest("the cursor is not one of this list", hint="leave it out to begin at the start", where={"parameter": "cursor"})
+    if (
+        not isinstance(place, list)
+        or len(place) != len(kinds)
+        or any(not _fits(p, k) for p, k in zip(place, kinds, strict=True))
+    ):
+        raise BadRequest(
+            "the cursor is not one of this list",
+            hint="leave it out to begin at the start",
+            where={"parameter": "cursor"},
+        )
     return tuple(place)
 
 

@@ -1,4 +1,5 @@
 """The one file: opened, locked, migrated; one connection that writes, a few that read."""
+
 from __future__ import annotations
 
 import asyncio
@@ -32,10 +33,13 @@ class StateDirectory:
     def __enter__(self) -> Path:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path / "offbeat.lock", "a+")  # noqa: SIM115: held until __exit__
+            self._file = open(self.path / "offbeat.lock", "a+")
         except OSError as e:
-            raise CannotStart(f"cannot write to the state directory {self.path}: {e.strerror}",
-                              hint="choose another one with --state-dir", where={"path": str(self.path)}) from e
+            raise CannotStart(
+                f"cannot write to the state directory {self.path}: {e.strerror}",
+                hint="choose another one with --state-dir",
+                where={"path": str(self.path)},
+            ) from e
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
@@ -44,7 +48,9 @@ class StateDirectory:
             self._file.close()
             raise StateDirectoryInUse(
                 f"another daemon (process {holder}) uses the state directory {self.path}",
-                hint="stop it, or choose another directory with --state-dir", where={"path": str(self.path), "process": holder}) from e
+                hint="stop it, or choose another directory with --state-dir",
+                where={"path": str(self.path), "process": holder},
+            ) from e
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
@@ -57,8 +63,10 @@ class StateDirectory:
 def prepare(path: Path) -> None:
     """Create or migrate the file at *path*, and see that it is whole enough to use.
 
-    Raises StoreUnusable for a file that is corrupt, foreign, locked or newer than this program; such a file is left as it was.
+    Raises StoreUnusable for a file that is corrupt, foreign, locked or newer than this program; such a file is left
+    as it was.
     """
+
     def unusable(message: str, hint: str = "the file was left as it is") -> StoreUnusable:
         return StoreUnusable(f"{path}: {message}", hint=hint, where={"path": str(path)})
 
@@ -71,18 +79,24 @@ def prepare(path: Path) -> None:
         if not fresh:
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise unusable("is a database, but not one of Offbeat", "move it away or choose another --state-dir")
-            problem = db.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < QUICK_CHECK_BYTES else "ok"
+            problem = (
+                db.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < QUICK_CHECK_BYTES else "ok"
+            )
             if problem != "ok":
                 raise unusable(f"is damaged: {problem.splitlines()[-1]}", "restore a copy; the file was left as it is")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
-            raise unusable(f"was written by a newer Offbeat (schema {version}, this one knows {len(MIGRATIONS)})",
-                           "upgrade Offbeat; the file was left as it is")
+            raise unusable(
+                f"was written by a newer Offbeat (schema {version}, this one knows {len(MIGRATIONS)})",
+                "upgrade Offbeat; the file was left as it is",
+            )
         db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         db.execute("PRAGMA journal_mode=WAL")
         for number in range(version, len(MIGRATIONS)):
-            db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA application_id={APPLICATION_ID}; "
-                             f"PRAGMA user_version={number + 1}; COMMIT;")
+            db.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA application_id={APPLICATION_ID}; "
+                f"PRAGMA user_version={number + 1}; COMMIT;"
+            )
     except sqlite3.DatabaseError as e:
         said = str(e).lower()
         if "locked" in said:
@@ -109,7 +123,13 @@ class Database:
 
     async def __aenter__(self) -> Database:
         self._writer = await self._connect(f"file:{_quoted(self.path)}")
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16384", "journal_size_limit=67108864"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=0",
+            "cache_size=-16384",
+            "journal_size_limit=67108864",
+        ):
             await self._writer.execute(f"PRAGMA {pragma}")
         for _ in range(READERS):
             self._free.put_nowait(await self._connect(f"file:{_quoted(self.path)}?mode=ro"))
@@ -141,8 +161,10 @@ class Database:
                 await asyncio.shield(db.rollback())  # does nothing where COMMIT was faster
                 if isinstance(e, sqlite3.OperationalError | sqlite3.DatabaseError):
                     self.unwritable = str(e)
-                    raise StoreUnavailable(f"the database cannot be written: {e}; nothing was stored",
-                                           hint="free some space or mend the file's permissions; Offbeat goes on by itself") from e
+                    raise StoreUnavailable(
+                        f"the database cannot be written: {e}; nothing was stored",
+                        hint="free some space or mend the file's permissions; Offbeat goes on by itself",
+                    ) from e
                 raise
             self.unwritable = ""
 

@@ -1,4 +1,5 @@
 """Many points to as many as a screen shows; the extremes stay."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +11,9 @@ from offbeat.engine import rollups
 
 
 def extremes(time_ms: NDArray[np.int64], value: NDArray[np.float64], width: int) -> NDArray[np.int64]:
-    """Which of n points, in time order, to show: at most max(width, 4), among them the first, last, lowest and highest of each pixel.
+    """Which of n points, in time order, to show.
+
+    At most max(width, 4), among them the first, last, lowest and highest of each pixel.
 
     Source: U. Jugel et al., "M4: a visualization-oriented time series data aggregation", VLDB 2014.
     """
@@ -26,7 +29,11 @@ def extremes(time_ms: NDArray[np.int64], value: NDArray[np.float64], width: int)
 
 def _pixels(time_ms: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     span = int(time_ms[-1]) - int(time_ms[0]) + 1
-    return (time_ms - time_ms[0]) * count // span if span < 2**62 // count else np.arange(time_ms.size) * count // time_ms.size
+    return (
+        (time_ms - time_ms[0]) * count // span
+        if span < 2**62 // count
+        else np.arange(time_ms.size) * count // time_ms.size
+    )
 
 
 def joined_windows(rows: NDArray[np.float64], width: int) -> NDArray[np.float64]:
@@ -35,8 +42,15 @@ def joined_windows(rows: NDArray[np.float64], width: int) -> NDArray[np.float64]
         return rows
     first = np.flatnonzero(np.diff(_pixels(rows[:, rollups.START].astype(np.int64), width), prepend=-1))
     out = rows[first].copy()
-    for at, join in ((rollups.COUNT, np.add), (rollups.SUM, np.add), (rollups.SQUARES, np.add), (rollups.MIN, np.minimum),
-                     (rollups.MAX, np.maximum), (rollups.LOWER, np.fmin), (rollups.UPPER, np.fmax)):
+    for at, join in (
+        (rollups.COUNT, np.add),
+        (rollups.SUM, np.add),
+        (rollups.SQUARES, np.add),
+        (rollups.MIN, np.minimum),
+        (rollups.MAX, np.maximum),
+        (rollups.LOWER, np.fmin),
+        (rollups.UPPER, np.fmax),
+    ):
         out[:, at] = join.reduceat(rows[:, at], first)
     return out
 
@@ -44,5 +58,11 @@ def joined_windows(rows: NDArray[np.float64], width: int) -> NDArray[np.float64]
 def window_columns(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     """The columns of some windows as the API names them."""
     count, total = rows[:, rollups.COUNT], rows[:, rollups.SUM]
-    return {"count": count.astype(np.int64), "sum": total, "min": rows[:, rollups.MIN], "max": rows[:, rollups.MAX],
-            "mean": total / count, "sum_of_squares": rows[:, rollups.SQUARES]}
+    return {
+        "count": count.astype(np.int64),
+        "sum": total,
+        "min": rows[:, rollups.MIN],
+        "max": rows[:, rollups.MAX],
+        "mean": total / count,
+        "sum_of_squares": rows[:, rollups.SQUARES],
+    }

@@ -1,4 +1,8 @@
-"""Findings as rows: records, and buckets that hold one. Written often, idempotent, before the checkpoint that passes them."""
+"""Findings as rows: records, and buckets that hold one.
+
+Written often, idempotent, before the checkpoint that passes them.
+"""
+
 from __future__ import annotations
 
 import math
@@ -9,11 +13,14 @@ import aiosqlite
 from offbeat.engine.outcome import BucketChange, Finding, Outcome
 
 KEEP_RECORD = """INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
- time_ms = excluded.time_ms, actual = excluded.actual, typical = excluded.typical, lower = excluded.lower, upper = excluded.upper,
- novelty = excluded.novelty, probability = excluded.probability, score = excluded.score, seq = excluded.seq, ordinal = excluded.ordinal
+ time_ms = excluded.time_ms, actual = excluded.actual, typical = excluded.typical, lower = excluded.lower, upper =
+ excluded.upper,
+ novelty = excluded.novelty, probability = excluded.probability, score = excluded.score, seq = excluded.seq, ordinal
+ = excluded.ordinal
  WHERE excluded.score > score"""
 KEEP_BUCKET = """INSERT INTO finding_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
- event_count = excluded.event_count, record_count = excluded.record_count, novelty = excluded.novelty, score = excluded.score,
+ event_count = excluded.event_count, record_count = excluded.record_count, novelty = excluded.novelty, score =
+ excluded.score,
  seq = excluded.seq, ordinal = excluded.ordinal WHERE (excluded.seq, excluded.ordinal) >= (seq, ordinal)"""
 
 
@@ -56,10 +63,45 @@ def _stored(x: float) -> float | None:
 async def keep_findings(db: aiosqlite.Connection, findings: Findings) -> None:
     """Write *findings* in the open transaction; a record kept before keeps its higher score."""
     if findings.records:
-        await db.executemany(KEEP_RECORD, [
-            (f.job, f.series, f.bucket_ms, f.source, f.time_ms, f.actual, _stored(f.typical), _stored(f.lower), _stored(f.upper),
-             f.novelty, _stored(f.probability), f.score, f.seq, f.ordinal, f.at_ms) for f in findings.records.values()])
+        await db.executemany(
+            KEEP_RECORD,
+            [
+                (
+                    f.job,
+                    f.series,
+                    f.bucket_ms,
+                    f.source,
+                    f.time_ms,
+                    f.actual,
+                    _stored(f.typical),
+                    _stored(f.lower),
+                    _stored(f.upper),
+                    f.novelty,
+                    _stored(f.probability),
+                    f.score,
+                    f.seq,
+                    f.ordinal,
+                    f.at_ms,
+                )
+                for f in findings.records.values()
+            ],
+        )
     if findings.buckets:
-        await db.executemany(KEEP_BUCKET, [
-            (b.job, b.source, b.start_ms, b.event_count, b.record_count, b.novelty, b.score, b.seq, b.ordinal, b.at_ms)
-            for b in findings.buckets.values()])
+        await db.executemany(
+            KEEP_BUCKET,
+            [
+                (
+                    b.job,
+                    b.source,
+                    b.start_ms,
+                    b.event_count,
+                    b.record_count,
+                    b.novelty,
+                    b.score,
+                    b.seq,
+                    b.ordinal,
+                    b.at_ms,
+                )
+                for b in findings.buckets.values()
+            ],
+        )

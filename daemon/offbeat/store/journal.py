@@ -1,4 +1,5 @@
 """The journal and the catalog on disk: groups of entries in, entries in order out, the oldest pruned."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
@@ -58,8 +59,12 @@ class Group:
             self.fields += enumerate(catalog.fields.texts(since.fields), since.fields)
         if catalog.series_count > since.series:
             mine = slice(since.series, catalog.series_count)
-            self.series += zip(range(since.series, catalog.series_count), catalog.series_source[mine].tolist(),
-                               catalog.series_field[mine].tolist(), strict=True)
+            self.series += zip(
+                range(since.series, catalog.series_count),
+                catalog.series_source[mine].tolist(),
+                catalog.series_field[mine].tolist(),
+                strict=True,
+            )
 
 
 async def commit(database: Database, group: Group, quarantine_max: int) -> None:
@@ -70,39 +75,71 @@ async def commit(database: Database, group: Group, quarantine_max: int) -> None:
             ("INSERT INTO field VALUES (?, ?)", group.fields),
             ("INSERT INTO series VALUES (?, ?, ?)", group.series),
             ("INSERT INTO journal VALUES (?, ?, ?, ?)", group.entries),
-            ("INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value", list(group.counters.items())),
-            ("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
-             [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys]),
-            ("INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
-             [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected]),
+            (
+                "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+                list(group.counters.items()),
+            ),
+            (
+                "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
+                [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys],
+            ),
+            (
+                "INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
+                [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected],
+            ),
         ):
             if rows:
                 await db.executemany(sql, rows)
         if group.rejected:
-            await db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantine_max,))
+            await db.execute(
+                "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantine_max,)
+            )
         if group.job_created is not None:
             job = group.job_created
-            await db.execute("INSERT INTO job VALUES (?, ?, ?, ?, ?)",
-                             (job.number, job.spec.id, spec_json(job.spec), job.created_ms, job.created_seq))
+            await db.execute(
+                "INSERT INTO job VALUES (?, ?, ?, ?, ?)",
+                (job.number, job.spec.id, spec_json(job.spec), job.created_ms, job.created_seq),
+            )
         if group.job_deleted is not None:
             await db.execute("DELETE FROM job WHERE number = ?", (group.job_deleted,))
         if group.settings is not None:
-            await db.execute("INSERT INTO settings VALUES (?, ?)", (group.settings[0], orjson.dumps(asdict(group.settings[1])).decode()))
+            await db.execute(
+                "INSERT INTO settings VALUES (?, ?)",
+                (group.settings[0], orjson.dumps(asdict(group.settings[1])).decode()),
+            )
 
 
 def spec_json(spec: JobSpec) -> str:
     """*spec* as the store keeps it."""
-    return orjson.dumps({
-        "id": spec.id, "description": spec.description, "function": spec.function, "sources": spec.sources, "fields": spec.fields,
-        "bucket_span_s": spec.bucket_span_s, "latency_s": spec.latency_s, "detector": spec.detector, "parameters": dict(spec.parameters),
-    }).decode()
+    return orjson.dumps(
+        {
+            "id": spec.id,
+            "description": spec.description,
+            "function": spec.function,
+            "sources": spec.sources,
+            "fields": spec.fields,
+            "bucket_span_s": spec.bucket_span_s,
+            "latency_s": spec.latency_s,
+            "detector": spec.detector,
+            "parameters": dict(spec.parameters),
+        }
+    ).decode()
 
 
 def spec_of(text: str) -> JobSpec:
     """The job that ``spec_json`` was given."""
     d = orjson.loads(text)
-    return JobSpec(d["id"], d["description"], d["function"], tuple(d["sources"]), tuple(d["fields"]), d["bucket_span_s"],
-                   d["latency_s"], d["detector"], tuple(sorted(d["parameters"].items())))
+    return JobSpec(
+        d["id"],
+        d["description"],
+        d["function"],
+        tuple(d["sources"]),
+        tuple(d["fields"]),
+        d["bucket_span_s"],
+        d["latency_s"],
+        d["detector"],
+        tuple(sorted(d["parameters"].items())),
+    )
 
 
 async def load_catalog(database: Database, catalog: Catalog) -> None:
@@ -111,8 +148,13 @@ async def load_catalog(database: Database, catalog: Catalog) -> None:
     fields = await database.read("SELECT name FROM field ORDER BY id")
     series = await database.read("SELECT source, field FROM series ORDER BY id")
     pairs = np.array(series, np.int32).reshape(-1, 2)
-    catalog.load(Strings.of(name for name, _ in sources), np.array([shard for _, shard in sources], np.int32),
-                 Strings.of(name for (name,) in fields), pairs[:, 0], pairs[:, 1])
+    catalog.load(
+        Strings.of(name for name, _ in sources),
+        np.array([shard for _, shard in sources], np.int32),
+        Strings.of(name for (name,) in fields),
+        pairs[:, 0],
+        pairs[:, 1],
+    )
 
 
 async def load_jobs(database: Database) -> list[Job]:
@@ -123,21 +165,31 @@ async def load_jobs(database: Database) -> list[Job]:
 
 async def load_settings(database: Database) -> dict[int, Settings]:
     """All settings that ever held, by the entry from which on."""
-    return {seq: Settings(**orjson.loads(body)) for seq, body in await database.read("SELECT seq, body FROM settings ORDER BY seq")}
+    return {
+        seq: Settings(**orjson.loads(body))
+        for seq, body in await database.read("SELECT seq, body FROM settings ORDER BY seq")
+    }
 
 
 async def last_seq(database: Database) -> int:
     """The number of the newest entry that ever was; 0 before the first."""
-    rows = await database.read("SELECT max((SELECT coalesce(max(seq), 0) FROM journal), (SELECT coalesce(max(seq), 0) FROM shard), "
-                               "(SELECT coalesce(max(value), 0) FROM counter WHERE name = 'pruned_seq'))")
+    rows = await database.read(
+        "SELECT max((SELECT coalesce(max(seq), 0) FROM journal), (SELECT coalesce(max(seq), 0) FROM shard), "
+        "(SELECT coalesce(max(value), 0) FROM counter WHERE name = 'pruned_seq'))"
+    )
     return int(rows[0][0])
 
 
 async def entries(database: Database, after: int, page: int = 64) -> AsyncIterator[Entry]:
-    """The entries after *after*, in order. One that created a job that was deleted since comes as if it deleted that."""
+    """The entries after *after*, in order.
+
+    One that created a job that was deleted since comes as if it deleted that.
+    """
     jobs = {job.created_seq: job for job in await load_jobs(database)}
     settings = await load_settings(database)
-    while rows := await database.read("SELECT seq, kind, at_ms, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (after, page)):
+    while rows := await database.read(
+        "SELECT seq, kind, at_ms, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (after, page)
+    ):
         for seq, kind, at_ms, body in rows:
             match kind:
                 case "data":
@@ -157,7 +209,14 @@ async def prune(database: Database, upto: int) -> None:
     """Delete entries up to *upto*, some at a time, so that nobody waits long."""
     while True:
         async with database.transaction() as db:
-            await db.execute("INSERT INTO counter VALUES ('pruned_seq', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)", (upto,))
-            cursor = await db.execute("DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE seq <= ? ORDER BY seq LIMIT 256)", (upto,))
+            await db.execute(
+                "INSERT INTO counter VALUES ('pruned_seq', ?) ON CONFLICT DO UPDATE SET value = max(value, "
+                "excluded.value)",
+                (upto,),
+            )
+            cursor = await db.execute(
+                "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE seq <= ? ORDER BY seq LIMIT 256)",
+                (upto,),
+            )
             if cursor.rowcount < 256:
                 return

@@ -1,4 +1,5 @@
 """What can be asked of the results, as data: one frozen question and one frozen row a kind. See docs/api.md."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -130,7 +131,8 @@ class ReadingsQuery:
 class SeriesReadings:
     """Readings of one series in time order.
 
-    columns  name → (n,) array: ``value`` for raw; ``count``, ``sum``, ``min``, ``max``, ``mean``, ``sum_of_squares`` for a rollup
+    columns  name → (n,) array: ``value`` for raw; ``count``, ``sum``, ``min``, ``max``, ``mean``,
+        ``sum_of_squares`` for a rollup
     band     ``time_ms``, ``typical``, ``lower``, ``upper``: (m,) arrays
     """
 

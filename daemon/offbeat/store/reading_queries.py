@@ -1,4 +1,5 @@
 """Readings and rollups of one source: chunks and memory joined, as many points as asked for."""
+
 from __future__ import annotations
 
 import asyncio
@@ -18,10 +19,12 @@ from offbeat.store.downsample import extremes, joined_windows, window_columns
 from offbeat.store.queries import ReadingsQuery, SeriesReadings
 
 RAW_MAX = 200_000
-"""A series with more readings than this in the range asked for is answered from rollups, unless raw ones are asked for."""
+"""A series with more readings than this in the range is answered from rollups, unless raw ones are asked for."""
 
 
-async def readings(database: Database, ask: Ask, source: int, series: dict[int, str], query: ReadingsQuery) -> tuple[SeriesReadings, ...]:
+async def readings(
+    database: Database, ask: Ask, source: int, series: dict[int, str], query: ReadingsQuery
+) -> tuple[SeriesReadings, ...]:
     """The readings of *series* (number → field) of one source in the bounds of *query*."""
     numbers = np.array(sorted(series), np.int32)
     live = await ask(lambda engine: live_readings(engine, source, numbers))
@@ -34,8 +37,11 @@ async def readings(database: Database, ask: Ask, source: int, series: dict[int, 
         if query.level is None and not columns[0].size:  # retention has taken them: what is left is coarser
             level = "1m"
         else:
-            return tuple(await asyncio.to_thread(
-                lambda: [_raw_of(field, number, columns, bands, query.width) for number, field in series.items()]))
+            return tuple(
+                await asyncio.to_thread(
+                    lambda: [_raw_of(field, number, columns, bands, query.width) for number, field in series.items()]
+                )
+            )
     rows = await _windows(database, live, numbers, level, low, high)
     return tuple(_rollup_of(field, number, level, rows, bands, query.width) for number, field in series.items())
 
@@ -47,8 +53,14 @@ def _finest(live: LiveReadings, low: int, high: int, width: int) -> str:
     share = min(1.0, max(0.0, span_ms / max(1, newest - live.first_ms)))
     if live.readings_seen[:, 0].max(initial=0.0) * share <= RAW_MAX:
         return "raw"
-    return next((name for name, window_ms in zip(rollups.LEVELS, rollups.SPANS_MS.tolist(), strict=True)
-                 if span_ms <= window_ms * 20 * width), rollups.LEVELS[-1])
+    return next(
+        (
+            name
+            for name, window_ms in zip(rollups.LEVELS, rollups.SPANS_MS.tolist(), strict=True)
+            if span_ms <= window_ms * 20 * width
+        ),
+        rollups.LEVELS[-1],
+    )
 
 
 def _newest(live: LiveReadings) -> int:
@@ -71,26 +83,42 @@ async def _raw(database: Database, live: LiveReadings, numbers: NDArray[np.int32
     return joined[0][order], joined[1][order], joined[2][order]
 
 
-async def _windows(database: Database, live: LiveReadings, numbers: NDArray[np.int32], level: str, low: int, high: int) -> NDArray[np.float64]:
-    """Windows of *level*, one row each, sorted by series and start: chunks in the order of their making, then memory."""
+async def _windows(
+    database: Database, live: LiveReadings, numbers: NDArray[np.int32], level: str, low: int, high: int
+) -> NDArray[np.float64]:
+    """Windows of *level*, one row each, sorted by series and start.
+
+    Chunks in the order of their making, then memory.
+    """
     at = rollups.LEVELS.index(level)
-    bodies = await _bodies(database, level, live, numbers, low - int(rollups.SPANS_MS[at]) + 1 if low > -FAR_MS else low, high)
+    bodies = await _bodies(
+        database, level, live, numbers, low - int(rollups.SPANS_MS[at]) + 1 if low > -FAR_MS else low, high
+    )
 
     def join() -> NDArray[np.float64]:
-        every = [windows_of(body, at) for body in bodies] + [rows[rows[:, rollups.LEVEL] == at] for rows in (live.closed, live.opened)]
+        every = [windows_of(body, at) for body in bodies] + [
+            rows[rows[:, rollups.LEVEL] == at] for rows in (live.closed, live.opened)
+        ]
         rows = np.concatenate(every)
         start = rows[:, rollups.START]
-        return rollups.merged(rows[np.isin(rows[:, rollups.SERIES], numbers) & (start + rollups.SPANS_MS[at] > low) & (start < high)])
+        return rollups.merged(
+            rows[np.isin(rows[:, rollups.SERIES], numbers) & (start + rollups.SPANS_MS[at] > low) & (start < high)]
+        )
 
     return await asyncio.to_thread(join)
 
 
-async def _bodies(database: Database, kind: str, live: LiveReadings, numbers: NDArray[np.int32], low: int, high: int) -> list[bytes]:
+async def _bodies(
+    database: Database, kind: str, live: LiveReadings, numbers: NDArray[np.int32], low: int, high: int
+) -> list[bytes]:
     if not numbers.size:
         return []
     rows = await database.read(
-        "SELECT body FROM chunk WHERE kind = ? AND job = 0 AND shard = ? AND end_ms >= ? AND start_ms < ? AND low <= ? AND high >= ? "
-        "AND seq <= ? ORDER BY seq, part", (kind, live.shard, low, high, int(numbers.max()), int(numbers.min()), live.position))
+        "SELECT body FROM chunk WHERE kind = ? AND job = 0 AND shard = ? AND end_ms >= ? AND start_ms < ? AND "
+        "low <= ? AND high >= ? "
+        "AND seq <= ? ORDER BY seq, part",
+        (kind, live.shard, low, high, int(numbers.max()), int(numbers.min()), live.position),
+    )
     return [body for (body,) in rows]
 
 
@@ -98,18 +126,38 @@ def _raw_of(field: str, number: int, columns: Readings, bands: NDArray[np.float6
     first, last = np.searchsorted(columns[0], [number, number + 1])
     time_ms, value = columns[1][first:last], columns[2][first:last]
     shown = extremes(time_ms, value, width)
-    return SeriesReadings(field, "raw", shown.size < time_ms.size, time_ms.size, time_ms[shown], {"value": value[shown]}, _band(number, bands, width))
+    return SeriesReadings(
+        field,
+        "raw",
+        shown.size < time_ms.size,
+        time_ms.size,
+        time_ms[shown],
+        {"value": value[shown]},
+        _band(number, bands, width),
+    )
 
 
-def _rollup_of(field: str, number: int, level: str, rows: NDArray[np.float64], bands: NDArray[np.float64], width: int) -> SeriesReadings:
+def _rollup_of(
+    field: str, number: int, level: str, rows: NDArray[np.float64], bands: NDArray[np.float64], width: int
+) -> SeriesReadings:
     mine = rows[rows[:, rollups.SERIES] == number]
     shown = joined_windows(mine, width)
     return SeriesReadings(
-        field, level, shown.shape[0] < mine.shape[0], int(mine[:, rollups.COUNT].sum()), shown[:, rollups.START].astype(np.int64),
-        window_columns(shown), _band(number, bands, width))
+        field,
+        level,
+        shown.shape[0] < mine.shape[0],
+        int(mine[:, rollups.COUNT].sum()),
+        shown[:, rollups.START].astype(np.int64),
+        window_columns(shown),
+        _band(number, bands, width),
+    )
 
 
 def _band(number: int, rows: NDArray[np.float64], width: int) -> dict[str, NDArray[Any]]:
     mine = joined_windows(rows[(rows[:, rollups.SERIES] == number) & ~np.isnan(rows[:, rollups.TYPICAL])], width)
-    return {"time_ms": mine[:, rollups.START].astype(np.int64), "typical": mine[:, rollups.TYPICAL],
-            "lower": mine[:, rollups.LOWER], "upper": mine[:, rollups.UPPER]}
+    return {
+        "time_ms": mine[:, rollups.START].astype(np.int64),
+        "typical": mine[:, rollups.TYPICAL],
+        "lower": mine[:, rollups.LOWER],
+        "upper": mine[:, rollups.UPPER],
+    }

@@ -1,4 +1,5 @@
 """Records by time or score, and findings in the order in which the journal gave them."""
+
 from __future__ import annotations
 
 import math
@@ -14,9 +15,17 @@ COLUMNS = "series, bucket_ms, source, time_ms, actual, typical, lower, upper, no
 
 
 async def records(
-    database: Database, job: Job, query: RecordQuery, sources: list[int] | None, fields: list[int] | None, name_of: Callable[[int], tuple[str, str]],
+    database: Database,
+    job: Job,
+    query: RecordQuery,
+    sources: list[int] | None,
+    fields: list[int] | None,
+    name_of: Callable[[int], tuple[str, str]],
 ) -> Page[Record]:
-    """Records of *job* in the bounds and order of *query*; *sources* and *fields* are numbers of the catalog, None for all."""
+    """Records of *job* in the bounds and order of *query*.
+
+    *sources* and *fields* are numbers of the catalog, None for all.
+    """
     where, parameters = ["job = ?"], list[Any]([job.number])
     if sources is not None:
         where.append(f"source IN ({','.join('?' * len(sources))})")
@@ -24,7 +33,11 @@ async def records(
     if fields is not None:
         where.append(f"series IN (SELECT id FROM series WHERE field IN ({','.join('?' * len(fields))}))")
         parameters += fields
-    for condition, value in (("bucket_ms >= ?", query.start_ms), ("bucket_ms < ?", query.end_ms), ("score >= ?", query.min_score)):
+    for condition, value in (
+        ("bucket_ms >= ?", query.start_ms),
+        ("bucket_ms < ?", query.end_ms),
+        ("score >= ?", query.min_score),
+    ):
         if value is not None:
             where.append(condition)
             parameters.append(value)
@@ -36,7 +49,9 @@ async def records(
         parameters += place
     order = ", ".join(f"{key} {'DESC' if down else 'ASC'}" for key in keys)
     rows = await database.read(
-        f"SELECT {COLUMNS} FROM record WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?", [*parameters, query.limit + 1])
+        f"SELECT {COLUMNS} FROM record WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?",
+        [*parameters, query.limit + 1],
+    )
     more, rows = len(rows) > query.limit, rows[: query.limit]
     found = tuple(record_of(job, row, name_of(row[0])) for row in rows)
     if not more:
@@ -52,9 +67,24 @@ def record_of(job: Job, row: tuple[Any, ...], name: tuple[str, str]) -> Record:
     source, field = name
     spec = job.spec
     return Record(
-        f"{spec.id}:0:{source}:{field}:{bucket_ms}", spec.id, 0, spec.function, source, field, bucket_ms, spec.bucket_span_s, time_ms,
-        actual, typical, lower, upper, novelty, probability, score,
-        {"model": spec.detector, "sentence": sentence(source, field, actual, typical, lower, upper)})
+        f"{spec.id}:0:{source}:{field}:{bucket_ms}",
+        spec.id,
+        0,
+        spec.function,
+        source,
+        field,
+        bucket_ms,
+        spec.bucket_span_s,
+        time_ms,
+        actual,
+        typical,
+        lower,
+        upper,
+        novelty,
+        probability,
+        score,
+        {"model": spec.detector, "sentence": sentence(source, field, actual, typical, lower, upper)},
+    )
 
 
 def sentence(source: str, field: str, actual: float, typical: float, lower: float, upper: float) -> str:
@@ -66,7 +96,12 @@ def sentence(source: str, field: str, actual: float, typical: float, lower: floa
 
 
 async def findings_after(
-    database: Database, jobs: Mapping[int, Job], after: tuple[int, int], upto: int, limit: int, series_name: Callable[[int], tuple[str, str]],
+    database: Database,
+    jobs: Mapping[int, Job],
+    after: tuple[int, int],
+    upto: int,
+    limit: int,
+    series_name: Callable[[int], tuple[str, str]],
     source_name: Callable[[int], str],
 ) -> list[StreamEvent]:
     """Records and buckets that the journal gave after the place *after* = (sequence, ordinal), up to *upto*, in order.
@@ -74,18 +109,26 @@ async def findings_after(
     Of a bucket that changed several times, only the last form is kept.
     """
     found_records = await database.read(
-        f"SELECT job, {COLUMNS} FROM record WHERE (seq, ordinal) > (?, ?) AND seq <= ? ORDER BY seq, ordinal LIMIT ?", (*after, upto, limit))
+        f"SELECT job, {COLUMNS} FROM record WHERE (seq, ordinal) > (?, ?) AND seq <= ? ORDER BY seq, ordinal LIMIT ?",
+        (*after, upto, limit),
+    )
     found_buckets = await database.read(
         "SELECT job, source, start_ms, event_count, record_count, novelty, score, seq, ordinal FROM finding_bucket "
-        "WHERE (seq, ordinal) > (?, ?) AND seq <= ? ORDER BY seq, ordinal LIMIT ?", (*after, upto, limit))
+        "WHERE (seq, ordinal) > (?, ?) AND seq <= ? ORDER BY seq, ordinal LIMIT ?",
+        (*after, upto, limit),
+    )
     placed: list[tuple[tuple[int, int], StreamEvent]] = []
     for row in found_records:
         if (job := jobs.get(row[0])) is not None:
             place = (row[12], row[13])
-            placed.append((place, StreamEvent(f"{place[0]}-{place[1]}", "record", record_of(job, row[1:], series_name(row[1])))))
+            placed.append(
+                (place, StreamEvent(f"{place[0]}-{place[1]}", "record", record_of(job, row[1:], series_name(row[1]))))
+            )
     for number, source, start, events, count, novelty, score, seq, ordinal in found_buckets:
         if (job := jobs.get(number)) is not None:
-            bucket = Bucket(job.spec.id, source_name(source), start, job.spec.bucket_span_s, events, count, novelty, score, False)
+            bucket = Bucket(
+                job.spec.id, source_name(source), start, job.spec.bucket_span_s, events, count, novelty, score, False
+            )
             placed.append(((seq, ordinal), StreamEvent(f"{seq}-{ordinal}", "bucket", bucket)))
     placed.sort(key=lambda pair: pair[0])
     return [event for _, event in placed[:limit]]

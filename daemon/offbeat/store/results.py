@@ -1,4 +1,5 @@
 """What was found, as it can be asked for: names to numbers, the right query, and back."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,12 +38,21 @@ from offbeat.store.queries import (
 class Results:
     """Answers queries from the store and the engine's memory together.
 
-    *ask* runs a function on the engine's thread, *reached* waits for a sequence, *describe* gives the daemon's own part of a diagnosis.
+    *ask* runs a function on the engine's thread, *reached* waits for a sequence, *describe* gives the daemon's own
+    part of a diagnosis.
     """
 
-    def __init__(self, database: Database, catalog: Catalog, jobs: Callable[[], Mapping[int, Job]], ask: Ask,
-                 reached: Callable[[int, float], Awaitable[None]], describe: Callable[[], Awaitable[DaemonDiagnosis]],
-                 clock: Clock, lag_max_ms: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        jobs: Callable[[], Mapping[int, Job]],
+        ask: Ask,
+        reached: Callable[[int, float], Awaitable[None]],
+        describe: Callable[[], Awaitable[DaemonDiagnosis]],
+        clock: Clock,
+        lag_max_ms: int,
+    ) -> None:
         self._database, self._catalog, self._jobs, self._ask = database, catalog, jobs, ask
         self._reached, self._describe, self._clock, self._lag_max_ms = reached, describe, clock, lag_max_ms
 
@@ -66,7 +76,9 @@ class Results:
 
     def _series_name(self, series: int) -> tuple[str, str]:
         catalog = self._catalog
-        return catalog.sources.text(int(catalog.series_source[series])), catalog.fields.text(int(catalog.series_field[series]))
+        return catalog.sources.text(int(catalog.series_source[series])), catalog.fields.text(
+            int(catalog.series_field[series])
+        )
 
     async def buckets(self, query: BucketQuery) -> Page[Bucket]:
         """Buckets in the order and bounds of *query*. Raises NotFound for an unknown job."""
@@ -76,7 +88,9 @@ class Results:
         sources = np.array(await self._numbers("source", query.sources), np.int64) if query.sources else None
         if sources is not None and not sources.size:
             return Page((), None)
-        return await bucket_queries.source_buckets(self._database, self._ask, job, query, sources, self._catalog.sources.text)
+        return await bucket_queries.source_buckets(
+            self._database, self._ask, job, query, sources, self._catalog.sources.text
+        )
 
     async def records(self, query: RecordQuery) -> Page[Record]:
         """Records in the order and bounds of *query*. Raises NotFound for an unknown job."""
@@ -89,16 +103,27 @@ class Results:
         """Sources by name."""
         rows, following = await self._source_rows(prefix, limit, cursor)
         live = await self._live([number for number, _ in rows])
-        counts = dict(await self._database.read(
-            f"SELECT source, count(*) FROM series WHERE source IN ({','.join('?' * len(rows))}) GROUP BY source", [n for n, _ in rows]))
-        found = [_info(name, counts.get(number, 0), state) for (number, name), state in zip(rows, live, strict=True) if state.event_count]
+        counts = dict(
+            await self._database.read(
+                f"SELECT source, count(*) FROM series WHERE source IN ({','.join('?' * len(rows))}) GROUP BY source",
+                [n for n, _ in rows],
+            )
+        )
+        found = [
+            _info(name, counts.get(number, 0), state)
+            for (number, name), state in zip(rows, live, strict=True)
+            if state.event_count
+        ]
         return Page(tuple(found), following)
 
-    async def _source_rows(self, prefix: str, limit: int, cursor: str | None) -> tuple[list[tuple[int, str]], str | None]:
+    async def _source_rows(
+        self, prefix: str, limit: int, cursor: str | None
+    ) -> tuple[list[tuple[int, str]], str | None]:
         place = place_of(cursor, str)
         rows = await self._database.read(
             "SELECT id, name FROM source WHERE name > ? AND name >= ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
-            (place[0] if place else "", prefix, len(prefix), prefix, limit + 1))
+            (place[0] if place else "", prefix, len(prefix), prefix, limit + 1),
+        )
         found = [(number, name) for number, name in rows[:limit]]
         return found, cursor_of(found[-1][1]) if len(rows) > limit else None
 
@@ -108,7 +133,10 @@ class Results:
     async def _series_of(self, number: int) -> dict[int, str]:
         """Number and field of each series of a source."""
         rows = await self._database.read(
-            "SELECT series.id, field.name FROM series JOIN field ON field.id = series.field WHERE source = ? ORDER BY series.id", (number,))
+            "SELECT series.id, field.name FROM series JOIN field ON field.id = series.field WHERE source = ? "
+            "ORDER BY series.id",
+            (number,),
+        )
         return dict(rows)
 
     async def _known(self, name: str) -> int:
@@ -125,9 +153,16 @@ class Results:
         numbers = list(series)
         held = await self._ask(lambda engine: engine.ledger.series[numbers].tolist())
         metadata = await self._database.read("SELECT metadata FROM source WHERE id = ?", (number,))
-        return _info(name, len(series), state, orjson.loads(metadata[0][0]), tuple(
-            SeriesInfo(field, int(count), value, int(stamp) - 1 + TIME_MIN_MS)
-            for field, (count, stamp, value) in zip(series.values(), held, strict=True)))
+        return _info(
+            name,
+            len(series),
+            state,
+            orjson.loads(metadata[0][0]),
+            tuple(
+                SeriesInfo(field, int(count), value, int(stamp) - 1 + TIME_MIN_MS)
+                for field, (count, stamp, value) in zip(series.values(), held, strict=True)
+            ),
+        )
 
     async def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata of a source. Raises NotFound, StoreUnavailable."""
@@ -142,8 +177,11 @@ class Results:
         if query.fields:
             unknown = set(query.fields) - set(series.values())
             if unknown:
-                raise NotFound(f"{query.source} has no field {min(unknown)}", hint=f"it has {', '.join(sorted(series.values())[:20])}",
-                               where={"field": min(unknown)})
+                raise NotFound(
+                    f"{query.source} has no field {min(unknown)}",
+                    hint=f"it has {', '.join(sorted(series.values())[:20])}",
+                    where={"field": min(unknown)},
+                )
             series = {n: field for n, field in series.items() if field in query.fields}
         return await reading_queries.readings(self._database, self._ask, number, series, query) if series else ()
 
@@ -151,18 +189,28 @@ class Results:
         """Rejected lines, newest first."""
         place = place_of(cursor, int)
         rows = await self._database.read(
-            "SELECT id, arrived_ms, format, line, code, reason, start FROM quarantine WHERE id < ? AND (? IS NULL OR code = ?) "
-            "ORDER BY id DESC LIMIT ?", (place[0] if place else 1 << 62, code, code, limit + 1))
-        return Page(tuple(QuarantinedLine(*row) for row in rows[:limit]), cursor_of(rows[limit - 1][0]) if len(rows) > limit else None)
+            "SELECT id, arrived_ms, format, line, code, reason, start FROM quarantine WHERE id < ? AND (? IS "
+            "NULL OR code = ?) "
+            "ORDER BY id DESC LIMIT ?",
+            (place[0] if place else 1 << 62, code, code, limit + 1),
+        )
+        return Page(
+            tuple(QuarantinedLine(*row) for row in rows[:limit]),
+            cursor_of(rows[limit - 1][0]) if len(rows) > limit else None,
+        )
 
-    async def diagnosis(self, sources: tuple[str, ...], limit: int, cursor: str | None) -> tuple[DaemonDiagnosis, Page[SourceDiagnosis]]:
+    async def diagnosis(
+        self, sources: tuple[str, ...], limit: int, cursor: str | None
+    ) -> tuple[DaemonDiagnosis, Page[SourceDiagnosis]]:
         """The daemon's state, and of each source why it says what it says. Raises NotFound for an unknown source."""
         if sources:
             rows, following = [(await self._known(name), name) for name in sources], None
         else:
             rows, following = await self._source_rows("", limit, cursor)
         live = await self._live([number for number, _ in rows])
-        found = [await self._diagnosis_of(number, name, state) for (number, name), state in zip(rows, live, strict=True)]
+        found = [
+            await self._diagnosis_of(number, name, state) for (number, name), state in zip(rows, live, strict=True)
+        ]
         return await self._describe(), Page(tuple(found), following)
 
     async def _diagnosis_of(self, number: int, name: str, state: LiveSource) -> SourceDiagnosis:
@@ -172,13 +220,37 @@ class Results:
         says = [
             SeriesDiagnosis(job, field, int(count), "ready" if count == 0 else f"warming up: {count} more readings")
             for job, (followed, counts) in left.items()
-            for field, follows, count in zip(series.values(), followed.tolist(), counts.tolist(), strict=True) if follows]
+            for field, follows, count in zip(series.values(), followed.tolist(), counts.tolist(), strict=True)
+            if follows
+        ]
         return SourceDiagnosis(
-            name, state.last_event_ms, state.last_arrival_ms, state.lag_ms / 1000, (self._clock.now_ms() - state.last_arrival_ms) / 1000,
-            abs(state.lag_ms) <= self._lag_max_ms, state.event_count, state.late_count, tuple(says))
+            name,
+            state.last_event_ms,
+            state.last_arrival_ms,
+            state.lag_ms / 1000,
+            (self._clock.now_ms() - state.last_arrival_ms) / 1000,
+            abs(state.lag_ms) <= self._lag_max_ms,
+            state.event_count,
+            state.late_count,
+            tuple(says),
+        )
 
 
-def _info(name: str, series_count: int, state: LiveSource, metadata: Mapping[str, Any] | None = None,
-          series: tuple[SeriesInfo, ...] = ()) -> SourceInfo:
-    return SourceInfo(name, series_count, state.event_count, state.late_count, state.first_event_ms, state.last_event_ms,
-                      state.last_arrival_ms, metadata or {}, series)
+def _info(
+    name: str,
+    series_count: int,
+    state: LiveSource,
+    metadata: Mapping[str, Any] | None = None,
+    series: tuple[SeriesInfo, ...] = (),
+) -> SourceInfo:
+    return SourceInfo(
+        name,
+        series_count,
+        state.event_count,
+        state.late_count,
+        state.first_event_ms,
+        state.last_event_ms,
+        state.last_arrival_ms,
+        metadata or {},
+        series,
+    )

@@ -1,4 +1,5 @@
 """What goes when its time is over, a little at a time, so that the writer is never held up for long."""
+
 from __future__ import annotations
 
 from offbeat.config import IngestConfig, RetentionConfig
@@ -10,12 +11,22 @@ PAGES_AT_ONCE = 2_000
 
 
 async def retire(database: Database, retention: RetentionConfig, ingest: IngestConfig, now_ms: int) -> int:
-    """Delete what arrived longer ago than *retention* allows, and what belongs to no job; how many rows went. Raises StoreUnavailable."""
+    """Delete what arrived longer ago than *retention* allows, and what belongs to no job; how many rows went.
+
+    Raises StoreUnavailable.
+    """
     gone = 0
-    for kind, days in (("readings", retention.readings_days), ("1m", retention.rollups_1m_days), ("1h", retention.rollups_1h_days),
-                       ("1d", retention.rollups_1d_days), ("buckets", retention.buckets_days)):
+    for kind, days in (
+        ("readings", retention.readings_days),
+        ("1m", retention.rollups_1m_days),
+        ("1h", retention.rollups_1h_days),
+        ("1d", retention.rollups_1d_days),
+        ("buckets", retention.buckets_days),
+    ):
         if days:
-            gone += await _delete(database, "chunk", "rowid", "kind = ? AND made_ms < ?", (kind, now_ms - int(days * DAY_MS)))
+            gone += await _delete(
+                database, "chunk", "rowid", "kind = ? AND made_ms < ?", (kind, now_ms - int(days * DAY_MS))
+            )
     if retention.buckets_days:
         before = now_ms - int(retention.buckets_days * DAY_MS)
         gone += await _delete(database, "finding_bucket", "job, source, start_ms", "made_ms < ?", (before,))
@@ -23,9 +34,15 @@ async def retire(database: Database, retention: RetentionConfig, ingest: IngestC
     if retention.records_days:
         before = now_ms - int(retention.records_days * DAY_MS)
         gone += await _delete(database, "record", "job, series, bucket_ms", "made_ms < ?", (before,))
-    gone += await _delete(database, "idempotency", "key", "at_ms < ?", (now_ms - int(ingest.idempotency_window_s * 1000),))
+    gone += await _delete(
+        database, "idempotency", "key", "at_ms < ?", (now_ms - int(ingest.idempotency_window_s * 1000),)
+    )
     orphaned = "NOT EXISTS (SELECT 1 FROM job WHERE number = {table}.job)"
-    for table, key in (("record", "job, series, bucket_ms"), ("finding_bucket", "job, source, start_ms"), ("job_bucket", "job, start_ms")):
+    for table, key in (
+        ("record", "job, series, bucket_ms"),
+        ("finding_bucket", "job, source, start_ms"),
+        ("job_bucket", "job, start_ms"),
+    ):
         gone += await _delete(database, table, key, orphaned.format(table=table), ())
     gone += await _delete(database, "chunk", "rowid", "job != 0 AND " + orphaned.format(table="chunk"), ())
     gone += await _shrink(database, retention.file_bytes_max)
@@ -39,7 +56,9 @@ async def _delete(database: Database, table: str, key: str, where: str, paramete
     while True:
         async with database.transaction() as db:
             cursor = await db.execute(
-                f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} LIMIT {ROWS_AT_ONCE})", parameters)
+                f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} LIMIT {ROWS_AT_ONCE})",
+                parameters,
+            )
         gone += cursor.rowcount
         if cursor.rowcount < ROWS_AT_ONCE:
             return gone
@@ -50,7 +69,10 @@ async def _shrink(database: Database, bytes_max: int) -> int:
     gone = 0
     while bytes_max and await used_bytes(database) > bytes_max:
         async with database.transaction() as db:
-            cursor = await db.execute("DELETE FROM chunk WHERE rowid IN (SELECT rowid FROM chunk WHERE kind = 'readings' ORDER BY made_ms LIMIT 64)")
+            cursor = await db.execute(
+                "DELETE FROM chunk WHERE rowid IN (SELECT rowid FROM chunk WHERE kind = 'readings' ORDER BY "
+                "made_ms LIMIT 64)"
+            )
         if not cursor.rowcount:
             break
         gone += cursor.rowcount
@@ -59,8 +81,10 @@ async def _shrink(database: Database, bytes_max: int) -> int:
 
 async def used_bytes(database: Database) -> int:
     """Bytes of the file that hold something."""
-    rows = await database.read("SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count), "
-                               "(SELECT page_size FROM pragma_page_size)")
+    rows = await database.read(
+        "SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count), "
+        "(SELECT page_size FROM pragma_page_size)"
+    )
     return int(rows[0][0]) * int(rows[0][1])
 
 
@@ -70,5 +94,8 @@ async def _give_back(database: Database) -> None:
         async with database.transaction() as db:
             before = db.total_changes
             await db.execute_fetchall(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
-            if db.total_changes == before and (await database.read("SELECT freelist_count FROM pragma_freelist_count"))[0][0] < PAGES_AT_ONCE:
+            if (
+                db.total_changes == before
+                and (await database.read("SELECT freelist_count FROM pragma_freelist_count"))[0][0] < PAGES_AT_ONCE
+            ):
                 return

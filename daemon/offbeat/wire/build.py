@@ -174,7 +174,7 @@ class Builder:
 
     def name(self, kind: int, text: str) -> int:
         """The row in ``names`` of *text*."""
-        data = np.frombuffer(text.encode(), np.uint8)
+        data = np.frombuffer(bytearray(text.encode()), np.uint8)  # writable, as all that intern is compiled for
         while True:
             a = self.arrays
             n = intern(kind, data, 0, data.size, a.counts, a.slots, a.names, a.arena)

@@ -49,6 +49,11 @@ class Cutter:
         self._given = 0
         self._broken: BadBody | None = None
 
+    @property
+    def next_line(self) -> int:
+        """The number of the first record that is in no block yet."""
+        return self._line
+
     def feed(self, chunk: bytes) -> list[Block]:
         """The records that *chunk* completes. Raises BadBody where an earlier chunk broke the structure of a JSON document."""
         if self._format == "json":

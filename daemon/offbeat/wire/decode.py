@@ -64,7 +64,7 @@ class _Reader:
         self.builder = Builder(events=16 + len(self.whole) // 48)
         scan.add_roles(self.builder, options)
         self.columns: tuple[str, ...] = ()
-        self.data = np.frombuffer(self.whole, np.uint8)
+        self.data = np.frombuffer(self.whole, np.uint8).copy()  # writable, as the arena is: one type, one compilation
         self.rules = scan.rules_of(options, self.data.size - len(options.source_default.encode()), self.data.size)
 
     def _elements(self, i: int, body: bytes) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.wire.build import (
+    ARENA,
     FIELDS,
     HEAD_SOURCES,
     HEADS,
@@ -33,6 +34,8 @@ from offbeat.wire.build import (
     TEXT_POINTS,
     TEXT_ROW,
     TEXTS,
+    WANTED,
+    WANTED_ROOM,
     has_room,
     intern,
 )
@@ -71,6 +74,7 @@ from offbeat.wire.scan import (
     STRING,
     TEXT_NAME,
     TEXT_SHAPE,
+    TAGS_MAX,
     TIME_REQUIRED,
     predicted_key,
 )
@@ -81,7 +85,8 @@ the table, its number there; its shape; how many tags it has."""
 S_BEFORE = NOTES
 """What is noted about a shape: how many of its bytes stand before the field."""
 READ, UNREADABLE = range(2)
-TAGS_MAX = 32
+T_START, T_EQUALS, T_STOP, T_RANK, T_COLUMNS = range(5)
+"""Columns of ``found`` for a tag: where it begins, has its equals sign and ends; its rank among the source fields."""
 NOT_READ, NO_ROOM = -1, -2
 
 
@@ -143,120 +148,153 @@ def token_value(data: NDArray[np.uint8], start: int, stop: int) -> float:
 
 
 @step
-def before(data: NDArray[np.uint8], a: int, a_stop: int, b: int, b_stop: int) -> int:
-    """-1, 0 or 1 as data[a:a_stop] comes before, is or comes after data[b:b_stop] in the order of their bytes."""
+def order_of(data: NDArray[np.uint8], a: int, a_stop: int, b: int, b_stop: int) -> int:
+    """Below, at or above 0 as data[a:a_stop] comes before, is or comes after data[b:b_stop] in the order of their bytes."""
     for j in range(min(a_stop - a, b_stop - b)):
         if data[a + j] != data[b + j]:
-            return -1 if data[a + j] < data[b + j] else 1
-    return np.sign((a_stop - a) - (b_stop - b))
+            return np.int64(data[a + j]) - np.int64(data[b + j])
+    return (a_stop - a) - (b_stop - b)
 
 
 @step
-def copied(data: NDArray[np.uint8], start: int, stop: int, scratch: NDArray[np.uint8], used: int) -> int:
-    """Append data[start:stop] to the *used* bytes of *scratch*; their number after that. What has no room is left out."""
-    for j in range(start, min(stop, start + scratch.size - used)):
-        scratch[used] = data[j]
-        used += 1
-    return used
+def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uint8], at: int) -> int:
+    """Copy data[start:stop] to arena[at:]; where it ends there. What has no room is left out."""
+    size = min(stop - start, arena.size - at)
+    for j in range(size):
+        arena[at + j] = data[start + j]
+    return at + size
 
 
 @step
-def read_head(
-    data: NDArray[np.uint8], head: int, start: int, stop: int, rules: NDArray[np.int64],
+def scratch_in(arena: NDArray[np.uint8], rules: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
+    """Where in the arena a name may be put together: its last bytes, far enough from those in use; -1 if there is no room."""
+    size = rules[NAME_MAX] + 2
+    if counts[ARENA] + 3 * size > arena.size:
+        counts[WANTED] = ARENA
+        counts[WANTED_ROOM] = 3 * size
+        return -1
+    return arena.size - size
+
+
+@step
+def find_tags(
+    data: NDArray[np.uint8], start: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-) -> bool:
-    """Note what the head data[start:stop] says; False if there is no room for it."""
-    names[head, H_STATE] = UNREADABLE
-    tags = np.empty((TAGS_MAX, 5), np.int64)  # name start, name stop, value start, value stop, rank
+) -> int:
+    """Find the tags in data[start:stop], which begins at a comma, into the last rows of *found*, in the order of their names.
+
+    Returns how many, or NOT_READ or NO_ROOM.
+    """
+    first = found.shape[0] - TAGS_MAX
     k = 0
     i = start
-    while i < stop and data[i] != 44:
-        i += 1
-    measurement_stop = i
-    if i == start:
-        return True
-    while i < stop:  # at a comma
+    while i < stop:
         a = i + 1
         i = a
         while i < stop and data[i] != 61 and data[i] != 44:
             i += 1
         b = i
         if k == TAGS_MAX or b == a or i >= stop or data[i] != 61 or b - a > rules[NAME_MAX]:
-            return True
+            return NOT_READ
         i += 1
         while i < stop and data[i] != 44:
             if data[i] == 61:
-                return True
+                return NOT_READ
             i += 1
         if i == b + 1:
-            return True
+            return NOT_READ
         key = intern(KEYS, data, a, b, counts, slots, names, arena)
         if key < 0:
-            names[head, H_STATE] = -1
-            return False
-        j = k
-        while j > 0:
-            order = before(data, a, b, tags[j - 1, 0], tags[j - 1, 1])
+            return NO_ROOM
+        j = first + k
+        while j > first:
+            order = order_of(data, a, b, found[j - 1, T_START], found[j - 1, T_EQUALS])
             if order == 0:
-                return True
+                return NOT_READ
             if order > 0:
                 break
-            tags[j] = tags[j - 1]
+            for column in range(T_COLUMNS):
+                found[j, column] = found[j - 1, column]
             j -= 1
-        tags[j, 0], tags[j, 1], tags[j, 2], tags[j, 3], tags[j, 4] = a, b, b + 1, i, names[key, SOURCE_RANK]
+        found[j, T_START] = a
+        found[j, T_EQUALS] = b
+        found[j, T_STOP] = i
+        found[j, T_RANK] = names[key, SOURCE_RANK]
         k += 1
+    return k
+
+
+@step
+def read_head(
+    data: NDArray[np.uint8], head: int, start: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
+    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+) -> bool:
+    """Note what the head data[start:stop] says; False if there is no room for it."""
+    i = start
+    while i < stop and data[i] != 44:
+        i += 1
+    k = find_tags(data, i, stop, found, rules, counts, slots, names, arena) if i > start else NOT_READ
+    scratch = scratch_in(arena, rules, counts)
+    if k == NO_ROOM or scratch < 0:
+        return False
+    names[head, H_STATE] = UNREADABLE
+    first = found.shape[0] - TAGS_MAX
     chosen = -1
-    for j in range(k):
-        if tags[j, 4] >= 0 and (chosen < 0 or tags[j, 4] < tags[chosen, 4]):
+    for j in range(first, first + k):
+        if found[j, T_RANK] >= 0 and (chosen < 0 or found[j, T_RANK] < found[chosen, T_RANK]):
             chosen = j
-    if chosen < 0 and rules[SOURCE_REQUIRED]:
+    if k < 0 or (chosen < 0 and rules[SOURCE_REQUIRED]):
         return True
-    scratch = np.empty(rules[NAME_MAX] + 2, np.uint8)
-    used = copied(data, start, measurement_stop, scratch, 0)
+    # A shape is put together as measurement, point, NUL, tags: no head holds a NUL, so it shows where the field goes.
+    at = copied(data, start, i, arena, scratch)
     if chosen >= 0:
-        if used < scratch.size:
-            scratch[used] = 46
-            used += 1
-    prefix = used
-    for j in range(k):
-        if j != chosen:
-            used = copied(data, tags[j, 0] - 1, tags[j, 3], scratch, used)
-    if used > rules[NAME_MAX]:
-        return True
-    if chosen >= 0:
-        if tags[chosen, 3] - tags[chosen, 2] > rules[NAME_MAX]:
+        if at + 2 > arena.size:
             return True
-        source = intern(HEAD_SOURCES, data, tags[chosen, 2], tags[chosen, 3], counts, slots, names, arena)
+        arena[at] = 46
+        arena[at + 1] = 0
+        at += 2
+    before = at - scratch - 1
+    for j in range(first, first + k):
+        if j != chosen:
+            at = copied(data, found[j, T_START] - 1, found[j, T_STOP], arena, at)
+    if chosen >= 0:
+        if at - scratch - 1 > rules[NAME_MAX] or found[chosen, T_STOP] - found[chosen, T_EQUALS] - 1 > rules[NAME_MAX]:
+            return True
+        source = intern(HEAD_SOURCES, data, found[chosen, T_EQUALS] + 1, found[chosen, T_STOP], counts, slots, names, arena)
     else:
-        source = intern(HEAD_SOURCES, scratch, 0, used, counts, slots, names, arena)
-        prefix = used = 0
-    # Bytes before the field and behind it do not say where they meet; a NUL, which no head holds, does.
-    for j in range(used, prefix, -1):
-        scratch[j] = scratch[j - 1]
-    scratch[prefix] = 0
+        if at - scratch > rules[NAME_MAX]:
+            return True
+        source = intern(HEAD_SOURCES, arena, scratch, at, counts, slots, names, arena)
+        arena[scratch] = 0
+        at, before = scratch + 1, 0
     shape = -1
     if source >= 0:
-        shape = intern(SHAPES, scratch, 0, used + 1, counts, slots, names, arena)
+        shape = intern(SHAPES, arena, scratch, at, counts, slots, names, arena)
     if shape < 0:
         names[head, H_STATE] = -1
         return False
-    names[shape, S_BEFORE] = prefix
-    names[head, H_STATE], names[head, H_SOURCE_TEXT], names[head, H_SHAPE], names[head, H_TAGS] = READ, source, shape, k
+    names[shape, S_BEFORE] = before
+    names[head, H_STATE] = READ
+    names[head, H_SOURCE_TEXT] = source
+    names[head, H_SHAPE] = shape
+    names[head, H_TAGS] = k
     return True
 
 
 @step
 def series_name(
-    kind: int, shape: int, key: int,
+    kind: int, shape: int, key: int, rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
 ) -> int:
     """The number of the series of *key* under *shape* among the names of *kind*; -1 if there is no room."""
-    s, f = names[shape, START], names[key, START]
-    scratch = np.empty(names[shape, STOP] - s + names[key, STOP] - f, np.uint8)
-    used = copied(arena, s, s + names[shape, S_BEFORE], scratch, 0)
-    used = copied(arena, f, names[key, STOP], scratch, used)
-    used = copied(arena, s + names[shape, S_BEFORE] + 1, names[shape, STOP], scratch, used)
-    name = intern(kind, scratch, 0, used, counts, slots, names, arena)
+    scratch = scratch_in(arena, rules, counts)
+    if scratch < 0:
+        return -1
+    meeting = names[shape, START] + names[shape, S_BEFORE]
+    at = copied(arena, names[shape, START], meeting, arena, scratch)
+    at = copied(arena, names[key, START], names[key, STOP], arena, at)
+    at = copied(arena, meeting + 1, names[shape, STOP], arena, at)
+    name = intern(kind, arena, scratch, at, counts, slots, names, arena)
     return names[name, NUMBER] if name >= 0 else -1
 
 
@@ -385,7 +423,8 @@ def scan_lineprotocol(
             head = intern(HEADS, data, head_start, head_stop, counts, slots, names, arena)
             if head < 0:
                 break
-            if names[head, H_STATE] < 0 and not read_head(data, head, head_start, head_stop, rules, counts, slots, names, arena):
+            if names[head, H_STATE] < 0 and not read_head(
+                    data, head, head_start, head_stop, found, rules, counts, slots, names, arena):
                 break
             said = ODD
             if names[head, H_STATE] == UNREADABLE or names[head, H_TAGS] + k > rules[FIELDS_MAX]:
@@ -415,7 +454,7 @@ def scan_lineprotocol(
                 shape_note = TEXT_SHAPE if is_text else SHAPE
                 note = TEXT_NAME if is_text else FIELD
                 if names[key, shape_note] != shape:
-                    number = series_name(TEXT_FIELDS if is_text else FIELDS, shape, key, counts, slots, names, arena)
+                    number = series_name(TEXT_FIELDS if is_text else FIELDS, shape, key, rules, counts, slots, names, arena)
                     if number < 0:
                         break
                     names[key, note] = number

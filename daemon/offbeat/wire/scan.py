@@ -65,6 +65,8 @@ F_PREDICTED, F_KEY, F_KIND, F_STYLE, F_MANTISSA, F_POWER, F_NEGATIVE, F_START, F
 """Columns of ``found``, a row for each field of the line that is being read: the key that the last line had there, its own key, what it
 holds; of a number what scan_number gives; its span, without quotes."""
 FIELDS_FOUND_MAX = 2048
+TAGS_MAX = 32
+"""More fields or tags are left to the careful path. The rows for tags stand behind those for fields."""
 PRECISIONS: dict[Precision | None, int] = {
     "s": SECONDS, "ms": MILLISECONDS, "us": MICROSECONDS, "ns": NANOSECONDS, None: BY_MAGNITUDE}
 
@@ -86,7 +88,7 @@ def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray
 
 def nothing_found(options: Options) -> NDArray[np.int64]:
     """Room for the fields of a line."""
-    return np.full((min(options.event_fields_max, FIELDS_FOUND_MAX), FOUND_COLUMNS), -1, np.int64)
+    return np.full((min(options.event_fields_max, FIELDS_FOUND_MAX) + TAGS_MAX, FOUND_COLUMNS), -1, np.int64)
 
 
 def add_roles(builder: Builder, options: Options) -> None:
