@@ -203,6 +203,8 @@ def source_path(source: str) -> str:
 
 def _words(error: BaseException) -> str:
     """The reason in the system's words, without the machinery's."""
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "its answer ended early"
     inner = getattr(error, "os_error", error)
     if isinstance(inner, OSError) and inner.strerror:
         text = inner.strerror

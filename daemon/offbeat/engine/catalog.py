@@ -14,9 +14,9 @@ from offbeat_detectors.kernel import kernel
 
 
 @kernel
-def _pair_slot(source: int, field: int, mask: int) -> int:
+def _pair_slot(source: int, field: int, mask: int) -> np.int64:
     h = ((np.uint64(source) << np.uint64(32)) | np.uint64(field)) * np.uint64(0x9E3779B97F4A7C15)
-    return int((h >> np.uint64(32)) & np.uint64(mask))
+    return np.int64((h >> np.uint64(32)) & np.uint64(mask))
 
 
 @kernel
@@ -221,7 +221,7 @@ class Catalog:
     def series_of(self, source: int, field: int) -> int | None:
         """The number of a series, None if there is none."""
         mask = self._pairs.size - 1
-        at = _pair_slot(source, field, mask)
+        at = int(_pair_slot(source, field, mask))
         while self._pairs[at] != 0:
             held = int(self._pairs[at]) - 1
             if self.series_source[held] == source and self.series_field[held] == field:

@@ -3,7 +3,16 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from offbeat.errors import BadBody, BadRequest, BodyTimeout, BodyTooLarge, NotFound, StoreUnavailable, UnsupportedMedia
+from offbeat.errors import (
+    BadBody,
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    NotFound,
+    NotYet,
+    StoreUnavailable,
+    UnsupportedMedia,
+)
 from offbeat.http import documents, examples
 from offbeat.http.documents import answer, page
 from offbeat.http.parameters import (
@@ -110,7 +119,7 @@ ROUTES = (
             CURSOR,
             SEQUENCE,
         ),
-        refusals=(NotFound, StoreUnavailable),
+        refusals=(NotFound, NotYet),
     ),
     Route(
         "GET",
@@ -131,7 +140,7 @@ ROUTES = (
             CURSOR,
             SEQUENCE,
         ),
-        refusals=(NotFound, StoreUnavailable),
+        refusals=(NotFound, NotYet),
     ),
     Route(
         "GET",
@@ -140,7 +149,7 @@ ROUTES = (
         "sources",
         {200: Content("Some sources.", named("Sources"), examples.SOURCES)},
         Parameters.of(text("prefix", "Only names that begin so.", default=""), LIMIT, CURSOR, SEQUENCE),
-        refusals=(StoreUnavailable,),
+        refusals=(NotYet,),
     ),
     Route(
         "GET",
@@ -149,7 +158,7 @@ ROUTES = (
         "sources",
         {200: Content("The source.", named("SourceInFull"), examples.SOURCE_IN_FULL)},
         Parameters.of(SEQUENCE),
-        refusals=(NotFound, StoreUnavailable),
+        refusals=(NotFound, NotYet),
     ),
     Route(
         "PATCH",
@@ -178,7 +187,7 @@ ROUTES = (
             ),
             SEQUENCE,
         ),
-        refusals=(NotFound, StoreUnavailable),
+        refusals=(NotFound, NotYet),
     ),
     Route(
         "GET",
@@ -187,7 +196,7 @@ ROUTES = (
         "operation",
         {200: Content("The daemon's state and that of some sources.", named("Diagnosis"), examples.DIAGNOSIS)},
         Parameters.of(SOURCES, LIMIT, CURSOR, SEQUENCE),
-        refusals=(StoreUnavailable,),
+        refusals=(NotYet,),
     ),
     Route(
         "GET",
@@ -196,6 +205,6 @@ ROUTES = (
         "operation",
         {200: Content("Some rejected lines.", named("Quarantine"), examples.QUARANTINE)},
         Parameters.of(text("code", "Only lines rejected for this reason."), LIMIT, CURSOR, SEQUENCE),
-        refusals=(StoreUnavailable,),
+        refusals=(NotYet,),
     ),
 )

@@ -12,67 +12,64 @@ MIGRATIONS: tuple[str, ...] = (
     -- Settings that results depend on, by the entry that brought them; they outlive it.
     CREATE TABLE settings (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
 
-    -- The catalog: numbers are given once, in order of first sight, in the transaction of the entry that first uses
-    them.
-    CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, shard INTEGER NOT NULL,
-        metadata TEXT NOT NULL DEFAULT '{}');
+    -- The catalog: numbers are given in order of first sight, in the transaction of the entry that first uses them.
+    CREATE TABLE source (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, shard INTEGER NOT NULL, metadata TEXT NOT NULL DEFAULT '{}');
     CREATE TABLE field (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE series (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, field INTEGER NOT NULL);
     CREATE INDEX series_of_source ON series (source);
-    CREATE TABLE job (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, spec TEXT NOT NULL,
-                      created_ms INTEGER NOT NULL, created_seq INTEGER NOT NULL);
+    CREATE TABLE job (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, spec TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, created_seq INTEGER NOT NULL);
 
     -- Checkpoints: of each shard the newest and the one before, by the journal position that they stand for.
     CREATE TABLE shard (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, previous_seq INTEGER NOT NULL);
-    CREATE TABLE checkpoint (shard INTEGER NOT NULL, seq INTEGER NOT NULL, part TEXT NOT NULL, body BLOB NOT NULL,
-                             PRIMARY KEY (shard, seq, part));
+    CREATE TABLE checkpoint (
+        shard INTEGER NOT NULL, seq INTEGER NOT NULL, part TEXT NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (shard, seq, part));
 
-    -- Chunks: the tail of a shard as of a checkpoint. low and high are numbers of series (readings, windows) or
-    sources (buckets).
-    CREATE TABLE chunk (kind TEXT NOT NULL, job INTEGER NOT NULL, shard INTEGER NOT NULL, seq INTEGER NOT NULL,
-        part INTEGER NOT NULL,
-                        low INTEGER NOT NULL, high INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
-                        rows INTEGER NOT NULL, made_ms INTEGER NOT NULL, body BLOB NOT NULL,
-                        PRIMARY KEY (kind, job, shard, seq, part));
-    CREATE INDEX chunk_by_age ON chunk (kind, made_ms);
+    -- Chunks: the tail of a shard as of a checkpoint. low and high are numbers of series (readings, windows) or of
+    -- sources (buckets). made_ms, here and below, is when it arrived: retention goes by that, old history is welcome.
+    CREATE TABLE chunk (
+        kind TEXT NOT NULL, job INTEGER NOT NULL, shard INTEGER NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL,
+        low INTEGER NOT NULL, high INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
+        rows INTEGER NOT NULL, made_ms INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (kind, job, shard, seq, part));
     CREATE INDEX chunk_by_time ON chunk (kind, job, shard, end_ms, start_ms, low, high, seq);
+    CREATE INDEX chunk_by_age ON chunk (kind, made_ms);
 
-    -- made_ms is when what it holds arrived; retention goes by that, for old history is welcome.
     -- Findings are rows. Writing one twice changes nothing.
-    CREATE TABLE record (job INTEGER NOT NULL, series INTEGER NOT NULL, bucket_ms INTEGER NOT NULL,
-        source INTEGER NOT NULL, time_ms INTEGER NOT NULL,
-                         actual REAL NOT NULL, typical REAL, lower REAL, upper REAL, novelty REAL NOT NULL,
-                         probability REAL, score REAL NOT NULL,
-                         seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
-                         PRIMARY KEY (job, series, bucket_ms)) WITHOUT ROWID;
+    CREATE TABLE record (
+        job INTEGER NOT NULL, series INTEGER NOT NULL, bucket_ms INTEGER NOT NULL, source INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL, actual REAL NOT NULL, typical REAL, lower REAL, upper REAL, novelty REAL NOT NULL,
+        probability REAL, score REAL NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        PRIMARY KEY (job, series, bucket_ms)) WITHOUT ROWID;
     CREATE INDEX record_by_time ON record (job, bucket_ms, series);
     CREATE INDEX record_by_source ON record (job, source, bucket_ms, series);
     CREATE INDEX record_by_score ON record (job, score);
     CREATE INDEX record_by_place ON record (seq, ordinal);
-    CREATE TABLE finding_bucket (job INTEGER NOT NULL, source INTEGER NOT NULL, start_ms INTEGER NOT NULL,
-        event_count INTEGER NOT NULL,
-                                 record_count INTEGER NOT NULL, novelty REAL NOT NULL, score REAL NOT NULL,
-                                 seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
-                                 PRIMARY KEY (job, source, start_ms)) WITHOUT ROWID;
+    CREATE TABLE finding_bucket (
+        job INTEGER NOT NULL, source INTEGER NOT NULL, start_ms INTEGER NOT NULL, event_count INTEGER NOT NULL,
+        record_count INTEGER NOT NULL, novelty REAL NOT NULL, score REAL NOT NULL,
+        seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        PRIMARY KEY (job, source, start_ms)) WITHOUT ROWID;
     CREATE INDEX finding_bucket_by_time ON finding_bucket (job, start_ms, source);
     CREATE INDEX finding_bucket_by_score ON finding_bucket (job, score);
     CREATE INDEX finding_bucket_by_place ON finding_bucket (seq, ordinal);
 
-    -- A job's own buckets: closed buckets of sources add to them, in the transaction of the checkpoint that holds
-    those.
-    CREATE TABLE job_bucket (job INTEGER NOT NULL, start_ms INTEGER NOT NULL, source_count INTEGER NOT NULL,
-        event_count INTEGER NOT NULL,
-                             record_count INTEGER NOT NULL, moderate_count INTEGER NOT NULL, novelty REAL NOT NULL,
-                             score REAL NOT NULL, made_ms INTEGER NOT NULL,
-                             PRIMARY KEY (job, start_ms)) WITHOUT ROWID;
+    -- A job's own buckets: closed buckets of sources add to them, in the transaction of the checkpoint with those.
+    CREATE TABLE job_bucket (
+        job INTEGER NOT NULL, start_ms INTEGER NOT NULL, source_count INTEGER NOT NULL, event_count INTEGER NOT NULL,
+        record_count INTEGER NOT NULL, moderate_count INTEGER NOT NULL, novelty REAL NOT NULL, score REAL NOT NULL,
+        made_ms INTEGER NOT NULL, PRIMARY KEY (job, start_ms)) WITHOUT ROWID;
 
-    CREATE TABLE idempotency (key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, digest BLOB NOT NULL,
-        whole INTEGER NOT NULL,
-                              lines_done INTEGER NOT NULL, receipt TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE idempotency (
+        key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, digest BLOB NOT NULL, whole INTEGER NOT NULL,
+        lines_done INTEGER NOT NULL, receipt TEXT NOT NULL) WITHOUT ROWID;
     CREATE INDEX idempotency_by_age ON idempotency (at_ms);
-    CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, arrived_ms INTEGER NOT NULL, format TEXT NOT NULL,
-        line INTEGER NOT NULL,
-                             code TEXT NOT NULL, reason TEXT NOT NULL, start TEXT NOT NULL);
+    CREATE TABLE quarantine (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, arrived_ms INTEGER NOT NULL, format TEXT NOT NULL, line INTEGER NOT NULL,
+        code TEXT NOT NULL, reason TEXT NOT NULL, start TEXT NOT NULL);
     CREATE INDEX quarantine_by_code ON quarantine (code, id);
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     """,

@@ -1,0 +1,186 @@
+"""Sends prebuilt requests over kept-alive connections from one thread, and says what became of them. Parses little."""
+from __future__ import annotations
+
+import re
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) (?s:.*?)content-length: (\d+)", re.IGNORECASE)
+RECEIVE_BYTES = 65_536
+SILENT_MAX_S = 60.0
+
+
+class LoadFailed(Exception):
+    """The daemon answered what the load does not expect, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one load. Seconds are of ``time.perf_counter``.
+
+    began_s, acknowledged_s  first byte sent; last answer received
+    bodies                   (c,) acknowledged by connection    accepted  events in them, as the daemon says
+    refused                  answers of 429; the body was sent again after the time asked for
+    latency_s                (n,) float64 from the first byte of an acknowledged body to the end of its answer
+    sequence                 the newest journal entry named in an answer
+    cpu_s                    of this process
+    """
+
+    began_s: float
+    acknowledged_s: float
+    bodies: tuple[int, ...]
+    accepted: int
+    refused: int
+    latency_s: NDArray[np.float64]
+    sequence: int
+    cpu_s: float
+
+
+def request(path: str, host: str, content_type: str, body: bytes) -> bytes:
+    """A whole POST, ready to be sent."""
+    return (f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One connection, with at most one body on its way."""
+
+    socket: socket.socket
+    requests: deque[bytes]
+    left: memoryview = field(default_factory=lambda: memoryview(b""))
+    received: bytes = b""
+    sent_s: float = 0.0
+    acknowledged: int = 0
+    writing: bool = False
+
+
+def send(address: tuple[str, int], lists: Sequence[Iterable[bytes]], seconds: float) -> Sent:
+    """Send each list of requests over a connection of its own, the next when the last is answered; none begins after *seconds*.
+
+    Raises LoadFailed for any answer but 202 and 429.
+    """
+    load = _Load([_Connection(_connected(address), deque(requests)) for requests in lists], seconds)
+    try:
+        return load.run()
+    finally:
+        load.close()
+
+
+def _connected(address: tuple[str, int]) -> socket.socket:
+    made = socket.create_connection(address, timeout=10.0)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    made.setblocking(False)
+    return made
+
+
+class _Load:
+    """One call of ``send``."""
+
+    def __init__(self, connections: list[_Connection], seconds: float) -> None:
+        self._connections, self._seconds = connections, seconds
+        self._selector = selectors.DefaultSelector()
+        self._resting: list[tuple[float, _Connection]] = []
+        self._latency_s: list[float] = []
+        self._accepted = self._refused = self._sequence = self._busy = 0
+        self._until_s = 0.0
+
+    def run(self) -> Sent:
+        cpu_s, began_s = time.process_time(), time.perf_counter()
+        self._until_s = began_s + self._seconds
+        for connection in self._connections:
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+            self._begin(connection)
+        while self._busy or self._resting:
+            ready = self._selector.select(self._patience_s())
+            if not ready and not self._resting:
+                raise LoadFailed(f"no answer for {SILENT_MAX_S:.0f} s")
+            for key, events in ready:
+                if events & selectors.EVENT_WRITE:
+                    self._write(key.data)
+                if events & selectors.EVENT_READ:
+                    self._read(key.data)
+            self._wake()
+        return Sent(
+            began_s, time.perf_counter(), tuple(c.acknowledged for c in self._connections), self._accepted, self._refused,
+            np.array(self._latency_s), self._sequence, time.process_time() - cpu_s)
+
+    def close(self) -> None:
+        self._selector.close()
+        for connection in self._connections:
+            connection.socket.close()
+
+    def _patience_s(self) -> float:
+        if not self._resting:
+            return SILENT_MAX_S
+        return max(0.0, min(due_s for due_s, _ in self._resting) - time.perf_counter())
+
+    def _wake(self) -> None:
+        if self._resting:
+            now_s = time.perf_counter()
+            due = [connection for due_s, connection in self._resting if due_s <= now_s]
+            self._resting = [resting for resting in self._resting if resting[0] > now_s]
+            for connection in due:
+                self._begin(connection)
+
+    def _begin(self, connection: _Connection) -> None:
+        """Send the connection's next body, if there is one and the time is not up."""
+        now_s = time.perf_counter()
+        if connection.requests and now_s < self._until_s:
+            connection.sent_s = now_s
+            connection.left = memoryview(connection.requests[0])
+            self._busy += 1
+            self._write(connection)
+
+    def _write(self, connection: _Connection) -> None:
+        try:
+            while connection.left:
+                connection.left = connection.left[connection.socket.send(connection.left):]
+        except BlockingIOError:
+            pass
+        if connection.writing != bool(connection.left):
+            connection.writing = bool(connection.left)
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.writing else 0)
+            self._selector.modify(connection.socket, wanted, connection)
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            piece = connection.socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        if not piece:
+            raise LoadFailed(f"the daemon closed a connection after {connection.received[:200]!r}")
+        received = connection.received = connection.received + piece
+        end = received.find(b"\r\n\r\n") + 4
+        head = ANSWER.match(received, 0, end) if end > 3 else None
+        if head is None or len(received) < end + int(head[2]):
+            return
+        connection.received = b""
+        self._answered(connection, int(head[1]), received[end:], received)
+        self._begin(connection)
+
+    def _answered(self, connection: _Connection, status: int, document: bytes, whole: bytes) -> None:
+        self._busy -= 1
+        if status == 202:
+            now_s = time.perf_counter()
+            self._latency_s.append(now_s - connection.sent_s)
+            receipt = orjson.loads(document)
+            self._accepted += receipt["accepted"]
+            self._sequence = max(self._sequence, receipt["sequence"])
+            connection.acknowledged += 1
+            connection.requests.popleft()
+        elif status == 429:
+            self._refused += 1
+            asked = re.search(rb"retry-after: (\d+)", whole, re.IGNORECASE)
+            self._resting.append((time.perf_counter() + (int(asked[1]) if asked else 1), connection))
+        else:
+            raise LoadFailed(f"the daemon answered {status}: {document[:500]!r}")
