@@ -1,8 +1,9 @@
-"""Seeded events of a fleet of sensors, as NDJSON, CSV and line protocol, made at memory speed. Pure: no socket, no clock."""
+"""Seeded events of a fleet of sensors, as NDJSON, CSV and line protocol, made by the column. Pure: no clock."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def bodies(form: Form, events: Events, body_events: int) -> Iterator[bytes]:
     for first in range(0, count, chunk):
         text, ends = _lines(form, events, slice(first, min(first + chunk, count)))
         starts = np.concatenate([[0], ends])[::body_events].tolist()
-        for start, stop in zip(starts, starts[1:], strict=False):
+        for start, stop in pairwise(starts):
             yield form.head + text[start:stop]
 
 
@@ -107,7 +108,8 @@ def _lines(form: Form, events: Events, rows: slice) -> tuple[bytes, NDArray[np.i
     shown = np.ones(text.shape, np.bool_)
     at = _places(form.line)
     _digits(text, at("source") + SOURCE.index("#"), source, 4)
-    _digits(text, at("time"), time_ms, 13)
+    _digits(text, at("time"), time_ms // 1_000_000, 7)
+    _digits(text, at("time") + 7, time_ms % 1_000_000, 6)
     sign, size = at("value"), np.abs(value)
     _digits(text, sign + 1, size // 1000, 4)
     _digits(text, sign + 6, size % 1000, 3)
@@ -128,7 +130,9 @@ def _places(line: str) -> Callable[[str], int]:
 
 
 def _digits(text: NDArray[np.uint8], at: int, numbers: NDArray[np.int64], width: int) -> None:
-    """Write *numbers* in *width* decimal digits into columns *at* and following."""
+    """Write *numbers* in *width* decimal digits, 9 at most, into columns *at* and following."""
+    rest = numbers.astype(np.uint32)
     for place in range(at + width - 1, at - 1, -1):
-        numbers, digit = np.divmod(numbers, 10)
-        text[:, place] = digit + ord("0")
+        tenth = rest // np.uint32(10)
+        text[:, place] = rest - tenth * np.uint32(10) + np.uint32(ord("0"))
+        rest = tenth

@@ -64,9 +64,9 @@ class _Connection:
 
 
 def send(address: tuple[str, int], lists: Sequence[Iterable[bytes]], seconds: float) -> Sent:
-    """Send each list of requests over a connection of its own, the next when the last is answered; none begins after *seconds*.
+    """Send each list of requests over a connection of its own, the next when the last is answered.
 
-    Raises LoadFailed for any answer but 202 and 429.
+    None begins after *seconds*. Raises LoadFailed for any answer but 202 and 429.
     """
     load = _Load([_Connection(_connected(address), deque(requests)) for requests in lists], seconds)
     try:
@@ -111,8 +111,8 @@ class _Load:
                     self._read(key.data)
             self._wake()
         return Sent(
-            began_s, time.perf_counter(), tuple(c.acknowledged for c in self._connections), self._accepted, self._refused,
-            np.array(self._latency_s), self._sequence, time.process_time() - cpu_s)
+            began_s, time.perf_counter(), tuple(c.acknowledged for c in self._connections), self._accepted,
+            self._refused, np.array(self._latency_s), self._sequence, time.process_time() - cpu_s)
 
     def close(self) -> None:
         self._selector.close()
@@ -166,9 +166,9 @@ class _Load:
             return
         connection.received = b""
         self._answered(connection, int(head[1]), received[end:], received)
-        self._begin(connection)
 
     def _answered(self, connection: _Connection, status: int, document: bytes, whole: bytes) -> None:
+        """Count an answer; the next body goes at once, or after the rest that was asked for."""
         self._busy -= 1
         if status == 202:
             now_s = time.perf_counter()
@@ -178,6 +178,7 @@ class _Load:
             self._sequence = max(self._sequence, receipt["sequence"])
             connection.acknowledged += 1
             connection.requests.popleft()
+            self._begin(connection)
         elif status == 429:
             self._refused += 1
             asked = re.search(rb"retry-after: (\d+)", whole, re.IGNORECASE)

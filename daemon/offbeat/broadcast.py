@@ -166,7 +166,7 @@ def _place_of(event_id: str | None) -> Place | None:
     if event_id is None:
         return None
     seq, _, ordinal = event_id.partition("-")
-    if not (seq.isdecimal() and ordinal.isdecimal() and len(event_id) < 40):
+    if not (seq.isdecimal() and ordinal.isdecimal() and len(seq) < 19 and len(ordinal) < 19):
         raise BadRequest(
             f"{event_id!r} is not the id of an event", hint="ids look like 17-0", where={"header": "Last-Event-ID"}
         )

@@ -124,6 +124,7 @@ class Service:
             lambda: self.jobs.by_number,
             self.applier.ask,
             self.applier.reached,
+            lambda: self.committer.seq,
             self.describe,
             self.clock,
             int(config.engine.live_lag_max_s * 1000),
@@ -379,7 +380,7 @@ async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIter
                 await site.start()
         except OSError as e:
             raise CannotStart(
-                f"cannot listen on {http.host}:{http.port}: {e.strerror}",
+                f"cannot listen on {http.host}:{http.port}: {os.strerror(e.errno) if e.errno else e}",
                 hint="choose another one with --port",
                 where={"host": http.host, "port": http.port},
             ) from e
@@ -403,7 +404,7 @@ def serve(config: Config, *, config_path: Path | None) -> int:
     systemd.notify("STATUS=preparing the kernels")
     warm_up()
     warm_up_engine()
-    getattr(wire, "warm_up", lambda: None)()
+    wire.warm_up()
     return asyncio.run(_serve(config, config_path))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.engine.entries import Block, Entry
 from offbeat.errors import StoreUnusable
+from offbeat.packing import BadPack
 from offbeat.store import journal
 from offbeat.store.checkpoints import load_shard, pack_shard
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
@@ -51,7 +52,10 @@ async def verify(state_dir: Path, make: Make) -> VerifyReport:
             differences: list[str] = []
             replayed = 0
             for pieces in PIECES:
-                replayed, found = await _replay(database, await make(database), pieces)
+                try:
+                    replayed, found = await _replay(database, await make(database), pieces)
+                except BadPack as e:
+                    replayed, found = 0, [e.message]
                 differences += found
             return VerifyReport(replayed, tuple(dict.fromkeys(differences)))
 
@@ -99,7 +103,8 @@ async def _shard_differs(database: Database, engine: Engine, shard: int, newest:
     Models, counters, and what went into chunks.
     """
     stored = await load_shard(database, shard, newest[shard])
-    differences = []
+    due = {"ledger"} | {f"job:{n}" for n, state in engine.jobs.items() if state.job.created_seq <= newest[shard]}
+    differences = [f"shard {shard}, {part}: missing in the checkpoint" for part in sorted(due - stored.states.keys())]
     for part, state in stored.states.items():
         if part == "ledger":
             differs = _state_differs(state, engine.ledger.save(stored.sources, stored.series))
@@ -153,10 +158,11 @@ async def _findings_differ(database: Database, engine: Engine, findings: Finding
             (job, series, bucket_ms),
         )
         shard = int(engine.catalog.source_shard[f.source])
+        settled = f.seq <= newest.get(shard, 0)
         if not rows:
-            if f.seq <= newest.get(shard, 0):
+            if settled:
                 differences.append(f"a record of series {series} at {bucket_ms} is not stored")
-        elif (rows[0][2] < f.score) or (
+        elif (settled and rows[0][2] < f.score) or (
             rows[0][4] == f.seq and tuple(rows[0][:4]) != (f.time_ms, f.actual, f.score, f.novelty)
         ):
             differences.append(f"the record of series {series} at {bucket_ms} differs from what is stored")

@@ -36,6 +36,7 @@ class WireServer:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self._arrived = threading.Condition()
         self.handler: Handler
         self.url = ""
         self._loop = asyncio.new_event_loop()
@@ -71,7 +72,7 @@ class WireServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        self.seen.append(
+        self._note(
             Seen(
                 request.method,
                 request.raw_path.split("?")[0],
@@ -81,6 +82,17 @@ class WireServer:
             )
         )
         return await self.handler(request)
+
+    def _note(self, seen: Seen) -> None:
+        with self._arrived:
+            self.seen.append(seen)
+            self._arrived.notify_all()
+
+    def wait_for(self, wanted: Callable[[Seen], bool]) -> Seen:
+        """The first request that is *wanted*, which may be yet to come; 30 s at most."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: any(map(wanted, self.seen)), timeout=30), "no such request arrived"
+            return next(filter(wanted, self.seen))
 
     def answers(self, *documents: object, status: int = 200) -> None:
         """Answer with these JSON documents in turn, the last for ever; what makes a response is called for one."""

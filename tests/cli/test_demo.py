@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -100,6 +102,21 @@ def test_the_report_for_a_person_says_what_found_means(offbeat, server):
     assert "fault\tinjected\tfound\tonly at its end\tmedian delay\twhy some are missed, or late\n" in ran.out
     assert "found: a record scored 50 or more from the fault's start to 16 minutes after its end\n" in ran.out
     assert "false findings: 0 of " in ran.out
+
+
+def test_live_goes_on_after_the_report_until_ctrl_c_and_ends_well(server):
+    recorder = Recorder(server)
+    arguments = ["--url", server.url, "--sensors", "2", "--days", "3", "--json", "--live"]
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "offbeat", "demo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    report = json.loads(demo.stdout.readline())
+    live = server.wait_for(lambda seen: seen.path == "/api/v1/events" and seen.body.count(b"\n") == 1)
+    demo.send_signal(signal.SIGINT)
+    _, err = demo.communicate(timeout=20)
+    assert demo.returncode == 0
+    assert err.startswith("live: 2 events a second, each a simulated minute;")
+    assert json.loads(live.body.splitlines()[0])["time"] > recorder.events[report["events"] - 1]["time"]
 
 
 def test_a_daemon_that_cannot_start_is_reported_with_its_words_and_its_status(offbeat, tmp_path, monkeypatch):

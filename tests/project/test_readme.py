@@ -5,7 +5,8 @@ A fenced block of the language ``console`` is run if the line before its fence i
 
 * a line that begins with ``$ `` is a command for bash, and goes on over lines that end with a backslash;
 * the lines after it, up to the next command, are what it prints, on both streams; its exit status must be 0;
-* ``…`` in such a line stands for any text of that line, ``…`` alone on a line for any number of lines, none too.
+* ``…`` in such a line stands for any text of that line, ``…`` alone on a line for any number of lines, none too;
+  spaces stand for any spaces and tabs, so that a document may show columns as columns.
 
 The blocks of one document run in their order, each command at the top of the checkout, with an empty home, against one
 daemon that started with an empty directory. It listens on a free port: http://127.0.0.1:7373 in a command means it, and
@@ -59,7 +60,8 @@ def prints(documented: str, printed: str) -> bool:
         if line.strip() == "…":
             pattern += r"(?:.*\n)*"
         else:
-            pattern += ".*".join(re.escape(part) for part in line.rstrip().split("…")) + r"[ \t]*\n"
+            told = ".*".join(re.escape(part) for part in line.rstrip().split("…"))
+            pattern += re.sub(r"(?:\\[ \t])+", r"[ \\t]+", told) + r"[ \t]*\n"
     return re.fullmatch(pattern, printed if printed.endswith("\n") or not printed else printed + "\n") is not None
 
 

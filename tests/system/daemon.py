@@ -7,12 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 START_TIMEOUT_S = 60
 
@@ -20,7 +21,9 @@ START_TIMEOUT_S = 60
 class Daemon:
     """One process of ``offbeat serve`` on a free port."""
 
-    def __init__(self, state_dir: Path, config: Path | None = None, *options: str) -> None:
+    def __init__(
+        self, state_dir: Path, config: Path | None = None, *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         command = [sys.executable, "-m", "offbeat", "serve", "--port", "0", "--state-dir", str(state_dir), *options]
         self.log = state_dir.parent / f"{state_dir.name}.log"
         with open(self.log, "ab") as log:
@@ -28,7 +31,7 @@ class Daemon:
                 command + (["--config", str(config)] if config else []),
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=dict(os.environ),
+                env={**os.environ, **(environment or {})},
             )
         self.url = ""
 
@@ -40,6 +43,26 @@ class Daemon:
         assert found, f"no ready line but {line!r}; the log says:\n{self.log.read_text()}"
         self.url = found.group()
         return self
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the process holds in memory now."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that it held since ``forget_peak``."""
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found
+        return int(found.group(1)) * 1024
+
+    def forget_peak(self) -> None:
+        """Count the peak from now on."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text()
 
     def kill(self) -> None:
         """SIGKILL, and the process is gone."""
@@ -58,10 +81,20 @@ class Daemon:
         return status
 
 
+def settings(path: Path, **sections: Mapping[str, float | str]) -> Path:
+    """The config file *path*, with these settings in it."""
+    lines = [f"[{section}]\n" + "".join(f"{name} = {value!r}\n" for name, value in values.items())
+             for section, values in sections.items()]
+    path.write_text("".join(lines))
+    return path
+
+
 @contextmanager
-def daemon(state_dir: Path, config: Path | None = None, *options: str) -> Iterator[Daemon]:
+def daemon(
+    state_dir: Path, config: Path | None = None, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Daemon]:
     """A daemon that is ready; stopped at the end."""
-    started = Daemon(state_dir, config, *options)
+    started = Daemon(state_dir, config, *options, environment=environment)
     try:
         yield started.wait_ready()
     finally:

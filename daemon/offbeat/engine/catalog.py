@@ -135,9 +135,9 @@ class Catalog:
         taken = np.ones(table.source.size, np.bool_)
         limits = self.limits
         if (
-            self.sources.count > limits.sources
-            or self.fields.count > limits.fields
-            or self.series_count > limits.series
+            self.sources.count > max(limits.sources, mark.sources)
+            or self.fields.count > max(limits.fields, mark.fields)
+            or self.series_count > max(limits.series, mark.series)
         ):
             self.back_to(mark)
             taken = self._fitting(table)
@@ -189,7 +189,13 @@ class Catalog:
 
     def _fitting(self, table: Table) -> NDArray[np.bool_]:
         """Which rows of *table* stay within the limits, one after the other. Slow: only at a limit."""
+        # Limits that were lowered beneath what is held already forbid what is new, not what is known.
         limits = self.limits
+        sources_max, fields_max, series_max = (
+            max(limits.sources, self.sources.count),
+            max(limits.fields, self.fields.count),
+            max(limits.series, self.series_count),
+        )
         known_source = self.sources.number(table.sources, limit=self.sources.count).tolist()
         known_field = self.fields.number(table.fields, limit=self.fields.count).tolist()
         new_sources: set[int] = set()
@@ -204,9 +210,9 @@ class Catalog:
             fields = {f for f in its_fields if known_field[f] < 0} - new_fields
             series = {(s, f) for f in its_fields if not self._knows(known_source[s], known_field[f])} - new_series
             if (
-                self.sources.count + len(new_sources) + len(sources) > limits.sources
-                or self.fields.count + len(new_fields) + len(fields) > limits.fields
-                or self.series_count + len(new_series) + len(series) > limits.series
+                self.sources.count + len(new_sources) + len(sources) > sources_max
+                or self.fields.count + len(new_fields) + len(fields) > fields_max
+                or self.series_count + len(new_series) + len(series) > series_max
             ):
                 taken[row] = False
                 continue
@@ -287,8 +293,9 @@ def rows_of(table: Table, rows: NDArray[np.bool_]) -> Table:
 
 
 def _renumbered(codes: NDArray[np.int32], names: Strings) -> tuple[NDArray[np.int32], Strings]:
-    """*codes* into a list that has just the names in use, still in their order."""
-    used = np.unique(codes)
+    """*codes* into a list that has just the names in use, in order of first sight."""
+    used, at = np.unique(codes, return_index=True)
+    used = used[np.argsort(at)]  # in order of first sight among the rows that are left
     number = np.zeros(len(names), np.int32)
     number[used] = np.arange(used.size, dtype=np.int32)
     every = list(names)

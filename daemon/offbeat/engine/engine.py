@@ -42,8 +42,10 @@ class Engine:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._sources_max = max(catalog.limits.sources, catalog.sources.count)
-        self._series_max = max(catalog.limits.series, catalog.series_count)
+        # The catalog is ahead of the engine, by names that another thread gives just now: only those of applied entries count.
+        self.source_count, self.series_count = catalog.sources.count, catalog.series_count
+        self._sources_max = max(catalog.limits.sources, self.source_count)
+        self._series_max = max(catalog.limits.series, self.series_count)
         self.settings = Settings()
         self.ledger = Ledger(self._sources_max, self._series_max)
         self.tail = Tail()
@@ -55,7 +57,8 @@ class Engine:
 
     def add_job(self, job: Job) -> None:
         """Begin a job; entries after ``job.created_seq`` are its own."""
-        self.jobs[job.number] = JobState(job, self._sources_max, self._series_max, self.name_of)
+        state = self.jobs[job.number] = JobState(job, self._sources_max, self._series_max, self.name_of)
+        state.follow(self.series_count)
 
     def name_of(self, series: int) -> tuple[str, str]:
         """Source and field of a series."""
@@ -88,6 +91,8 @@ class Engine:
 
     def _data(self, entry: Entry, block: Block) -> Outcome:
         seq, at_ms = entry.seq, entry.at_ms
+        self.source_count = max(self.source_count, int(block.source.max()) + 1)
+        self.series_count = max(self.series_count, int(block.series.max(initial=-1)) + 1)
         note_events(block.source, block.time_ms, at_ms, self.ledger.sources)
         time_ms = block.time_ms[block.point_row]
         note_readings(block.series, time_ms, block.value, self.ledger.series)
@@ -124,7 +129,7 @@ class Engine:
 
     def _tick(self, entry: Entry) -> Outcome:
         self.clock_ms = entry.at_ms
-        count = self.catalog.sources.count
+        count = self.source_count
         taking_part = np.ones(count, np.bool_)
         for shard, position in self.positions.items():
             if position >= entry.seq:
@@ -144,8 +149,8 @@ class Engine:
     def members(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The sources and the series of *shard*."""
         catalog = self.catalog
-        mine = catalog.source_shard[: catalog.sources.count] == shard
-        return np.flatnonzero(mine), np.flatnonzero(mine[catalog.series_source[: catalog.series_count]])
+        mine = catalog.source_shard[: self.source_count] == shard
+        return np.flatnonzero(mine), np.flatnonzero(mine[catalog.series_source[: self.series_count]])
 
     def freeze(self, shard: int) -> Frozen | None:
         """A copy of *shard* for a checkpoint, its tail set aside.

@@ -55,7 +55,7 @@ class JobState:
 
     def judge(self, block: Block, seq: int, at_ms: int, score_min: float) -> Judged:
         """Route, score, learn and count the events of *block*."""
-        self._follow(block)
+        self.follow(int(block.series.max(initial=-1)) + 1)
         n, p = block.size, block.series.size
         row_state, kept = np.zeros(n, np.int8), np.empty(p, np.int64)
         q = route(
@@ -120,8 +120,8 @@ class JobState:
         )
         return Judged(kept, opinions, closed, int((row_state == LATE).sum()), findings)
 
-    def _follow(self, block: Block) -> None:
-        newest = int(block.series.max()) + 1 if block.series.size else 0
+    def follow(self, newest: int) -> None:
+        """Compare the series up to *newest* with the patterns, those that have not been."""
         if newest <= self._known:
             return
         spec = self.job.spec

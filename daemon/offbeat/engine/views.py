@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.engine import rollups
+from offbeat.engine import buckets, rollups
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.ledger import ARRIVAL, EVENTS, FIRST, LAG, LAST, TIME_MIN_MS
 from offbeat.engine.tail import NO_READINGS, Readings
@@ -28,10 +28,12 @@ class LiveBuckets:
 
 def live_buckets(engine: Engine, job: int, sources: NDArray[np.int64] | None) -> LiveBuckets:
     """The buckets of *sources* (None: all) of a job that are in memory."""
-    state = engine.jobs[job]
+    state = engine.jobs.get(job)
+    if state is None:  # its entry has not been applied yet, or the one that deleted it has
+        return LiveBuckets(np.zeros((0, buckets.ROW)), np.zeros(0, np.bool_), dict(engine.positions))
     catalog = engine.catalog
     if sources is None:
-        sources, shards, positions = np.arange(catalog.sources.count), engine.tail.shards(), dict(engine.positions)
+        sources, shards, positions = np.arange(engine.source_count), engine.tail.shards(), dict(engine.positions)
     else:
         shards = {int(s) for s in np.unique(catalog.source_shard[sources])}
         positions = {shard: engine.positions[shard] for shard in shards if shard in engine.positions}
@@ -127,7 +129,9 @@ def warmup_left(engine: Engine, series: NDArray[np.int32]) -> dict[str, tuple[ND
 
 def job_totals(engine: Engine, job: int) -> tuple[int, int, int, int, int]:
     """Of a job: series followed, events, late events, records, bytes a series."""
-    state = engine.jobs[job]
-    counted = state.counters[: engine.catalog.sources.count].sum(axis=0).tolist()
-    followed = int((state.followed[: engine.catalog.series_count] == 1).sum())
+    state = engine.jobs.get(job)
+    if state is None:  # as in live_buckets
+        return 0, 0, 0, 0, 0
+    counted = state.counters[: engine.source_count].sum(axis=0).tolist()
+    followed = int((state.followed[: engine.series_count] == 1).sum())
     return followed, counted[0], counted[1], counted[2], state.detector.bytes_per_series

@@ -13,6 +13,7 @@ from multidict import MultiMapping
 
 from offbeat.config import Config
 from offbeat.errors import BadRequest
+from offbeat.store.queries import LATEST
 from offbeat.wire.times import parse_text_ms
 
 Schema = dict[str, Any]
@@ -197,11 +198,23 @@ LIMIT = whole(
 )
 CURSOR = text("cursor", "The next_cursor of the answer before.")
 WIDTH = whole("width", "Most points a series; at most the setting http.page_rows_max.", 1, _rows_max, default=1_000)
-SEQUENCE = whole(
+
+
+def _sequence(given: str, config: Config) -> int:
+    if given == "latest":
+        return LATEST
+    if re.fullmatch(r"[0-9]{1,18}", given) is None:
+        raise Unreadable("the number of a journal entry, or latest")
+    return int(given)
+
+
+SEQUENCE = Parameter(
     "sequence",
-    "Answer only once the journal entry of this number is included; waits at most 10 seconds.",
-    0,
-    lambda _: 2**63 - 1,
+    "Answer only once the journal entry of this number, or with latest everything acknowledged so far, is included; "
+    "waits at most 10 seconds.",
+    _sequence,
+    {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "enum": ["latest"]}]},
+    "sequence",
 )
 SOURCES = texts("source", "Only this source; may be repeated.", into="sources")
 FIELDS = texts("field", "Only this field; may be repeated.", into="fields")

@@ -160,14 +160,14 @@ class Committer:
                 seq += 1
                 self._prepare_control(item, seq, at_ms, prepared)
                 continue
-            block, taken, limited = self._admit(item)
+            block, taken = self._catalog.admit(item.decoded.table)
             if block.size:
                 seq += 1
                 group.entries.append((seq, "data", at_ms, pack_block(block)))
                 prepared.entries.append((Entry(seq, "data", at_ms, block), item.body_bytes))
             else:
                 prepared.spare_bytes += item.body_bytes
-            self._answer(item, taken, limited, seq, at_ms, prepared)
+            self._answer(item, taken, seq, at_ms, prepared)
         group.add_names(self._catalog, since)
         return prepared
 
@@ -187,30 +187,17 @@ class Committer:
         prepared.entries.append((entry, 0))
         prepared.controls.append((control, entry))
 
-    def _admit(self, parcel: Parcel) -> tuple[Block, NDArray[np.bool_], NDArray[np.bool_]]:
-        """The block of a parcel's new events; which rows of its table (n,) are in it, and which met a limit."""
-        decoded = parcel.decoded
-        fresh = np.ones(decoded.row_line.size, np.bool_)
-        if any(w.done_lines for w in parcel.waiters):
-            done = np.repeat([w.done_lines for w in parcel.waiters], np.diff(decoded.body_end, prepend=0))
-            fresh = decoded.row_line > done
-        block, fits = self._catalog.admit(decoded.table if fresh.all() else rows_of(decoded.table, fresh))
-        taken = fresh.copy()
-        taken[fresh] = fits
-        return block, taken, fresh & ~taken
-
     def _answer(
         self,
         parcel: Parcel,
         taken: NDArray[np.bool_],
-        limited: NDArray[np.bool_],
         seq: int,
         at_ms: int,
         prepared: Prepared,
     ) -> None:
         decoded, group, errors_max = parcel.decoded, prepared.group, self._config().ingest.errors_max
         counts = np.concatenate([[0], np.cumsum(taken)])
-        refused = np.flatnonzero(limited)
+        refused = np.flatnonzero(~taken)
         by_body: dict[int, list[RejectedLine]] = {}
         for line in decoded.rejected:
             by_body.setdefault(line.body, []).append(line)
@@ -221,15 +208,12 @@ class Committer:
                 prepared.answers.append((waiter, BadBody(decoded.failed[i], where={"stored": 0})))
                 continue
             over = refused[(refused >= first) & (refused < end)]
-            lines = [line for line in by_body.get(i, []) if line.line > waiter.done_lines]
-            lines += [
+            lines = by_body.get(i, []) + [
                 RejectedLine(i, int(decoded.row_line[row]), "series_limit", REASON_SERIES_LIMIT, "")
                 for row in over[:errors_max].tolist()
             ]
             lines.sort(key=lambda line: line.line)
-            rejected = (
-                int(decoded.rejected_count[i]) if not waiter.done_lines else len(lines) - min(over.size, errors_max)
-            ) + over.size
+            rejected = int(decoded.rejected_count[i]) + over.size
             shown = tuple(LineError(line.line, line.code, line.reason) for line in lines[:errors_max])
             receipt = Receipt(int(counts[end] - counts[first]), rejected, shown, rejected - len(shown), seq)
             prepared.answers.append((waiter, receipt))

@@ -14,30 +14,41 @@ from offbeat.records import LineError, Receipt
 from offbeat.store.database import Database
 from offbeat.store.journal import KeyRow
 
-HEAD_BYTES = 256
-"""A stream that is not finished is recognised by this many of its first bytes; fewer if its first block had fewer."""
-
-
 def digest_of(body: bytes) -> bytes:
     """What a whole body is recognised by."""
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
 class Digest:
-    """The same of a stream, and its first bytes."""
+    """The same of a stream while it arrives; and whether it begins as the one did that was cut short."""
 
-    def __init__(self) -> None:
+    def __init__(self, beginning: bytes | None = None) -> None:
+        """*beginning*: what ``beginning`` said of the stream that was cut short."""
         self._hash = hashlib.blake2b(digest_size=16)
-        self.head = b""
+        self._size = 0
+        self._compare_at = int.from_bytes(beginning[:8], "big") if beginning else 0
+        self._expected = beginning
 
     def feed(self, piece: bytes) -> None:
-        """Go on with *piece*."""
+        """Go on with *piece*. Raises IdempotencyKeyReused where it shows that this is another body."""
+        left = self._compare_at - self._size
+        if 0 < left <= len(piece):
+            self._hash.update(piece[:left])
+            self._size = self._compare_at
+            if self.beginning() != self._expected:
+                raise another_body()
+            piece = piece[left:]
         self._hash.update(piece)
-        if len(self.head) < HEAD_BYTES:
-            self.head += piece[: HEAD_BYTES - len(self.head)]
+        self._size += len(piece)
+
+    def beginning(self) -> bytes:
+        """What a stream is recognised by that was cut short here: how long it was, and what it was."""
+        return self._size.to_bytes(8, "big") + self._hash.digest()
 
     def whole(self) -> bytes:
-        """Of everything fed so far."""
+        """Of everything fed, which is all. Raises IdempotencyKeyReused if it is less than there was before."""
+        if self._size < self._compare_at:
+            raise another_body()
         return self._hash.digest()
 
 
@@ -76,12 +87,17 @@ class Keys:
 def answered(row: KeyRow, digest: bytes) -> Receipt:
     """The answer that was given before. Raises IdempotencyKeyReused if it was to another body."""
     if row.digest != digest:
-        raise IdempotencyKeyReused(
-            "this Idempotency-Key was used with another body; nothing of this one was stored",
-            hint="use a new key for each body",
-            where={"header": "Idempotency-Key"},
-        )
+        raise another_body()
     return receipt_of(row)
+
+
+def another_body() -> IdempotencyKeyReused:
+    """The refusal of a body whose key belongs to another one."""
+    return IdempotencyKeyReused(
+        "this Idempotency-Key was used with another body; nothing of this one was stored",
+        hint="use a new key for each body",
+        where={"header": "Idempotency-Key"},
+    )
 
 
 def receipt_of(row: KeyRow) -> Receipt:

@@ -60,7 +60,6 @@ class Waiter:
     """One body, or block of one, on its way; *taken* is told what became of it.
 
     first_line  as ``wire.decode`` wants it, None for the beginning
-    done_lines  lines up to here are journaled already: a stream that is sent again
     key_row     given the receipt, what to remember of the Idempotency-Key in the same transaction
     """
 
@@ -68,7 +67,6 @@ class Waiter:
     options: Options
     arrival_ms: int
     first_line: int | None
-    done_lines: int
     key_row: Callable[[Receipt], KeyRow] | None
     taken: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
+import aiosqlite
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from offbeat.engine.engine import Engine
@@ -199,7 +202,6 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
 
     Every bucket of a source counted, the strongest score, lifted where many are moderate at once.
     """
-    live = await ask(lambda engine: live_buckets(engine, job.number, None))
     place = place_of(query.cursor, *((float, int) if query.order == "-score" else (int,)))
     where, parameters = ["job = ?"], list[Any]([job.number])
     for condition, value in (("start_ms >= ?", query.start_ms), ("start_ms < ?", query.end_ms)):
@@ -211,15 +213,20 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
     if by_time and place is not None:
         where.append(f"start_ms {'<' if down else '>'} ?")
         parameters.append(place[0])
-    if not by_time:
-        where.append("moderate_count + record_count > 0")
     limit = query.limit + 1 if by_time else -1
-    stored = await database.read(
-        "SELECT start_ms, source_count, event_count, record_count, moderate_count, novelty, score FROM "
-        "job_bucket WHERE "
-        f"{' AND '.join(where)} ORDER BY start_ms {'DESC' if down else 'ASC'} LIMIT ?",
-        [*parameters, limit],
-    )
+    async with _agreeing(database, ask, job.number) as (db, live):
+        if not by_time:
+            found_live = np.unique(live.rows[live.rows[:, 5] > 0, 1]).astype(np.int64).tolist()
+            where.append("(record_count > 0 OR start_ms IN (SELECT value FROM json_each(?)))")
+            parameters.append(orjson.dumps(found_live).decode())
+        stored = list(
+            await db.execute_fetchall(
+                "SELECT start_ms, source_count, event_count, record_count, moderate_count, novelty, score FROM "
+                "job_bucket WHERE "
+                f"{' AND '.join(where)} ORDER BY start_ms {'DESC' if down else 'ASC'} LIMIT ?",
+                [*parameters, limit],
+            )
+        )
     sums = {row[0]: list(row[1:]) for row in stored}
     interim: set[int] = set()
     edge = stored[-1][0] if by_time and len(stored) == limit else None
@@ -257,6 +264,7 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
             n,
         )
         for start, (n, events, records, moderate, novelty, score) in sums.items()
+        if by_time or records > 0
     ]
     if query.min_score is not None:
         found = [b for b in found if b.score >= (query.min_score or 0.0)]
@@ -277,6 +285,23 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
     )
 
 
+@asynccontextmanager
+async def _agreeing(
+    database: Database, ask: Ask, job: int
+) -> AsyncIterator[tuple[aiosqlite.Connection, LiveBuckets]]:
+    """A view of the store and a copy of memory between which no checkpoint lies: what one has, the other has not.
+
+    A row of job_bucket is a sum over checkpoints, so it cannot be read up to a position as chunks can.
+    """
+    while True:
+        async with database.snapshot() as db:
+            stored = {shard: seq for shard, seq in await db.execute_fetchall("SELECT id, seq FROM shard")}
+            live = await ask(lambda engine: live_buckets(engine, job, None))
+            if stored == live.positions:
+                yield db, live
+                return
+
+
 MODERATE_RATE = 7e-4
 """How often a reading without fault scores 25 or more (detectors' scores): what coincidence is compared with."""
 
@@ -289,9 +314,9 @@ def lifted(score: float, moderate: int, events: int) -> float:
     By chance *moderate* of *events* readings reach MODERATE_SCORE as a Poisson variable with mean ``MODERATE_RATE ·
     events``.
     """
-    if moderate < 2:
-        return score
     mean = MODERATE_RATE * events
+    if moderate < 2 or moderate <= mean:
+        return score
     term = math.exp(moderate * math.log(mean) - mean - math.lgamma(moderate + 1))
     tail, k = 0.0, moderate
     while term > tail * 1e-12 and term > 0.0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from offbeat.engine.engine import Engine, Frozen
-from offbeat.packing import pack, unpack
+from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.chunks import Chunk, chunks_of
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, keep_findings
@@ -119,5 +119,7 @@ async def load_shard(database: Database, shard: int, seq: int) -> Frozen:
     """One checkpoint, without a tail. Raises BadPack."""
     rows = await database.read("SELECT part, body FROM checkpoint WHERE shard = ? AND seq = ?", (shard, seq))
     states = {part: unpack(body) for part, body in rows}
+    if "members" not in states:
+        raise BadPack(f"the checkpoint of shard {shard} at {seq} is incomplete", hint="the database file is damaged")
     members = states.pop("members")
     return Frozen(shard, seq, members["sources"], members["series"], states, None)

@@ -74,7 +74,7 @@ def _window_columns(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     for name, at in (("sum", rollups.SUM), ("min", rollups.MIN), ("max", rollups.MAX), ("squares", rollups.SQUARES)):
         columns[name] = rows[:, at]
     for name, at in (("typical", rollups.TYPICAL), ("lower", rollups.LOWER), ("upper", rollups.UPPER)):
-        columns[name] = rows[:, at].astype(np.float32)  # for the eye
+        columns[name] = rollups.coarse(rows[:, at])
     return columns
 
 

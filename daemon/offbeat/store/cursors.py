@@ -38,4 +38,6 @@ def place_of(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
 
 
 def _fits(value: object, kind: type) -> bool:
+    if isinstance(value, int) and abs(value) >= 1 << 62:
+        return False
     return not isinstance(value, bool) and (isinstance(value, kind) or (kind is float and isinstance(value, int)))

@@ -6,8 +6,8 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -72,31 +72,15 @@ def prepare(path: Path) -> None:
 
     fresh = not path.exists() or path.stat().st_size == 0
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=2.0)
-    except sqlite3.Error as e:
-        raise unusable(f"cannot be opened: {e}") from e
-    try:
-        if not fresh:
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise unusable("is a database, but not one of Offbeat", "move it away or choose another --state-dir")
-            problem = (
-                db.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < QUICK_CHECK_BYTES else "ok"
-            )
-            if problem != "ok":
-                raise unusable(f"is damaged: {problem.splitlines()[-1]}", "restore a copy; the file was left as it is")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise unusable(
-                f"was written by a newer Offbeat (schema {version}, this one knows {len(MIGRATIONS)})",
-                "upgrade Offbeat; the file was left as it is",
-            )
-        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        db.execute("PRAGMA journal_mode=WAL")
-        for number in range(version, len(MIGRATIONS)):
-            db.executescript(
-                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA application_id={APPLICATION_ID}; "
-                f"PRAGMA user_version={number + 1}; COMMIT;"
-            )
+        version = 0 if fresh else _version_of(path, unusable)
+        with closing(_opened(path, "rwc")) as db:
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            db.execute("PRAGMA journal_mode=WAL")
+            for number in range(version, len(MIGRATIONS)):
+                db.executescript(
+                    f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA application_id={APPLICATION_ID}; "
+                    f"PRAGMA user_version={number + 1}; COMMIT;"
+                )
     except sqlite3.DatabaseError as e:
         said = str(e).lower()
         if "locked" in said:
@@ -104,8 +88,32 @@ def prepare(path: Path) -> None:
         if any(word in said for word in UNWRITABLE):
             raise unusable(f"cannot be written: {e}", "free some space or mend the permissions") from e
         raise unusable(f"is damaged or no database: {e}", "restore a copy; the file was left as it is") from e
-    finally:
-        db.close()
+
+
+def _version_of(path: Path, unusable: Callable[..., StoreUnusable]) -> int:
+    """The schema of an existing file that may be used. Reads only: who opens to write moves the log into the file."""
+    began = Path(f"{path}-journal").exists()  # cut short in its first moment: to read it is to roll it back
+    with closing(_opened(path, "rw" if began else "ro")) as db:
+        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return 0  # a start that was killed before its first commit
+            raise unusable("is a database, but not one of Offbeat", "move it away or choose another --state-dir")
+        problem = (
+            db.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < QUICK_CHECK_BYTES else "ok"
+        )
+        if problem != "ok":
+            raise unusable(f"is damaged: {problem.splitlines()[-1]}", "restore a copy; the file was left as it is")
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise unusable(
+                f"was written by a newer Offbeat (schema {version}, this one knows {len(MIGRATIONS)})",
+                "upgrade Offbeat; the file was left as it is",
+            )
+        return version
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{_quoted(path)}?mode={mode}", uri=True, isolation_level=None, timeout=2.0)
 
 
 QUICK_CHECK_BYTES = 64 * 1024 * 1024  # a larger file is not read whole at each start; damage shows when it is met
@@ -174,6 +182,17 @@ class Database:
         try:
             return list(await db.execute_fetchall(sql, parameters))
         finally:
+            self._free.put_nowait(db)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[aiosqlite.Connection]:
+        """A connection whose reads all see the store as of the first of them."""
+        db = await self._free.get()
+        try:
+            await db.execute("BEGIN")
+            yield db
+        finally:
+            await asyncio.shield(db.rollback())
             self._free.put_nowait(db)
 
     async def move_log(self) -> None:

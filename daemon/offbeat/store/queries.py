@@ -9,6 +9,8 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+LATEST = -1
+"""As a sequence to wait for: whatever has been acknowledged by now."""
 Order = Literal["time", "-time", "-score"]
 Row = TypeVar("Row")
 

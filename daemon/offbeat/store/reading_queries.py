@@ -100,6 +100,8 @@ async def _windows(
             rows[rows[:, rollups.LEVEL] == at] for rows in (live.closed, live.opened)
         ]
         rows = np.concatenate(every)
+        for band in (rollups.TYPICAL, rollups.LOWER, rollups.UPPER):  # as chunks keep them: the answer must not know
+            rows[:, band] = rollups.coarse(rows[:, band])
         start = rows[:, rollups.START]
         return rollups.merged(
             rows[np.isin(rows[:, rollups.SERIES], numbers) & (start + rollups.SPANS_MS[at] > low) & (start < high)]

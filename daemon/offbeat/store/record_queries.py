@@ -108,13 +108,16 @@ async def findings_after(
 
     Of a bucket that changed several times, only the last form is kept.
     """
+    # Not left out below: a page full of what a deleted job found would look like the end.
+    known = f"job IN ({','.join(str(number) for number in jobs)})"
     found_records = await database.read(
-        f"SELECT job, {COLUMNS} FROM record WHERE (seq, ordinal) > (?, ?) AND seq <= ? ORDER BY seq, ordinal LIMIT ?",
+        f"SELECT job, {COLUMNS} FROM record WHERE (seq, ordinal) > (?, ?) AND seq <= ? AND {known} "
+        "ORDER BY seq, ordinal LIMIT ?",
         (*after, upto, limit),
     )
     found_buckets = await database.read(
         "SELECT job, source, start_ms, event_count, record_count, novelty, score, seq, ordinal FROM finding_bucket "
-        "WHERE (seq, ordinal) > (?, ?) AND seq <= ? ORDER BY seq, ordinal LIMIT ?",
+        f"WHERE (seq, ordinal) > (?, ?) AND seq <= ? AND {known} ORDER BY seq, ordinal LIMIT ?",
         (*after, upto, limit),
     )
     placed: list[tuple[tuple[int, int], StreamEvent]] = []

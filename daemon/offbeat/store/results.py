@@ -19,6 +19,7 @@ from offbeat.store.bucket_queries import Ask
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
 from offbeat.store.queries import (
+    LATEST,
     Bucket,
     BucketQuery,
     DaemonDiagnosis,
@@ -38,8 +39,8 @@ from offbeat.store.queries import (
 class Results:
     """Answers queries from the store and the engine's memory together.
 
-    *ask* runs a function on the engine's thread, *reached* waits for a sequence, *describe* gives the daemon's own
-    part of a diagnosis.
+    *ask* runs a function on the engine's thread, *reached* waits for a sequence, *newest* is the last one, *describe*
+    gives the daemon's own part of a diagnosis.
     """
 
     def __init__(
@@ -49,16 +50,18 @@ class Results:
         jobs: Callable[[], Mapping[int, Job]],
         ask: Ask,
         reached: Callable[[int, float], Awaitable[None]],
+        newest: Callable[[], int],
         describe: Callable[[], Awaitable[DaemonDiagnosis]],
         clock: Clock,
         lag_max_ms: int,
     ) -> None:
         self._database, self._catalog, self._jobs, self._ask = database, catalog, jobs, ask
+        self._newest = newest
         self._reached, self._describe, self._clock, self._lag_max_ms = reached, describe, clock, lag_max_ms
 
     async def reached(self, sequence: int, timeout_s: float) -> None:
-        """Return once answers include journal entry *sequence*. Raises NotYet."""
-        await self._reached(sequence, timeout_s)
+        """Return once answers include journal entry *sequence*, or all acknowledged ones for LATEST. Raises NotYet."""
+        await self._reached(self._newest() if sequence == LATEST else sequence, timeout_s)
 
     def _job(self, id: str) -> Job:
         for job in self._jobs().values():

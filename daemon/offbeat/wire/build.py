@@ -15,8 +15,9 @@ from offbeat.records import Strings, Table
 from offbeat.wire.fields import Event
 from offbeat.wire.inlining import step
 
-SOURCES, FIELDS, TEXT_FIELDS, TEXTS, KEYS, HEADS, HEAD_SOURCES, SHAPES = range(8)
-"""The kinds of names: four of the table, and those that scanners keep for themselves. counts[kind] names are known."""
+SOURCES, FIELDS, TEXT_FIELDS, TEXTS, KEYS, HEADS, HEAD_SOURCES, SHAPES = np.arange(8)
+"""The kinds of names: four of the table, and those that scanners keep for themselves. counts[kind] names are known.
+(Of numpy's type because numba compiles a function anew for every plain constant that it is called with.)"""
 NAMES, ARENA, ROWS, POINTS, TEXT_POINTS, SERIAL, WANTED, WANTED_ROOM, COUNTS_SIZE = range(8, 17)
 """More places in ``counts``: names of all kinds, bytes of them, events, values, text values; lines tried; what has no room, how much."""
 HASH, START, STOP, KIND, NUMBER, NOTES = range(6)
@@ -52,7 +53,7 @@ class Arrays(NamedTuple):
 
 @step
 def intern(
-    kind: int, data: NDArray[np.uint8], start: int, stop: int,
+    kind: np.int64, data: NDArray[np.uint8], start: int, stop: int,
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
 ) -> int:
     """The row in *names* of the text data[start:stop] of a kind; -1 if it is new and there is no room."""
@@ -113,7 +114,7 @@ def rehash(slots: NDArray[np.int32], names: NDArray[np.int64], count: int) -> No
 
 @step
 def gather(
-    kind: int, count: int, names: NDArray[np.int64], arena: NDArray[np.uint8], end: NDArray[np.int64], data: NDArray[np.uint8],
+    kind: np.int64, count: int, names: NDArray[np.int64], arena: NDArray[np.uint8], end: NDArray[np.int64], data: NDArray[np.uint8],
 ) -> int:
     """Copy the texts of a kind, of *count* of all kinds, to *data* and their ends to *end*; returns the bytes copied."""
     number = used = 0
@@ -172,7 +173,7 @@ class Builder:
         else:
             self.arrays = a._replace(text_points=longer(a.text_points, room))
 
-    def name(self, kind: int, text: str) -> int:
+    def name(self, kind: np.int64, text: str) -> int:
         """The row in ``names`` of *text*."""
         data = np.frombuffer(bytearray(text.encode()), np.uint8)  # writable, as all that intern is compiled for
         while True:
@@ -182,7 +183,7 @@ class Builder:
                 return int(n)
             self.grow()
 
-    def number(self, kind: int, text: str) -> int:
+    def number(self, kind: np.int64, text: str) -> int:
         """The number of *text* among the names of its kind."""
         name = self.name(kind, text)  # first: it may grow the arrays
         return int(self.arrays.names[name, NUMBER])

@@ -95,7 +95,9 @@ class _Reader:
             return
         self.columns, at, line = header
         found = np.full((len(self.columns), scan.FOUND_COLUMNS), -1, np.int64)
-        found[:, scan.F_KEY] = [self.builder.name(KEYS, name) for name in self.columns]
+        for k, name in enumerate(self.columns):
+            key = self.builder.name(KEYS, name)  # first: it may grow the arrays
+            scan.note_key(found, k, key, self.builder.arrays.names)
         self._scan(np.array([i, start + at, self.bodies[i, scan.FIRST_LINE] or line], np.int64), found)
 
     def _scan(self, place: NDArray[np.int64], found: NDArray[np.int64]) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.wire.build import (
-    ARENA,
     FIELDS,
     HEAD_SOURCES,
     HEADS,
@@ -34,8 +33,6 @@ from offbeat.wire.build import (
     TEXT_POINTS,
     TEXT_ROW,
     TEXTS,
-    WANTED,
-    WANTED_ROOM,
     has_room,
     intern,
 )
@@ -51,7 +48,6 @@ from offbeat.wire.scan import (
     DONE,
     F_KEY,
     F_KIND,
-    F_PREDICTED,
     F_START,
     F_STOP,
     FIELD,
@@ -67,6 +63,7 @@ from offbeat.wire.scan import (
     ODD,
     PRECISION,
     ROWS_END,
+    ROWS_SPARE,
     SHAPE,
     SOURCE_RANK,
     SOURCE_REQUIRED,
@@ -74,9 +71,10 @@ from offbeat.wire.scan import (
     STRING,
     TEXT_NAME,
     TEXT_SHAPE,
-    TAGS_MAX,
     TIME_REQUIRED,
+    copied,
     predicted_key,
+    scratch_in,
 )
 
 H_STATE, H_SOURCE_TEXT, H_SOURCE, H_SHAPE, H_TAGS = range(NOTES, NOTES + 5)
@@ -157,26 +155,6 @@ def order_of(data: NDArray[np.uint8], a: int, a_stop: int, b: int, b_stop: int) 
 
 
 @step
-def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uint8], at: int) -> int:
-    """Copy data[start:stop] to arena[at:]; where it ends there. What has no room is left out."""
-    size = min(stop - start, arena.size - at)
-    for j in range(size):
-        arena[at + j] = data[start + j]
-    return at + size
-
-
-@step
-def scratch_in(arena: NDArray[np.uint8], rules: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
-    """Where in the arena a name may be put together: its last bytes, far enough from those in use; -1 if there is no room."""
-    size = rules[NAME_MAX] + 2
-    if counts[ARENA] + 3 * size > arena.size:
-        counts[WANTED] = ARENA
-        counts[WANTED_ROOM] = 3 * size
-        return -1
-    return arena.size - size
-
-
-@step
 def find_tags(
     data: NDArray[np.uint8], start: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
@@ -185,7 +163,7 @@ def find_tags(
 
     Returns how many, or NOT_READ or NO_ROOM.
     """
-    first = found.shape[0] - TAGS_MAX
+    first = found.shape[0] - ROWS_SPARE
     k = 0
     i = start
     while i < stop:
@@ -194,7 +172,7 @@ def find_tags(
         while i < stop and data[i] != 61 and data[i] != 44:
             i += 1
         b = i
-        if k == TAGS_MAX or b == a or i >= stop or data[i] != 61 or b - a > rules[NAME_MAX]:
+        if k == ROWS_SPARE or b == a or i >= stop or data[i] != 61 or b - a > rules[NAME_MAX]:
             return NOT_READ
         i += 1
         while i < stop and data[i] != 44:
@@ -238,7 +216,7 @@ def read_head(
     if k == NO_ROOM or scratch < 0:
         return False
     names[head, H_STATE] = UNREADABLE
-    first = found.shape[0] - TAGS_MAX
+    first = found.shape[0] - ROWS_SPARE
     chosen = -1
     for j in range(first, first + k):
         if found[j, T_RANK] >= 0 and (chosen < 0 or found[j, T_RANK] < found[chosen, T_RANK]):
@@ -310,7 +288,7 @@ def read_fields(
     i = at
     k = 0
     while k < rules[FIELDS_MAX]:
-        key = found[k, F_PREDICTED]
+        key = found[k, F_KEY]
         end = predicted_key(data, i, stop, 61, key, names, arena)
         if end < 0:
             end = name_end(data, i, stop, False)
@@ -319,7 +297,6 @@ def read_fields(
             key = intern(KEYS, data, i, end, counts, slots, names, arena)
             if key < 0:
                 return NO_ROOM, 0
-            found[k, F_PREDICTED] = key
         if names[key, STAMP] == serial:
             return NOT_READ, 0
         names[key, STAMP] = serial

@@ -13,13 +13,17 @@ from offbeat.wire.scan import (
     BODY,
     BODY_START,
     BODY_STOP,
+    DEPTH_MAX,
     DONE,
-    F_KEY,
+    F_DEPTH,
     F_KIND,
+    F_LEAD,
+    F_LEAD_BYTES,
+    F_LEADS,
     F_MANTISSA,
     F_NEGATIVE,
     F_POWER,
-    F_PREDICTED,
+    F_STACK,
     F_START,
     F_STOP,
     F_STYLE,
@@ -36,8 +40,10 @@ from offbeat.wire.scan import (
     STAMP,
     STRING,
     TRUE,
+    copied,
     make_event,
-    predicted_key,
+    note_key,
+    scratch_in,
 )
 from offbeat.wire.inlining import step
 
@@ -73,90 +79,145 @@ def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
 
 
 @step
+def read_value(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64], k: int) -> int:
+    """Find the value of field *k* at *at*; where it ends, or NOT_READ."""
+    c = data[at]
+    if c == 34:
+        end = string_end(data, at + 1, stop)
+        if end < 0:
+            return NOT_READ
+        found[k, F_KIND] = STRING
+        found[k, F_START] = at + 1
+        found[k, F_STOP] = end
+        return end + 1
+    found[k, F_START] = at
+    if c == 45 or (c >= 48 and c <= 57):
+        end, mantissa, power, negative, style = scan_number(data, at, stop)
+        if style != WHOLE and style != DECIMAL:
+            return NOT_READ
+        found[k, F_KIND] = NUMERIC
+        found[k, F_STYLE] = style
+        found[k, F_MANTISSA] = mantissa
+        found[k, F_POWER] = power
+        found[k, F_NEGATIVE] = negative
+        found[k, F_STOP] = end
+        return end
+    if at + 5 > stop:
+        return NOT_READ
+    if c == 102:
+        found[k, F_KIND] = FALSE
+        found[k, F_STOP] = at + 5
+        good = data[at + 1] == 97 and data[at + 2] == 108 and data[at + 3] == 115 and data[at + 4] == 101
+        return at + 5 if good else NOT_READ
+    found[k, F_STOP] = at + 4
+    if c == 116:
+        found[k, F_KIND] = TRUE
+        return at + 4 if data[at + 1] == 114 and data[at + 2] == 117 and data[at + 3] == 101 else NOT_READ
+    found[k, F_KIND] = ABSENT
+    return at + 4 if c == 110 and data[at + 1] == 117 and data[at + 2] == 108 and data[at + 3] == 108 else NOT_READ
+
+
+@step
+def read_alike(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64]) -> tuple[int, int]:
+    """Find the fields of an object built as the last one was: (where it ends, how many fields), or (NOT_READ, 0).
+
+    What stands between two values (the lead of the second) is compared as a whole with what stood there then.
+    """
+    i = at
+    for k in range(found[0, F_LEADS]):
+        lead, size = found[k, F_LEAD], found[k, F_LEAD_BYTES]
+        if i + size >= stop:
+            return NOT_READ, 0
+        for j in range(size):
+            if data[i + j] != data[lead + j]:
+                return NOT_READ, 0
+        i = read_value(data, i + size, stop, found, k)
+        if i < 0:
+            return NOT_READ, 0
+        i = after_blanks(data, i, stop)
+        if i < stop and data[i] == 125:
+            end, depth = i, found[k, F_DEPTH]
+            while depth > 0 and end < stop and data[end] == 125:
+                end += 1
+                depth -= 1
+                if depth == 0:
+                    return end, k + 1
+                end = after_blanks(data, end, stop)
+    return NOT_READ, 0
+
+
+@step
 def read_object(
     data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
 ) -> tuple[int, int]:
-    """Find the fields of the object at *at*: (where it ends, how many fields), or (NOT_READ, 0) or (NO_ROOM, 0)."""
-    if data[at] != 123:
-        return NOT_READ, 0
-    i = after_blanks(data, at + 1, stop)
-    if i < stop and data[i] == 125:
-        return i + 1, 0
+    """Find the fields of the object at *at*: (where it ends, how many fields), or (NOT_READ, 0) or (NO_ROOM, 0).
+
+    The dotted name of a field inside objects is put together in the arena. An object's own name is noted as a field's is,
+    so that the careful path sees every line where a name might occur twice.
+    """
+    found[0, F_LEADS] = 0  # how many leads are known
     counts[SERIAL] += 1
-    serial = counts[SERIAL]
-    k = 0
+    depth = k = 0
+    path = scratch_in(arena, rules, counts)  # where the name of the object ends
+    lead = i = at
+    opens = True
     while k < rules[FIELDS_MAX]:
+        scratch = scratch_in(arena, rules, counts)
+        if scratch < 0:
+            return NO_ROOM, 0
+        if opens:
+            depth += 1
+            if data[i] != 123 or depth > rules[DEPTH_MAX]:
+                return NOT_READ, 0
+            found[depth, F_STACK] = path
+        i = after_blanks(data, i + 1, stop)
+        if opens and depth == 1 and i < stop and data[i] == 125:
+            return i + 1, 0
         if i >= stop or data[i] != 34:
             return NOT_READ, 0
-        i += 1
-        key = found[k, F_PREDICTED]
-        end = predicted_key(data, i, stop, 34, key, names, arena)
-        if end < 0:
-            end = string_end(data, i, stop)
-            if end <= i or end - i > rules[NAME_MAX]:
-                return NOT_READ, 0
-            key = intern(KEYS, data, i, end, counts, slots, names, arena)
-            if key < 0:
-                return NO_ROOM, 0
-            found[k, F_PREDICTED] = key
-        i = end
-        if names[key, STAMP] == serial:
+        end = string_end(data, i + 1, stop)
+        if end <= i + 1:
             return NOT_READ, 0
-        names[key, STAMP] = serial
-        found[k, F_KEY] = key
-        i = after_blanks(data, i + 1, stop)
+        path = copied(data, i + 1, end, arena, found[depth, F_STACK])
+        if path - scratch > rules[NAME_MAX]:
+            return NOT_READ, 0
+        key = intern(KEYS, arena, scratch, path, counts, slots, names, arena)
+        if key < 0:
+            return NO_ROOM, 0
+        if names[key, STAMP] == counts[SERIAL]:
+            return NOT_READ, 0
+        names[key, STAMP] = counts[SERIAL]
+        i = after_blanks(data, end + 1, stop)
         if i >= stop or data[i] != 58:
             return NOT_READ, 0
         i = after_blanks(data, i + 1, stop)
         if i >= stop:
             return NOT_READ, 0
-        c = data[i]
-        if c == 34:
-            end = string_end(data, i + 1, stop)
-            if end < 0:
-                return NOT_READ, 0
-            found[k, F_KIND] = STRING
-            found[k, F_START] = i + 1
-            found[k, F_STOP] = end
-            i = end + 1
-        elif c == 45 or (c >= 48 and c <= 57):
-            end, mantissa, power, negative, style = scan_number(data, i, stop)
-            if style != WHOLE and style != DECIMAL:
-                return NOT_READ, 0
-            found[k, F_KIND] = NUMERIC
-            found[k, F_STYLE] = style
-            found[k, F_MANTISSA] = mantissa
-            found[k, F_POWER] = power
-            found[k, F_NEGATIVE] = negative
-            found[k, F_START] = i
-            found[k, F_STOP] = end
-            i = end
-        elif c == 116 and i + 4 <= stop and data[i + 1] == 114 and data[i + 2] == 117 and data[i + 3] == 101:
-            found[k, F_KIND] = TRUE
-            found[k, F_START] = i
-            i += 4
-            found[k, F_STOP] = i
-        elif (c == 102 and i + 5 <= stop and data[i + 1] == 97 and data[i + 2] == 108 and data[i + 3] == 115
-              and data[i + 4] == 101):
-            found[k, F_KIND] = FALSE
-            found[k, F_START] = i
-            i += 5
-            found[k, F_STOP] = i
-        elif c == 110 and i + 4 <= stop and data[i + 1] == 117 and data[i + 2] == 108 and data[i + 3] == 108:
-            found[k, F_KIND] = ABSENT
-            i += 4
-        else:
+        opens = data[i] == 123
+        if opens:
+            arena[path] = 46
+            path += 1
+            continue
+        note_key(found, k, key, names)
+        found[k, F_LEAD] = lead
+        found[k, F_LEAD_BYTES] = i - lead
+        found[k, F_DEPTH] = depth
+        i = read_value(data, i, stop, found, k)
+        if i < 0:
             return NOT_READ, 0
         k += 1
         i = after_blanks(data, i, stop)
-        if i >= stop:
+        lead = i
+        while i < stop and data[i] == 125:
+            i += 1
+            depth -= 1
+            if depth == 0:
+                found[0, F_LEADS] = k
+                return i, k
+            i = after_blanks(data, i, stop)
+        if i >= stop or data[i] != 44:
             return NOT_READ, 0
-        if data[i] == 125:
-            return i + 1, k
-        if data[i] != 44:
-            return NOT_READ, 0
-        i = after_blanks(data, i + 1, stop)
     return NOT_READ, 0
 
 
@@ -175,7 +236,10 @@ def scan_ndjson(
             i = after_blanks(data, at, stop)
             k = -1
             if i < stop and data[i] != 10:
-                i, k = read_object(data, i, stop, found, rules, counts, slots, names, arena)
+                start = i
+                i, k = read_alike(data, start, stop, found)
+                if i < 0:
+                    i, k = read_object(data, start, stop, found, rules, counts, slots, names, arena)
                 if i < 0:
                     said = FULL if i == NO_ROOM else ODD
                     break

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.wire.build import (
+    ARENA,
     FIELDS,
     KEYS,
     NOTES,
@@ -28,6 +29,8 @@ from offbeat.wire.build import (
     TEXT_POINTS,
     TEXT_ROW,
     TEXTS,
+    WANTED,
+    WANTED_ROOM,
     Builder,
     has_room,
     intern,
@@ -54,19 +57,20 @@ BODY, AT, LINE, PLACE_SIZE = range(4)
 """Where a scanner stands: in which body, at which byte, at which line."""
 BODY_START, BODY_STOP, FIRST_LINE, ARRIVAL, ROWS_END, BODY_COLUMNS = range(6)
 """Columns of ``bodies``: bytes, number of the first line, milliseconds; the last is filled in: the rows up to the end of the body."""
-(LINE_MAX, NAME_MAX, FIELDS_MAX, FUTURE, PRECISION, TIME_REQUIRED, SOURCE_REQUIRED, DELIMITER, DEFAULT_START, DEFAULT_STOP,
- RULES_SIZE) = range(11)
+(LINE_MAX, NAME_MAX, FIELDS_MAX, DEPTH_MAX, FUTURE, PRECISION, TIME_REQUIRED, SOURCE_REQUIRED, DELIMITER, DEFAULT_START, DEFAULT_STOP,
+ RULES_SIZE) = range(12)
 """The options as scanners read them. The default source stands in the data too, behind the bodies."""
 ABSENT, NUMERIC, TRUE, FALSE, STRING = range(5)
 """What a field holds."""
 STAMP, TIME_RANK, SOURCE_RANK, IS_TEXT, FIELD, TEXT_NAME, SHAPE, TEXT_SHAPE = range(NOTES, NOTES + 8)
 """What is noted about a key: the last line that has it, its ranks (-1: none), its numbers in the table (-1: none yet)."""
-F_PREDICTED, F_KEY, F_KIND, F_STYLE, F_MANTISSA, F_POWER, F_NEGATIVE, F_START, F_STOP, FOUND_COLUMNS = range(10)
-"""Columns of ``found``, a row for each field of the line that is being read: the key that the last line had there, its own key, what it
-holds; of a number what scan_number gives; its span, without quotes."""
+(F_KEY, F_TIME, F_SOURCE, F_TEXT, F_KIND, F_STYLE, F_MANTISSA, F_POWER, F_NEGATIVE, F_START, F_STOP, F_LEAD, F_LEAD_BYTES, F_DEPTH,
+ F_STACK, F_LEADS, FOUND_COLUMNS) = range(17)
+"""Columns of ``found``, a row for each field of the line that is being read: its key, and what is noted about that (its ranks, is it text);
+what it holds; of a number what scan_number gives; its span, without quotes; what fast_ndjson wants to remember until the next line."""
 FIELDS_FOUND_MAX = 2048
-TAGS_MAX = 32
-"""More fields or tags are left to the careful path. The rows for tags stand behind those for fields."""
+ROWS_SPARE = 32
+"""Lines with more fields, more tags or deeper objects are left to the careful path. Rows to spare stand behind those for fields."""
 PRECISIONS: dict[Precision | None, int] = {
     "s": SECONDS, "ms": MILLISECONDS, "us": MICROSECONDS, "ns": NANOSECONDS, None: BY_MAGNITUDE}
 
@@ -77,6 +81,7 @@ def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray
     rules[LINE_MAX] = options.line_bytes_max
     rules[NAME_MAX] = options.name_bytes_max
     rules[FIELDS_MAX] = min(options.event_fields_max, FIELDS_FOUND_MAX)
+    rules[DEPTH_MAX] = min(options.depth_max, ROWS_SPARE)
     rules[FUTURE] = options.max_future_ms
     rules[PRECISION] = PRECISIONS[options.precision]
     rules[TIME_REQUIRED] = options.time_required
@@ -88,7 +93,7 @@ def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray
 
 def nothing_found(options: Options) -> NDArray[np.int64]:
     """Room for the fields of a line."""
-    return np.full((min(options.event_fields_max, FIELDS_FOUND_MAX) + TAGS_MAX, FOUND_COLUMNS), -1, np.int64)
+    return np.full((min(options.event_fields_max, FIELDS_FOUND_MAX) + ROWS_SPARE, FOUND_COLUMNS), -1, np.int64)
 
 
 def add_roles(builder: Builder, options: Options) -> None:
@@ -99,6 +104,35 @@ def add_roles(builder: Builder, options: Options) -> None:
                 key = builder.name(KEYS, name)  # may grow the arrays
                 if builder.arrays.names[key, place] < 0:
                     builder.arrays.names[key, place] = rank
+
+
+@step
+def scratch_in(arena: NDArray[np.uint8], rules: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
+    """Where in the arena a name may be put together: in its last bytes, with room before for two names; -1 if there is none."""
+    size = rules[NAME_MAX] + 2
+    if counts[ARENA] + 3 * size > arena.size:
+        counts[WANTED] = ARENA
+        counts[WANTED_ROOM] = 3 * size
+        return -1
+    return arena.size - size
+
+
+@step
+def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uint8], at: int) -> int:
+    """Copy data[start:stop] to arena[at:]; where it ends there. What has no room is left out."""
+    size = min(stop - start, arena.size - at)
+    for j in range(size):
+        arena[at + j] = data[start + j]
+    return at + size
+
+
+@step
+def note_key(found: NDArray[np.int64], k: int, key: int, names: NDArray[np.int64]) -> None:
+    """Field *k* is called *key*."""
+    found[k, F_KEY] = key
+    found[k, F_TIME] = names[key, TIME_RANK]
+    found[k, F_SOURCE] = names[key, SOURCE_RANK]
+    found[k, F_TEXT] = names[key, IS_TEXT]
 
 
 @step
@@ -148,26 +182,18 @@ def make_event(
         return FULL
     time_at = source_at = -1
     time_rank = source_rank = np.int64(1 << 40)
-    p = counts[POINTS]
     for f in range(k):
-        key = found[f, F_KEY]
-        kind = found[f, F_KIND]
-        if kind == ABSENT:
+        if found[f, F_KIND] == ABSENT:
             continue
-        special = False
-        rank = names[key, TIME_RANK]
-        if rank >= 0:
-            special = True
-            if rank < time_rank:
-                time_at, time_rank = f, rank
-        rank = names[key, SOURCE_RANK]
-        if rank >= 0:
-            if kind == STRING and found[f, F_START] == found[f, F_STOP]:
-                if special:
+        if 0 <= found[f, F_TIME] < time_rank:
+            time_at, time_rank = f, found[f, F_TIME]
+        if found[f, F_SOURCE] >= 0:
+            if found[f, F_KIND] == STRING and found[f, F_START] == found[f, F_STOP]:
+                if found[f, F_TIME] >= 0:
                     return ODD
                 found[f, F_KIND] = ABSENT
-            elif rank < source_rank:
-                source_at, source_rank = f, rank
+            elif found[f, F_SOURCE] < source_rank:
+                source_at, source_rank = f, found[f, F_SOURCE]
     time_ms = arrival_ms
     if time_at >= 0:
         certain, time_ms = time_found(data, time_at, found, rules[PRECISION])
@@ -188,9 +214,10 @@ def make_event(
     if stop - start > rules[NAME_MAX]:
         return ODD
     # All values before any name: once a name is in the table its line must be taken.
+    p = counts[POINTS]
     for f in range(k):
         kind = found[f, F_KIND]
-        if f == time_at or f == source_at or kind == ABSENT or kind == STRING or names[found[f, F_KEY], IS_TEXT] >= 0:
+        if f == time_at or f == source_at or kind == ABSENT or kind == STRING or found[f, F_TEXT] >= 0:
             continue
         value = 1.0
         if kind == FALSE:
@@ -212,7 +239,7 @@ def make_event(
         if f == time_at or f == source_at or kind == ABSENT:
             continue
         key = found[f, F_KEY]
-        is_text = kind == STRING or names[key, IS_TEXT] >= 0
+        is_text = kind == STRING or found[f, F_TEXT] >= 0
         note = TEXT_NAME if is_text else FIELD
         number = names[key, note]
         if number < 0:
