@@ -12,7 +12,7 @@ from typing import TypeVar
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.engine import Engine, Frozen
-from offbeat.engine.entries import Entry
+from offbeat.engine.entries import Block, Entry
 from offbeat.engine.outcome import Outcome
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
@@ -23,7 +23,8 @@ from offbeat.store.findings import Findings, keep_findings
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-BATCH_ENTRIES = 32
+BATCH_EVENTS = 20_000
+"""A query waits for at most one batch: some milliseconds of the engine's work."""
 FINDINGS_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
 
@@ -81,7 +82,7 @@ class Applier:
         while True:
             await self._some.wait()
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_ENTRIES))]
+                batch = self._next()
                 with self._metrics.apply_seconds.time():
                     outcomes = await loop.run_in_executor(self._thread, self._apply, [entry for entry, _ in batch])
                 for (entry, done), outcome in zip(batch, outcomes, strict=True):
@@ -96,6 +97,14 @@ class Applier:
                 if not self._found.is_set() and not self._writing.locked():
                     self._settle(self.applied)
             self._some.clear()
+
+    def _next(self) -> list[tuple[Entry, Callable[[], None]]]:
+        batch, events = [], 0
+        while self._waiting and events < BATCH_EVENTS:
+            batch.append(self._waiting.popleft())
+            body = batch[-1][0].body
+            events += body.size if isinstance(body, Block) else BATCH_EVENTS // 100
+        return batch
 
     def _apply(self, entries: list[Entry]) -> list[Outcome]:
         outcomes = []

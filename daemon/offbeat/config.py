@@ -8,7 +8,7 @@ import difflib
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,8 @@ class EngineConfig:
         "a source whose newest event came later than this after its time is back-filling: the clock does not "
         "close its buckets",
         unit="seconds", low=0)
+    detector_modules: tuple[str, ...] = setting(
+        (), "modules of which a job may name a class as its detector, package.module:Class; naming one runs its code")
     shard_series: int = setting(
         4_096, "series checkpointed together; more make each checkpoint longer, fewer make more of them",
         unit="series", low=64)
@@ -167,6 +169,10 @@ class Config:
     def __post_init__(self) -> None:
         for f in fields(self):
             _check(f.name, getattr(self, f.name))
+        for name in ("time_fields", "source_fields"):
+            if not getattr(self.ingest, name):
+                where = {"setting": f"ingest.{name}"}
+                raise BadConfig(f"ingest.{name} is empty: expected at least one name", where=where)
 
 
 def _coerced(name: str, f: Field[Any], value: Any) -> Any:
@@ -181,7 +187,7 @@ def _coerced(name: str, f: Field[Any], value: Any) -> Any:
     elif kind == "str":
         good = isinstance(value, str)
     elif kind.startswith("tuple"):
-        good = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value) and len(value) > 0
+        good = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
         value = tuple(value) if good else value
     else:
         good = isinstance(value, dict)
@@ -234,6 +240,22 @@ def load(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise BadConfig(f"{path} is not TOML: {e}", where={"file": str(path)}) from e
     return from_mapping(document)
+
+
+def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tuple[str, ...]]:
+    """*running* with what the file says otherwise now (*after*) than *before*, where a reload may change it.
+
+    The second value names the settings that changed but need a restart.
+    """
+    sections: dict[str, Any] = {}
+    waiting: list[str] = []
+    for section in fields(running):
+        old, new = getattr(before, section.name), getattr(after, section.name)
+        changed = [f for f in fields(old) if getattr(old, f.name) != getattr(new, f.name)]
+        waiting += [f"{section.name}.{f.name}" for f in changed if not f.metadata["reload"]]
+        values = {f.name: getattr(new, f.name) for f in changed if f.metadata["reload"]}
+        sections[section.name] = replace(getattr(running, section.name), **values)
+    return Config(**sections), tuple(waiting)
 
 
 SECTIONS: dict[str, Any] = {

@@ -30,10 +30,12 @@ class Jobs:
         submit: Callable[[Control], Awaitable[int]],
         reached: Callable[[int, float], Awaitable[None]],
         ask: Ask,
+        detector_modules: Callable[[], tuple[str, ...]],
     ) -> None:
         self.by_number = {job.number: job for job in known}
         self._newest = newest_number
         self._submit, self._reached, self._ask = submit, reached, ask
+        self._detector_modules = detector_modules
         self._turn = asyncio.Lock()
 
     def _of(self, id: str) -> Job:
@@ -56,7 +58,11 @@ class Jobs:
 
     async def create(self, spec: JobSpec) -> JobInfo:
         """Begin a job. Raises BadRequest for a specification that cannot work, Conflict for an id that is taken."""
-        check(spec)
+        check(spec, self._detector_modules())
+        return await self.begin(spec)
+
+    async def begin(self, spec: JobSpec) -> JobInfo:
+        """Begin a job that has been checked. Raises Conflict for an id that is taken."""
         async with self._turn:
             if any(job.spec.id == spec.id for job in self.by_number.values()):
                 raise Conflict(
@@ -91,8 +97,11 @@ class Jobs:
         await self._reached(seq, 10.0)
 
 
-def check(spec: JobSpec) -> None:
-    """Raise BadRequest if *spec* cannot work; says which field, and what was expected."""
+def check(spec: JobSpec, detector_modules: tuple[str, ...] | None) -> None:
+    """Raise BadRequest if *spec* cannot work; says which field, and what was expected.
+
+    *detector_modules* are those whose classes it may name; None: any.
+    """
 
     def bad(field: str, message: str, hint: str = "") -> BadRequest:
         return BadRequest(f"{field} {message}", hint=hint, where={"field": field})
@@ -107,6 +116,13 @@ def check(spec: JobSpec) -> None:
         raise bad("latency_s", f"is {spec.latency_s}: expected 0 to {OPEN_BUCKETS_MAX - 1} bucket spans")
     if not spec.sources or not spec.fields:
         raise bad("sources" if not spec.sources else "fields", "is empty: expected at least one pattern")
+    module, colon, _ = spec.detector.partition(":")
+    if colon and module != "river" and detector_modules is not None and module not in detector_modules:
+        raise bad(
+            "detector",
+            f"is {spec.detector!r}: classes of {module} may not be used",
+            f"add {module} to the setting engine.detector_modules",
+        )
     try:
         registry.create(spec.detector, 1, dict(spec.parameters))
     except registry.UnknownDetector as e:

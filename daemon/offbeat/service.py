@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
 from offbeat.engine.warm import warm_up as warm_up_engine
-from offbeat.errors import BadConfig, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
+from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.gateways import influx
 from offbeat.http.app import build_app, server_options
 from offbeat.http.parts import Parts
@@ -69,6 +68,7 @@ class Service:
     def __init__(self, config: Config, clock: Clock, database: Database, config_path: Path | None) -> None:
         self.config, self.clock, self.database = config, clock, database
         self._config_path = config_path
+        self._file = configuration.load(config_path) if config_path else Config()
         self.metrics = Metrics()
         self.started_ms = clock.now_ms()
         self.stopping = False
@@ -109,7 +109,14 @@ class Service:
         self.intake = Intake(
             self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer
         )
-        self.jobs = Jobs(known, newest_job, self.intake.submit, self.applier.reached, self.applier.ask)
+        self.jobs = Jobs(
+            known,
+            newest_job,
+            self.intake.submit,
+            self.applier.reached,
+            self.applier.ask,
+            lambda: self.config.engine.detector_modules,
+        )
         self.broadcast = Broadcast(
             self.database,
             self.catalog,
@@ -138,22 +145,13 @@ class Service:
         settings = Settings(int(self.config.engine.live_lag_max_s * 1000), self.config.store.record_score_min)
         if settings != self.engine.settings:
             await self.intake.submit(Control("settings", settings=settings))
-        if WATCH in self.jobs.by_number:
-            return
-        watch = self.config.watch
-        await self.jobs.create(
-            JobSpec(
-                "watch",
-                "every numeric field of every source",
-                "value",
-                ("*",),
-                ("*",),
-                watch.bucket_span_s,
-                watch.latency_s,
-                watch.detector,
-                tuple(sorted(watch.parameters.items())),
+        watch = watch_of(self.config)
+        if WATCH not in self.jobs.by_number:
+            await self.jobs.begin(watch)
+        elif self.jobs.by_number[WATCH].spec != watch:
+            log.warning(
+                "[watch] has changed: the job goes on as it began; a new state directory begins with the new settings"
             )
-        )
 
     async def describe(self) -> DaemonDiagnosis:
         """The daemon's own part of a diagnosis."""
@@ -252,8 +250,12 @@ class Service:
             log.warning("there is no config file to read again")
             return
         try:
-            self.config = reloaded(self.config, configuration.load(self._config_path))
+            file = configuration.load(self._config_path)
+            self.config, waiting = configuration.reloaded(self.config, self._file, file)
+            self._file = file
             log.info("settings read again from %s", self._config_path)
+            for name in waiting:
+                log.warning("%s needs a restart", name)
         except BadConfig as e:
             log.error("the settings stay as they were: %s", e.message)
 
@@ -275,6 +277,27 @@ class Service:
         self.applier.close()
 
 
+def watch_of(config: Config) -> JobSpec:
+    """The built-in job as the config has it. Raises BadConfig if it cannot work."""
+    watch = config.watch
+    spec = JobSpec(
+        "watch",
+        "every numeric field of every source",
+        "value",
+        ("*",),
+        ("*",),
+        watch.bucket_span_s,
+        watch.latency_s,
+        watch.detector,
+        tuple(sorted(watch.parameters.items())),
+    )
+    try:
+        check(spec, None)
+    except BadRequest as e:
+        raise BadConfig(f"watch.{e.message}", hint=e.hint, where=e.where) from e
+    return spec
+
+
 async def assembled(database: Database, config: Config) -> Engine:
     """An engine with the catalog, the jobs and the first settings of the store.
 
@@ -294,23 +317,6 @@ async def assembled(database: Database, config: Config) -> Engine:
     return made
 
 
-def reloaded(old: Config, new: Config) -> Config:
-    """*old* with those settings of *new* that a reload may change; the others are named in the log."""
-    from dataclasses import fields
-
-    sections = {}
-    for section in fields(old):
-        before, after = getattr(old, section.name), getattr(new, section.name)
-        changed = {f for f in fields(before) if getattr(before, f.name) != getattr(after, f.name)}
-        for f in changed:
-            if not f.metadata["reload"]:
-                log.warning("%s.%s needs a restart", section.name, f.name)
-        sections[section.name] = replace(
-            before, **{f.name: getattr(after, f.name) for f in changed if f.metadata["reload"]}
-        )
-    return Config(**sections)
-
-
 @asynccontextmanager
 async def running(
     config: Config, *, clock: Clock | None = None, config_path: Path | None = None
@@ -319,6 +325,7 @@ async def running(
 
     Raises CannotStart.
     """
+    watch_of(config)
     state_dir = Path(config.store.state_dir)
     async with AsyncExitStack() as stack:
         stack.enter_context(StateDirectory(state_dir))
@@ -328,15 +335,6 @@ async def running(
             clock or SystemClock(),
             await stack.enter_async_context(Database(state_dir / FILE_NAME)),
             config_path,
-        )
-        check(
-            JobSpec(
-                "watch",
-                detector=config.watch.detector,
-                parameters=tuple(config.watch.parameters.items()),
-                bucket_span_s=config.watch.bucket_span_s,
-                latency_s=config.watch.latency_s,
-            )
         )
         try:
             await service.recover()

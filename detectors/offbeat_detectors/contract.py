@@ -33,7 +33,8 @@ class Detector(Protocol):
     """One model for each of up to *capacity* series; a series is known by its slot, 0 to capacity − 1.
 
     Implementations are constructed as ``cls(capacity, **parameters)`` and raise ValueError for a bad parameter.
-    State arrays may be allocated for the whole capacity with ``np.zeros``: the system commits pages when they are first written.
+    State arrays may be allocated for the whole capacity with ``np.zeros``: the system commits pages when they are
+    first written.
     """
 
     @property
@@ -44,8 +45,8 @@ class Detector(Protocol):
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """Judge, then learn, n points in the order given, as if they came one by one.
 
-        The same slot may occur many times. Times of one slot may step back. Values are finite. The answer must not depend on
-        how a sequence of points is cut into calls. The input arrays are left as they were.
+        The same slot may occur many times. Times of one slot may step back. Values are finite. The answer must not
+        depend on how a sequence of points is cut into calls. The input arrays are left as they were.
         """
         ...
 

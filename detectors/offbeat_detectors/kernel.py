@@ -1,4 +1,4 @@
-"""How hot loops are compiled: one decorator, so that every kernel releases the interpreter lock, is cached, and rounds the same everywhere."""
+"""How hot loops are compiled: one decorator, so that each releases the interpreter lock and rounds the same."""
 from __future__ import annotations
 
 from collections.abc import Callable

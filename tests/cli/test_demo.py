@@ -119,6 +119,19 @@ def test_live_goes_on_after_the_report_until_ctrl_c_and_ends_well(server):
     assert json.loads(live.body.splitlines()[0])["time"] > recorder.events[report["events"] - 1]["time"]
 
 
+@pytest.mark.timeout(400)  # the first start ever compiles the kernels
+def test_without_an_address_the_demo_runs_a_daemon_of_its_own_and_leaves_nothing_behind(offbeat, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    ran = offbeat("demo", "--sensors", SENSORS, "--days", DAYS, "--seed", SEED, "--json")
+    assert ran.status == 0
+    report = json.loads(ran.out)
+    assert {kind["kind"]: kind["injected"] for kind in report["kinds"] if kind["injected"]} == injected()
+    assert report["rejected"] == 0
+    assert list(tmp_path.glob("offbeat-demo-*")) == []
+    assert offbeat("sources", "--url", report["url"]).status == 5
+
+
 def test_a_daemon_that_cannot_start_is_reported_with_its_words_and_its_status(offbeat, tmp_path, monkeypatch):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'offbeat: the store is corrupt' >&2\necho '  hint: restore it' >&2\nexit 4\n")

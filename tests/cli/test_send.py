@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import signal
 import subprocess
 import sys
 
@@ -310,6 +311,26 @@ def test_standard_input_is_guessed_by_its_first_byte_and_sent_as_it_comes(server
     assert (sending.returncode, err) == (0, b"")
     assert out.startswith(b"5,000 events accepted")
     assert b"".join(intake.bodies) == lines_of(5000)
+
+
+def test_ctrl_c_ends_a_wait_for_standard_input(server):
+    """What came is sent at once, also from a pipe that stays open; then nothing more comes."""
+    Intake(server)
+    sending = subprocess.Popen(
+        [sys.executable, "-m", "offbeat", "send", "-", "--url", server.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    sending.stdin.write(lines_of(2) + b'{"half a li')
+    sending.stdin.flush()
+    assert server.wait_for(lambda seen: seen.path == "/api/v1/events").body == lines_of(2)
+    sending.send_signal(signal.SIGINT)
+    assert sending.wait(timeout=20) == 130
+    sending.stdin.close()
+    assert sending.stderr.read() == b"offbeat: interrupted\n"
+    sending.stderr.close()
+    sending.stdout.close()
 
 
 def test_an_unnamed_format_that_cannot_be_guessed_is_asked_for(offbeat, tmp_path):

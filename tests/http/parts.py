@@ -149,7 +149,7 @@ class MemoryJobs:
     async def create(self, spec: JobSpec) -> JobInfo:
         if spec.id in self.held:
             raise Conflict(f"there is a job {spec.id} already")
-        check(spec)
+        check(spec, ())
         self.held[spec.id] = JobInfo(spec, 1_449_677_640_000, 0, 0, 0, 0, 96)
         return self.held[spec.id]
 

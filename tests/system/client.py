@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -95,17 +96,14 @@ def sized(headers: Mapping[str, str], length: int) -> dict[str, str]:
 def post(url: str, body: bytes | Iterable[bytes], headers: Mapping[str, str] = NDJSON, path: str = EVENTS) -> Answer:
     """POST *body*, with its length if it is bytes, in chunks if it is an iterable."""
     with Connection(url) as connection:
-        if isinstance(body, bytes):
-            connection.head(sized(headers, len(body)), path)
-            connection.send(body)
-        else:
-            connection.head(chunked(headers), path)
-            try:
+        connection.head(sized(headers, len(body)) if isinstance(body, bytes) else chunked(headers), path)
+        with suppress(ConnectionError):  # refused already: the answer says why
+            if isinstance(body, bytes):
+                connection.send(body)
+            else:
                 for piece in body:
                     connection.chunk(piece)
                 connection.chunk(b"")
-            except ConnectionError:  # refused already: the answer says why
-                pass
         return connection.answer()
 
 

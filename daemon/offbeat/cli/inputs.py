@@ -7,7 +7,6 @@ import select
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -95,16 +94,10 @@ def chunks(file: io.FileIO, encoding: str, *, regular: bool) -> Iterator[Chunk |
             yield Chunk(piece, position)
 
 
-def guessed(stream: Iterator[Chunk | Idle]) -> tuple[Format | None, Iterator[Chunk | Idle]]:
-    """The format that the first byte says, as the daemon guesses it: ``{`` NDJSON, ``[`` JSON; and the whole stream."""
-    held: list[Chunk | Idle] = []
-    for piece in stream:
-        held.append(piece)
-        first = piece.data.lstrip()[:1] if isinstance(piece, Chunk) else b""
-        if first:
-            known: dict[bytes, Format] = {b"{": "ndjson", b"[": "json"}
-            return known.get(first), chain(held, stream)
-    return "ndjson", iter(held)  # nothing at all: any format will do
+def format_by_first_byte(data: bytes) -> Format | None:
+    """The format of a body that begins with *data*, as the daemon guesses it: ``{`` NDJSON, ``[`` JSON, else None."""
+    known: dict[bytes, Format] = {b"{": "ndjson", b"[": "json"}
+    return known.get(data.lstrip()[:1])
 
 
 def options_of(format: Format, delimiter: str | None) -> Options:

@@ -26,6 +26,11 @@ def quarantine(limit: int, everything: bool, as_json: bool, url: str, code: str 
     async def show() -> None:
         async with Daemon(url) as daemon:
             pages = daemon.pages("/quarantine", "rejected", as_parameters(code=code), None if everything else limit)
-            await print_pages(pages, columns, as_json=as_json, nothing="no line was rejected")
+            await print_pages(
+                pages,
+                columns,
+                as_json=as_json,
+                nothing="no line was rejected" if code is None else "no rejected line fits",
+            )
 
     run(show())

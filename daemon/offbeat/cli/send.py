@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,7 @@ from offbeat.cli.exits import CommandFailed, Status, WrongUsage
 from offbeat.cli.options import as_parameters, url_option
 
 if TYPE_CHECKING:
-    from offbeat.cli.inputs import Idle
+    from offbeat.cli.inputs import Chunk, Idle
     from offbeat.cli.sender import Body, Tally
     from offbeat.wire import Format, Options
 
@@ -124,7 +125,7 @@ async def _send(
         stream = inputs.chunks(opened, encoding, regular=size is not None)
         format = format_name or by_name
         if format is None:
-            format, stream = await asyncio.to_thread(inputs.guessed, stream)
+            format, stream = await _guessed(stream)
         if format is None:
             raise WrongUsage(
                 f"the format of {file} is not plain from its name or first byte",
@@ -170,6 +171,21 @@ async def _send(
         unit="element" if format == "json" else "line",
     )
     return Status.SOME_REJECTED if sender.tally.rejected else Status.GOOD
+
+
+async def _guessed(stream: Iterator[Chunk | Idle]) -> tuple[Format | None, Iterator[Chunk | Idle]]:
+    """The format that the first byte says, and the whole stream; of a stream of nothing any format will do."""
+    from offbeat.cli import inputs
+
+    held: list[Chunk | Idle] = []
+    while True:
+        piece = await asyncio.to_thread(next, stream, None)
+        if piece is None:
+            return "ndjson", iter(held)
+        if isinstance(piece, inputs.Chunk):
+            held.append(piece)
+            if piece.data.strip():
+                return inputs.format_by_first_byte(piece.data), chain(held, stream)
 
 
 async def _threaded(stream: Iterator[Any], options: Options, *, lines_max: int, bytes_max: int) -> AsyncIterator[Body]:

@@ -42,7 +42,7 @@ class Engine:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        # The catalog is ahead of the engine, by names that another thread gives just now: only those of applied entries count.
+        # The catalog may be ahead, by names that another thread gives just now: those of applied entries count.
         self.source_count, self.series_count = catalog.sources.count, catalog.series_count
         self._sources_max = max(catalog.limits.sources, self.source_count)
         self._series_max = max(catalog.limits.series, self.series_count)
@@ -115,6 +115,8 @@ class Engine:
         shards = self.catalog.source_shard[block.source]
         for shard, _ in by_shard(shards):  # also an event without a value changes its source
             self.tail.touch(shard, seq, at_ms)
+        if block.size > p:  # and stands in the journal until the next checkpoint
+            self.tail.weigh(int(shards[0]), block.size - p)
         self.tail.add_readings(shards[block.point_row], (block.series, time_ms, block.value), seq, at_ms)
         closed = np.empty((3 * p, rollups.ROW))
         closed = closed[

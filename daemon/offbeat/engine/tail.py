@@ -59,6 +59,11 @@ class Tail:
             tail = self.active[shard] = ShardTail(seq, at_ms)
         return tail
 
+    def weigh(self, shard: int, events: int) -> None:
+        """Count *events* without a value as if they were readings: the bound on the tail bounds the journal as well."""
+        self.active[shard].reading_count += events
+        self.reading_count += events
+
     def add_readings(self, shards: NDArray[np.int32], readings: Readings, seq: int, at_ms: int) -> None:
         """Keep p readings; *shards* (p,) says whose each is."""
         series, time_ms, value = readings

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from offbeat.clock import Clock
 from offbeat.config import Config
-from offbeat.engine.catalog import Catalog, rows_of
-from offbeat.engine.entries import Block, Entry, Job, Settings, pack_block
+from offbeat.engine.catalog import Catalog
+from offbeat.engine.entries import Entry, Job, Settings, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
 from offbeat.intake.parcels import Parcel, Waiter
 from offbeat.metrics import Metrics

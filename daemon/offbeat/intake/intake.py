@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 
@@ -10,7 +11,7 @@ import orjson
 
 from offbeat.clock import Clock
 from offbeat.config import Config
-from offbeat.errors import BodyTimeout, NoGoodLine, Refused, ShuttingDown
+from offbeat.errors import BodyTimeout, IdempotencyKeyReused, NoGoodLine, Refused, ShuttingDown
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.keys import Digest, Keys, answered, digest_of, joined, receipt_of
@@ -26,8 +27,9 @@ FEED_BYTES = 512 * 1024
 """A stream is cut in portions of about this; a slow one whenever ``stream_linger_s`` has passed."""
 INLINE_BYTES = 64 * 1024
 """Less than this is decompressed on the event loop: handing it to a thread takes longer."""
+NOTHING_STORED = re.compile("; nothing (of [a-z ]+ )?was stored$")
 SLOWEST_BYTES_S = 4096
-"""A whole body has ``body_timeout_s`` and the time that it takes at this rate."""
+"""A whole body has ``body_timeout_s`` and the time that what came of it takes at this rate."""
 
 
 class Intake:
@@ -74,20 +76,20 @@ class Intake:
             )
         ingest = self._config().ingest
         decompressor = Decompressor(encoding, ingest.decompressed_bytes_max)
-        self._metrics.bodies_total.labels(options.format).inc()
         whole = length is not None and length <= ingest.block_bytes
         reserved = length if whole and length is not None else 0
         self._budget.take(reserved)
         try:
             pieces = chunks if encoding.strip().lower() in ("", "identity") else _pieces(chunks, decompressor)
-            start = b""
-            if whole:
-                start, ended = await self._collect(pieces, ingest.block_bytes, reserved)
-                self._budget.give(reserved)
-                reserved = 0
-                if ended:
-                    return self._judged(await self._whole(start, options, key))
-            return self._judged(await self._stream(start, pieces, options, key))
+            start, ended = await self._collect(pieces, ingest.block_bytes) if whole else (b"", False)
+            self._budget.give(reserved)
+            reserved = 0
+            receipt = await (self._whole(start, options, key) if ended else self._stream(start, pieces, options, key))
+            self._metrics.bodies_total.labels(options.format).inc()
+            return self._judged(receipt)
+        except Refused as e:
+            _tell(e)
+            raise
         finally:
             self._budget.give(reserved)
 
@@ -102,21 +104,25 @@ class Intake:
             )
         return receipt
 
-    async def _collect(self, pieces: AsyncIterator[bytes], bytes_max: int, length: int) -> tuple[bytes, bool]:
+    async def _collect(self, pieces: AsyncIterator[bytes], bytes_max: int) -> tuple[bytes, bool]:
         """The body, or its beginning if it decompresses to more than *bytes_max*; and whether that was all."""
         parts: list[bytes] = []
         total = 0
-        timeout_s = self._config().http.body_timeout_s + length / SLOWEST_BYTES_S
+        patience_s, clock = self._config().http.body_timeout_s, asyncio.get_running_loop().time
+        began = clock()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(patience_s) as limit:
                 async for piece in pieces:
                     parts.append(piece)
                     total += len(piece)
                     if total > bytes_max:
                         return b"".join(parts), False
+                    limit.reschedule(min(clock(), began + total / SLOWEST_BYTES_S) + patience_s)
         except TimeoutError:
             raise BodyTimeout(
-                f"the body did not arrive within {timeout_s:.0f} s; nothing of it was stored", where={"bytes": total}
+                f"the body stopped arriving, or came too slowly: {total} bytes in {clock() - began:.0f} s",
+                hint="http.body_timeout_s says how long it may pause",
+                where={"bytes": total},
             ) from None
         return parts[0] if len(parts) == 1 else b"".join(parts), True
 
@@ -125,13 +131,13 @@ class Intake:
 
     async def _whole(self, body: bytes, options: Options, key: str | None) -> Receipt:
         if key is None:
-            return await self._put(body, options, None, 0, None)
+            return await self._put(body, options, None, None)
         async with self._keys.hold(key, self._remembered_since_ms()) as row:
             digest = await asyncio.to_thread(digest_of, body) if len(body) > INLINE_BYTES else digest_of(body)
             if row is not None and row.whole:
                 return answered(row, digest)
             if row is None:
-                return await self._put(body, options, None, 0, lambda r: self._row(key, digest, True, 0, r))
+                return await self._put(body, options, None, lambda r: self._row(key, digest, True, 0, r))
         return await self._stream(body, _nothing(), options, key)  # begun as a stream, sent again as a whole
 
     async def _stream(self, start: bytes, pieces: AsyncIterator[bytes], options: Options, key: str | None) -> Receipt:
@@ -147,7 +153,6 @@ class Intake:
         body: bytes,
         options: Options,
         first_line: int | None,
-        done_lines: int,
         key_row: Callable[[Receipt], KeyRow] | None,
         *,
         wait_s: float = 0.0,
@@ -157,92 +162,102 @@ class Intake:
             await self._budget.take_when_free(len(body), wait_s)
         else:
             self._budget.take(len(body))
-        waiter = Waiter(body, options, self._clock.now_ms(), first_line, done_lines, key_row)
+        waiter = Waiter(body, options, self._clock.now_ms(), first_line, key_row)
         self._decoding.put(waiter)
         return await asyncio.shield(waiter.taken)  # a sender that goes away now does not undo it
 
 
 class Stream:
-    """One body that is taken in blocks."""
+    """One body that is taken in blocks; *row* is what was remembered of its key, if it came before."""
 
     def __init__(self, intake: Intake, options: Options, key: str | None, row: KeyRow | None) -> None:
-        self._intake, self._key, self._row = intake, key, row
+        self._intake, self._key = intake, key
         self._cutter = Cutter(options)
-        self._digest = Digest()
-        self._total: Receipt | None = receipt_of(row) if row is not None and not row.whole else None
-        self._lines_done = row.lines_done if row is not None and not row.whole else 0
+        self._answered = row if row is not None and row.whole else None
+        begun = row if row is not None and not row.whole else None
+        self._digest = Digest(begun.digest if begun is not None else None)
+        self._total: Receipt | None = receipt_of(begun) if begun is not None else None
+        self._lines_done = begun.lines_done if begun is not None else 0
 
     async def take(self, start: bytes, pieces: AsyncIterator[bytes]) -> Receipt:
-        """Take all of it. A Refused that ends it says in ``where`` how much of it counts."""
-        intake = self._intake
+        """Take all of it. A Refused that ends it says how much of it counts."""
         try:
-            async for portion in _portions(start, pieces, intake._config):
+            async for portion in _portions(start, pieces, self._intake._config):
                 self._digest.feed(portion)
-                if self._row is not None:
-                    self._same_beginning(self._row)
-                    if self._row.whole:
-                        continue  # answered before: read on to see that it is the same body
-                await self._put_all(await asyncio.to_thread(self._cutter.feed, portion))
-            if self._row is not None and self._row.whole:
-                return answered(self._row, self._digest.whole())
+                if self._answered is None:  # else: read on to see that it is the same body
+                    await self._put_all(await asyncio.to_thread(self._cutter.feed, portion))
+            digest = self._digest.whole()
+            if self._answered is not None:
+                return answered(self._answered, digest)
             await self._put_all(self._cutter.finish())
-            return await self._end()
-        except Refused as e:
-            if self._total is not None and self._total.accepted:
-                e.where.setdefault("accepted", self._total.accepted)
-                e.where.setdefault("rejected", self._total.rejected)
+            return await self._end(digest)
+        except IdempotencyKeyReused:
             raise
-
-    def _same_beginning(self, row: KeyRow) -> None:
-        if not row.whole and not (self._digest.head.startswith(row.digest) or row.digest.startswith(self._digest.head)):
-            answered(row, self._digest.head)  # raises: another body
+        except Refused as e:
+            _tell(e, self._total)
+            raise
 
     async def _put_all(self, blocks: list[Block]) -> None:
         """Send *blocks* on, one after the other: the lines of a stream stay in their order."""
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-            if following is not None:
-                last_line = following.first_line - 1
+        for i, block in enumerate(blocks):
+            if i + 1 < len(blocks):
+                last_line = blocks[i + 1].first_line - 1
             else:
                 last_line = self._cutter.next_line - (1 if block.body.endswith(b"\n") else 0)
-            await self._put(block, last_line)
+            if last_line > self._lines_done:
+                await self._put(_after(block, self._lines_done, last_line), last_line)
 
     async def _put(self, block: Block, last_line: int) -> None:
-        intake = self._intake
+        intake, digest, total = self._intake, self._digest.beginning(), self._total
         config = intake._config()
 
         def row(receipt: Receipt) -> KeyRow:
             assert self._key is not None
-            return intake._row(
-                self._key, self._digest.head, False, last_line, joined(self._total, receipt, config.ingest.errors_max)
-            )
+            return intake._row(self._key, digest, False, last_line, joined(total, receipt, config.ingest.errors_max))
 
-        if last_line <= self._lines_done:
-            return
         receipt = await intake._put(
             block.body,
             self._cutter.block_options,
             block.first_line,
-            self._lines_done,
             row if self._key is not None else None,
-            wait_s=config.http.body_timeout_s,
+            wait_s=config.http.body_timeout_s if total is not None else 0.0,  # what has begun may wait: its sender does
         )
-        self._total = joined(self._total, receipt, config.ingest.errors_max)
+        self._total = joined(total, receipt, config.ingest.errors_max)
 
-    async def _end(self) -> Receipt:
+    async def _end(self, digest: bytes) -> Receipt:
         """The answer to the whole; remembered under the key by an empty body that carries it."""
         intake = self._intake
         total = self._total if self._total is not None else Receipt(0, 0, (), 0, intake._committer.seq)
         if self._key is not None:
-            key, digest = self._key, self._digest.whole()
+            key = self._key
             await intake._put(
                 b"",
                 self._cutter.block_options,
                 None,
-                0,
                 lambda _: intake._row(key, digest, True, 0, total),
                 wait_s=intake._config().http.body_timeout_s,
             )
         return total
+
+
+def _after(block: Block, done: int, last_line: int) -> Block:
+    """*block*, whose last line is *last_line*, without its records up to line *done*; a CSV header stays."""
+    if done < block.first_line:
+        return block
+    lines = last_line - block.first_line + (1 if block.body.endswith(b"\n") else 0)
+    header_lines = block.body.count(b"\n") - lines
+    parts = block.body.split(b"\n", header_lines + done - block.first_line + 1)
+    return Block(b"\n".join([*parts[:header_lines], parts[-1]]), done + 1)
+
+
+def _tell(refused: Refused, stored: Receipt | None = None) -> None:
+    """Let *refused* say, in its message and in ``where``, what became of the body; *stored*: what counts of it."""
+    if stored is not None and stored.accepted:
+        said = NOTHING_STORED.sub("", refused.message)
+        refused.message = f"{said}; {stored.accepted} events before it are stored"
+        refused.where.update(accepted=stored.accepted, rejected=stored.rejected)
+    elif not NOTHING_STORED.search(refused.message) and "accepted" not in refused.where:
+        refused.message += "; nothing of this body was stored"
 
 
 async def _nothing() -> AsyncIterator[bytes]:

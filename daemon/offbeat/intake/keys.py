@@ -14,6 +14,7 @@ from offbeat.records import LineError, Receipt
 from offbeat.store.database import Database
 from offbeat.store.journal import KeyRow
 
+
 def digest_of(body: bytes) -> bytes:
     """What a whole body is recognised by."""
     return hashlib.blake2b(body, digest_size=16).digest()

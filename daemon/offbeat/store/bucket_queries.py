@@ -295,7 +295,7 @@ async def _agreeing(
     """
     while True:
         async with database.snapshot() as db:
-            stored = {shard: seq for shard, seq in await db.execute_fetchall("SELECT id, seq FROM shard")}
+            stored = {row[0]: row[1] for row in await db.execute_fetchall("SELECT id, seq FROM shard")}
             live = await ask(lambda engine: live_buckets(engine, job, None))
             if stored == live.positions:
                 yield db, live

@@ -167,7 +167,8 @@ class Database:
                 await db.execute("COMMIT")
             except BaseException as e:
                 await asyncio.shield(db.rollback())  # does nothing where COMMIT was faster
-                if isinstance(e, sqlite3.OperationalError | sqlite3.DatabaseError):
+                # Errors of other types, such as a broken constraint, are faults of ours.
+                if isinstance(e, sqlite3.OperationalError) or type(e) is sqlite3.DatabaseError:
                     self.unwritable = str(e)
                     raise StoreUnavailable(
                         f"the database cannot be written: {e}; nothing was stored",

@@ -14,6 +14,7 @@ from offbeat.wire.fast_delimited import scan_delimited
 from offbeat.wire.fast_lineprotocol import scan_lineprotocol
 from offbeat.wire.fast_ndjson import scan_ndjson
 from offbeat.wire.fields import BOM, BodyRefused, LineRefused, kept_bytes
+from offbeat.wire.numbers import words_of
 from offbeat.wire.options import Options
 
 SCANNERS = {"ndjson": scan_ndjson, "json": scan_ndjson, "csv": scan_delimited, "influx": scan_lineprotocol}
@@ -51,10 +52,12 @@ class _Reader:
         if options.format == "json":
             bodies = [self._elements(i, body) for i, body in enumerate(bodies)]
             first_line = None
-        self.whole = b"".join([*bodies, options.source_default.encode()])
+        # Behind each body stands a newline, and behind all what a scanner may read ahead.
+        self.whole = b"\n".join([*bodies, options.source_default.encode(), bytes(16)])
         self.bodies = np.zeros((len(bodies), scan.BODY_COLUMNS), np.int64)
-        self.bodies[:, scan.BODY_STOP] = np.cumsum([len(body) for body in bodies])
-        self.bodies[:, scan.BODY_START] = self.bodies[:, scan.BODY_STOP] - [len(body) for body in bodies]
+        sizes = np.array([len(body) for body in bodies], np.int64)
+        self.bodies[:, scan.BODY_STOP] = np.cumsum(sizes + 1) - 1
+        self.bodies[:, scan.BODY_START] = self.bodies[:, scan.BODY_STOP] - sizes
         unknown = 0 if options.format == "csv" else 1  # of CSV: what the header says
         self.bodies[:, scan.FIRST_LINE] = unknown if first_line is None else first_line
         self.bodies[:, scan.ARRIVAL] = arrival_ms
@@ -65,7 +68,9 @@ class _Reader:
         scan.add_roles(self.builder, options)
         self.columns: tuple[str, ...] = ()
         self.data = np.frombuffer(self.whole, np.uint8).copy()  # writable, as the arena is: one type, one compilation
-        self.rules = scan.rules_of(options, self.data.size - len(options.source_default.encode()), self.data.size)
+        self.words = words_of(self.data)
+        default_stop = self.data.size - 17
+        self.rules = scan.rules_of(options, default_stop - len(options.source_default.encode()), default_stop)
 
     def _elements(self, i: int, body: bytes) -> bytes:
         try:
@@ -105,7 +110,7 @@ class _Reader:
         scanner = SCANNERS[self.options.format]
         said = scan.ODD
         while said != scan.DONE:
-            said = scanner(self.data, self.bodies, place, found, self.rules, *self.builder.arrays)
+            said = scanner(self.data, self.words, self.bodies, place, found, self.rules, *self.builder.arrays)
             while len(self.rejects.counts) <= place[scan.BODY]:
                 self.rejects.begin_body()
             if said == scan.FULL:

@@ -71,7 +71,7 @@ def kind_of_text(data: NDArray[np.uint8], start: int, stop: int) -> int:
 
 @step
 def read_cells(
-    data: NDArray[np.uint8], at: int, stop: int, columns: int, delimiter: int, found: NDArray[np.int64],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, columns: int, delimiter: int, found: NDArray[np.int64],
 ) -> int:
     """Find the cells of the row at *at*: where it ends, at its newline or *stop*; -1 if it has a quote or not *columns* cells."""
     i = at
@@ -81,7 +81,7 @@ def read_cells(
         start = i
         kind = ABSENT
         if i < stop and data[i] <= 57 and data[i] >= 43:
-            end, mantissa, power, negative, style = scan_number(data, i, stop)
+            end, mantissa, power, negative, style = scan_number(data, words, i)
             if style != NO_NUMBER:
                 kind = NUMERIC
                 i = end
@@ -121,9 +121,10 @@ def read_cells(
 
 @step
 def scan_delimited(
-    data: NDArray[np.uint8], bodies: NDArray[np.int64], place: NDArray[np.int64], found: NDArray[np.int64], rules: NDArray[np.int64],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], bodies: NDArray[np.int64], place: NDArray[np.int64],
+    found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-    rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+    arena_words: NDArray[np.uint64], rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
 ) -> int:
     """Read the rows of the one body at *place*, behind its header: DONE, or ODD or FULL with *place* at that row.
 
@@ -136,7 +137,7 @@ def scan_delimited(
         i = after_blanks(data, at, stop)
         blank = i == stop or data[i] == 10
         if not blank:
-            i = read_cells(data, at, stop, found.shape[0], rules[DELIMITER], found)
+            i = read_cells(data, words, at, stop, found.shape[0], rules[DELIMITER], found)
             if i < 0:
                 said = ODD
                 break
@@ -144,8 +145,8 @@ def scan_delimited(
             said = ODD
             break
         if not blank:
-            said = make_event(data, found.shape[0], line, bodies[body, ARRIVAL], True, found, rules,
-                              counts, slots, names, arena, rows, points, values, text_points)
+            said = make_event(data, words, found.shape[0], line, bodies[body, ARRIVAL], found, rules,
+                              counts, slots, names, arena_words, rows, points, values, text_points)
             if said != DONE:
                 break
         at = i + 1

@@ -38,7 +38,7 @@ from offbeat.wire.build import (
 )
 from offbeat.wire.fast_ndjson import after_blanks
 from offbeat.wire.inlining import step
-from offbeat.wire.numbers import LOOSE_WHOLE, NO_NUMBER, WHOLE, after_character, epoch_ms, exact_value, scan_number
+from offbeat.wire.numbers import LOOSE_WHOLE, NO_NUMBER, WHOLE, after_character, epoch_ms, exact_value, scan_number, string_end
 from offbeat.wire.scan import (
     ARRIVAL,
     AT,
@@ -110,14 +110,14 @@ def name_end(data: NDArray[np.uint8], at: int, stop: int, in_head: bool) -> int:
 
 
 @step
-def token_value(data: NDArray[np.uint8], start: int, stop: int) -> float:
+def token_value(data: NDArray[np.uint8], words: NDArray[np.uint64], start: int, stop: int) -> float:
     """The value of data[start:stop], a number or boolean of line protocol; NaN for what needs care."""
     size = stop - start
     if size == 0:
         return np.nan
     c = data[start]
     if c == 43 or c == 45 or c == 46 or (c >= 48 and c <= 57):
-        end, mantissa, power, negative, style = scan_number(data, start, stop)
+        end, mantissa, power, negative, style = scan_number(data, words, start)
         if style == NO_NUMBER:
             return np.nan
         if end + 1 == stop:
@@ -156,8 +156,8 @@ def order_of(data: NDArray[np.uint8], a: int, a_stop: int, b: int, b_stop: int) 
 
 @step
 def find_tags(
-    data: NDArray[np.uint8], start: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], start: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
+    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena_words: NDArray[np.uint64],
 ) -> int:
     """Find the tags in data[start:stop], which begins at a comma, into the last rows of *found*, in the order of their names.
 
@@ -181,7 +181,7 @@ def find_tags(
             i += 1
         if i == b + 1:
             return NOT_READ
-        key = intern(KEYS, data, a, b, counts, slots, names, arena)
+        key = intern(KEYS, words, a, b, counts, slots, names, arena_words)
         if key < 0:
             return NO_ROOM
         j = first + k
@@ -204,14 +204,16 @@ def find_tags(
 
 @step
 def read_head(
-    data: NDArray[np.uint8], head: int, start: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], head: int, start: int, stop: int,
+    found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    arena_words: NDArray[np.uint64],
 ) -> bool:
     """Note what the head data[start:stop] says; False if there is no room for it."""
     i = start
     while i < stop and data[i] != 44:
         i += 1
-    k = find_tags(data, i, stop, found, rules, counts, slots, names, arena) if i > start else NOT_READ
+    k = find_tags(data, words, i, stop, found, rules, counts, slots, names, arena_words) if i > start else NOT_READ
     scratch = scratch_in(arena, rules, counts)
     if k == NO_ROOM or scratch < 0:
         return False
@@ -226,7 +228,7 @@ def read_head(
     # A shape is put together as measurement, point, NUL, tags: no head holds a NUL, so it shows where the field goes.
     at = copied(data, start, i, arena, scratch)
     if chosen >= 0:
-        if at + 2 > arena.size:
+        if at + 10 > arena.size:
             return True
         arena[at] = 46
         arena[at + 1] = 0
@@ -238,16 +240,16 @@ def read_head(
     if chosen >= 0:
         if at - scratch - 1 > rules[NAME_MAX] or found[chosen, T_STOP] - found[chosen, T_EQUALS] - 1 > rules[NAME_MAX]:
             return True
-        source = intern(HEAD_SOURCES, data, found[chosen, T_EQUALS] + 1, found[chosen, T_STOP], counts, slots, names, arena)
+        source = intern(HEAD_SOURCES, words, found[chosen, T_EQUALS] + 1, found[chosen, T_STOP], counts, slots, names, arena_words)
     else:
         if at - scratch > rules[NAME_MAX]:
             return True
-        source = intern(HEAD_SOURCES, arena, scratch, at, counts, slots, names, arena)
+        source = intern(HEAD_SOURCES, arena_words, scratch, at, counts, slots, names, arena_words)
         arena[scratch] = 0
         at, before = scratch + 1, 0
     shape = -1
     if source >= 0:
-        shape = intern(SHAPES, arena, scratch, at, counts, slots, names, arena)
+        shape = intern(SHAPES, arena_words, scratch, at, counts, slots, names, arena_words)
     if shape < 0:
         names[head, H_STATE] = -1
         return False
@@ -261,8 +263,9 @@ def read_head(
 
 @step
 def series_name(
-    kind: int, shape: int, key: int, rules: NDArray[np.int64],
+    kind: np.int64, shape: int, key: int, rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    arena_words: NDArray[np.uint64],
 ) -> int:
     """The number of the series of *key* under *shape* among the names of *kind*; -1 if there is no room."""
     scratch = scratch_in(arena, rules, counts)
@@ -272,14 +275,14 @@ def series_name(
     at = copied(arena, names[shape, START], meeting, arena, scratch)
     at = copied(arena, names[key, START], names[key, STOP], arena, at)
     at = copied(arena, meeting + 1, names[shape, STOP], arena, at)
-    name = intern(kind, arena, scratch, at, counts, slots, names, arena)
+    name = intern(kind, arena_words, scratch, at, counts, slots, names, arena_words)
     return names[name, NUMBER] if name >= 0 else -1
 
 
 @step
 def read_fields(
-    data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
+    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena_words: NDArray[np.uint64],
     values: NDArray[np.float64], p: int,
 ) -> tuple[int, int]:
     """Find the fields from *at* on, the numbers into values[p:]: (where they end, how many), or (NOT_READ or NO_ROOM, 0)."""
@@ -289,12 +292,12 @@ def read_fields(
     k = 0
     while k < rules[FIELDS_MAX]:
         key = found[k, F_KEY]
-        end = predicted_key(data, i, stop, 61, key, names, arena)
+        end = predicted_key(data, words, i, 61, key, names, arena_words)
         if end < 0:
             end = name_end(data, i, stop, False)
             if end <= i or end - i > rules[NAME_MAX]:
                 return NOT_READ, 0
-            key = intern(KEYS, data, i, end, counts, slots, names, arena)
+            key = intern(KEYS, words, i, end, counts, slots, names, arena_words)
             if key < 0:
                 return NO_ROOM, 0
         if names[key, STAMP] == serial:
@@ -304,17 +307,8 @@ def read_fields(
         i = end + 1
         if i < stop and data[i] == 34:
             start = i + 1
-            i = start
-            while i < stop and data[i] != 34:
-                if data[i] < 32 or data[i] == 92:
-                    return NOT_READ, 0
-                if data[i] < 128:
-                    i += 1
-                else:
-                    i = after_character(data, i, stop)
-                    if i < 0:
-                        return NOT_READ, 0
-            if i >= stop:
+            i = string_end(data, words, start, stop)
+            if i < 0:
                 return NOT_READ, 0
             found[k, F_KIND] = STRING
             found[k, F_START] = start
@@ -324,7 +318,7 @@ def read_fields(
             start = i
             while i < stop and data[i] > 32 and data[i] != 44:
                 i += 1
-            value = token_value(data, start, i)
+            value = token_value(data, words, start, i)
             if np.isnan(value) or names[key, IS_TEXT] >= 0:
                 return NOT_READ, 0
             found[k, F_KIND] = NUMERIC
@@ -341,9 +335,10 @@ def read_fields(
 
 @step
 def scan_lineprotocol(
-    data: NDArray[np.uint8], bodies: NDArray[np.int64], place: NDArray[np.int64], found: NDArray[np.int64], rules: NDArray[np.int64],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], bodies: NDArray[np.int64], place: NDArray[np.int64],
+    found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-    rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+    arena_words: NDArray[np.uint64], rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
 ) -> int:
     """Read *bodies* of *data* from *place* on: DONE, or ODD or FULL with *place* at that line. For the arrays see scan and build."""
     body, at, line = place[BODY], place[AT], place[LINE]
@@ -370,7 +365,7 @@ def scan_lineprotocol(
             i = head_stop
             while i < stop and data[i] == 32:
                 i += 1
-            i, k = read_fields(data, i, stop, found, rules, counts, slots, names, arena, values, counts[POINTS])
+            i, k = read_fields(data, words, i, stop, found, rules, counts, slots, names, arena_words, values, counts[POINTS])
             if i < 0:
                 if i == NO_ROOM:
                     if k > 0:
@@ -383,7 +378,7 @@ def scan_lineprotocol(
                 i += 1
             time_ms = bodies[body, ARRIVAL]
             if i < stop and (data[i] == 45 or (data[i] >= 48 and data[i] <= 57)):
-                i, mantissa, power, negative, style = scan_number(data, i, stop)
+                i, mantissa, power, negative, style = scan_number(data, words, i)
                 if style != WHOLE:
                     break
                 certain, time_ms = epoch_ms(mantissa, power, negative, rules[PRECISION])
@@ -397,11 +392,11 @@ def scan_lineprotocol(
             said = FULL
             if not has_room(k, counts, rows, points, text_points):
                 break
-            head = intern(HEADS, data, head_start, head_stop, counts, slots, names, arena)
+            head = intern(HEADS, words, head_start, head_stop, counts, slots, names, arena_words)
             if head < 0:
                 break
             if names[head, H_STATE] < 0 and not read_head(
-                    data, head, head_start, head_stop, found, rules, counts, slots, names, arena):
+                    data, words, head, head_start, head_stop, found, rules, counts, slots, names, arena, arena_words):
                 break
             said = ODD
             if names[head, H_STATE] == UNREADABLE or names[head, H_TAGS] + k > rules[FIELDS_MAX]:
@@ -418,7 +413,7 @@ def scan_lineprotocol(
             source = names[head, H_SOURCE]
             if source < 0:
                 text = names[head, H_SOURCE_TEXT]
-                name = intern(SOURCES, arena, names[text, START], names[text, STOP], counts, slots, names, arena)
+                name = intern(SOURCES, arena_words, names[text, START], names[text, STOP], counts, slots, names, arena_words)
                 if name < 0:
                     break
                 source = names[name, NUMBER]
@@ -431,13 +426,14 @@ def scan_lineprotocol(
                 shape_note = TEXT_SHAPE if is_text else SHAPE
                 note = TEXT_NAME if is_text else FIELD
                 if names[key, shape_note] != shape:
-                    number = series_name(TEXT_FIELDS if is_text else FIELDS, shape, key, rules, counts, slots, names, arena)
+                    number = series_name(TEXT_FIELDS if is_text else FIELDS, shape, key, rules, counts, slots, names,
+                                         arena, arena_words)
                     if number < 0:
                         break
                     names[key, note] = number
                     names[key, shape_note] = shape
                 if is_text:
-                    text = intern(TEXTS, data, found[f, F_START], found[f, F_STOP], counts, slots, names, arena)
+                    text = intern(TEXTS, words, found[f, F_START], found[f, F_STOP], counts, slots, names, arena_words)
                     if text < 0:
                         break
                     text_points[t, TEXT_ROW] = row

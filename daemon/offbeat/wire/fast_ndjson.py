@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.wire.build import KEYS, ROWS, SERIAL, intern
-from offbeat.wire.numbers import DECIMAL, WHOLE, after_character, scan_number
+from offbeat.wire.build import KEYS, ROWS, SERIAL, alike, intern
+from offbeat.wire.numbers import DECIMAL, WHOLE, scan_number, string_end
 from offbeat.wire.scan import (
     ABSENT,
     ARRIVAL,
@@ -51,25 +51,6 @@ NOT_READ, NO_ROOM = -1, -2
 
 
 @step
-def string_end(data: NDArray[np.uint8], at: int, stop: int) -> int:
-    """Where the string that goes on at *at* has its closing quote, -1 if it has an escape or is no string of JSON."""
-    i = at
-    while i < stop:
-        c = data[i]
-        if c == 34:
-            return i
-        if c < 32 or c == 92:
-            return -1
-        if c < 128:
-            i += 1
-        else:
-            i = after_character(data, i, stop)
-            if i < 0:
-                return -1
-    return -1
-
-
-@step
 def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
     """The first place from *at* on that is no space, tab or carriage return."""
     i = at
@@ -79,11 +60,11 @@ def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
 
 
 @step
-def read_value(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64], k: int) -> int:
+def read_value(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], k: int) -> int:
     """Find the value of field *k* at *at*; where it ends, or NOT_READ."""
     c = data[at]
     if c == 34:
-        end = string_end(data, at + 1, stop)
+        end = string_end(data, words, at + 1, stop)
         if end < 0:
             return NOT_READ
         found[k, F_KIND] = STRING
@@ -92,7 +73,7 @@ def read_value(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.in
         return end + 1
     found[k, F_START] = at
     if c == 45 or (c >= 48 and c <= 57):
-        end, mantissa, power, negative, style = scan_number(data, at, stop)
+        end, mantissa, power, negative, style = scan_number(data, words, at)
         if style != WHOLE and style != DECIMAL:
             return NOT_READ
         found[k, F_KIND] = NUMERIC
@@ -118,7 +99,9 @@ def read_value(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.in
 
 
 @step
-def read_alike(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64]) -> tuple[int, int]:
+def read_alike(
+    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64],
+) -> tuple[int, int]:
     """Find the fields of an object built as the last one was: (where it ends, how many fields), or (NOT_READ, 0).
 
     What stands between two values (the lead of the second) is compared as a whole with what stood there then.
@@ -126,12 +109,9 @@ def read_alike(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.in
     i = at
     for k in range(found[0, F_LEADS]):
         lead, size = found[k, F_LEAD], found[k, F_LEAD_BYTES]
-        if i + size >= stop:
+        if i + size >= stop or not alike(words, i, words, lead, size):
             return NOT_READ, 0
-        for j in range(size):
-            if data[i + j] != data[lead + j]:
-                return NOT_READ, 0
-        i = read_value(data, i + size, stop, found, k)
+        i = read_value(data, words, i + size, stop, found, k)
         if i < 0:
             return NOT_READ, 0
         i = after_blanks(data, i, stop)
@@ -148,8 +128,9 @@ def read_alike(data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.in
 
 @step
 def read_object(
-    data: NDArray[np.uint8], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    arena_words: NDArray[np.uint64],
 ) -> tuple[int, int]:
     """Find the fields of the object at *at*: (where it ends, how many fields), or (NOT_READ, 0) or (NO_ROOM, 0).
 
@@ -176,13 +157,13 @@ def read_object(
             return i + 1, 0
         if i >= stop or data[i] != 34:
             return NOT_READ, 0
-        end = string_end(data, i + 1, stop)
+        end = string_end(data, words, i + 1, stop)
         if end <= i + 1:
             return NOT_READ, 0
         path = copied(data, i + 1, end, arena, found[depth, F_STACK])
         if path - scratch > rules[NAME_MAX]:
             return NOT_READ, 0
-        key = intern(KEYS, arena, scratch, path, counts, slots, names, arena)
+        key = intern(KEYS, arena_words, scratch, path, counts, slots, names, arena_words)
         if key < 0:
             return NO_ROOM, 0
         if names[key, STAMP] == counts[SERIAL]:
@@ -203,7 +184,7 @@ def read_object(
         found[k, F_LEAD] = lead
         found[k, F_LEAD_BYTES] = i - lead
         found[k, F_DEPTH] = depth
-        i = read_value(data, i, stop, found, k)
+        i = read_value(data, words, i, stop, found, k)
         if i < 0:
             return NOT_READ, 0
         k += 1
@@ -223,9 +204,10 @@ def read_object(
 
 @step
 def scan_ndjson(
-    data: NDArray[np.uint8], bodies: NDArray[np.int64], place: NDArray[np.int64], found: NDArray[np.int64], rules: NDArray[np.int64],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], bodies: NDArray[np.int64], place: NDArray[np.int64],
+    found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-    rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+    arena_words: NDArray[np.uint64], rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
 ) -> int:
     """Read *bodies* of *data* from *place* on: DONE, or ODD or FULL with *place* at that line. For the arrays see scan and build."""
     body, at, line = place[BODY], place[AT], place[LINE]
@@ -237,9 +219,10 @@ def scan_ndjson(
             k = -1
             if i < stop and data[i] != 10:
                 start = i
-                i, k = read_alike(data, start, stop, found)
+                i, k = read_alike(data, words, start, stop, found)
                 if i < 0:
-                    i, k = read_object(data, start, stop, found, rules, counts, slots, names, arena)
+                    i, k = read_object(
+                        data, words, start, stop, found, rules, counts, slots, names, arena, arena_words)
                 if i < 0:
                     said = FULL if i == NO_ROOM else ODD
                     break
@@ -248,8 +231,8 @@ def scan_ndjson(
                 said = ODD
                 break
             if k >= 0:
-                said = make_event(data, k, line, bodies[body, ARRIVAL], False, found, rules,
-                                  counts, slots, names, arena, rows, points, values, text_points)
+                said = make_event(data, words, k, line, bodies[body, ARRIVAL], found, rules,
+                                  counts, slots, names, arena_words, rows, points, values, text_points)
                 if said != DONE:
                     break
             at = i + 1

@@ -32,6 +32,7 @@ from offbeat.wire.build import (
     WANTED,
     WANTED_ROOM,
     Builder,
+    alike,
     has_room,
     intern,
 )
@@ -58,8 +59,9 @@ BODY, AT, LINE, PLACE_SIZE = range(4)
 BODY_START, BODY_STOP, FIRST_LINE, ARRIVAL, ROWS_END, BODY_COLUMNS = range(6)
 """Columns of ``bodies``: bytes, number of the first line, milliseconds; the last is filled in: the rows up to the end of the body."""
 (LINE_MAX, NAME_MAX, FIELDS_MAX, DEPTH_MAX, FUTURE, PRECISION, TIME_REQUIRED, SOURCE_REQUIRED, DELIMITER, DEFAULT_START, DEFAULT_STOP,
- RULES_SIZE) = range(12)
-"""The options as scanners read them. The default source stands in the data too, behind the bodies."""
+ AS_TEXT, RULES_SIZE) = range(13)
+"""The options as scanners read them. The default source stands in the data too, behind the bodies. AS_TEXT: a source is what its text
+says whatever it looks like, as in CSV."""
 ABSENT, NUMERIC, TRUE, FALSE, STRING = range(5)
 """What a field holds."""
 STAMP, TIME_RANK, SOURCE_RANK, IS_TEXT, FIELD, TEXT_NAME, SHAPE, TEXT_SHAPE = range(NOTES, NOTES + 8)
@@ -87,6 +89,7 @@ def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray
     rules[TIME_REQUIRED] = options.time_required
     rules[SOURCE_REQUIRED] = options.source_required
     rules[DELIMITER] = ord(options.delimiter[:1] or ",") & 127
+    rules[AS_TEXT] = options.format == "csv"
     rules[DEFAULT_START], rules[DEFAULT_STOP] = default_start, default_stop
     return rules
 
@@ -109,7 +112,7 @@ def add_roles(builder: Builder, options: Options) -> None:
 @step
 def scratch_in(arena: NDArray[np.uint8], rules: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
     """Where in the arena a name may be put together: in its last bytes, with room before for two names; -1 if there is none."""
-    size = rules[NAME_MAX] + 2
+    size = rules[NAME_MAX] + 16
     if counts[ARENA] + 3 * size > arena.size:
         counts[WANTED] = ARENA
         counts[WANTED_ROOM] = 3 * size
@@ -120,7 +123,7 @@ def scratch_in(arena: NDArray[np.uint8], rules: NDArray[np.int64], counts: NDArr
 @step
 def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uint8], at: int) -> int:
     """Copy data[start:stop] to arena[at:]; where it ends there. What has no room is left out."""
-    size = min(stop - start, arena.size - at)
+    size = min(stop - start, arena.size - 8 - at)
     for j in range(size):
         arena[at + j] = data[start + j]
     return at + size
@@ -137,23 +140,23 @@ def note_key(found: NDArray[np.int64], k: int, key: int, names: NDArray[np.int64
 
 @step
 def predicted_key(
-    data: NDArray[np.uint8], at: int, stop: int, closing: int, key: int, names: NDArray[np.int64], arena: NDArray[np.uint8],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, closing: int, key: int,
+    names: NDArray[np.int64], arena_words: NDArray[np.uint64],
 ) -> int:
     """Where *key* (of the last line in this position) ends, if it stands at *at* with *closing* behind it; else -1."""
     if key < 0:
         return -1
     start = names[key, START]
     size = names[key, STOP] - start
-    if at + size >= stop or data[at + size] != closing:
+    if at + size >= data.size or data[at + size] != closing or not alike(words, at, arena_words, start, size):
         return -1
-    for j in range(size):
-        if arena[start + j] != data[at + j]:
-            return -1
     return at + size
 
 
 @step
-def time_found(data: NDArray[np.uint8], f: int, found: NDArray[np.int64], precision: int) -> tuple[bool, int]:
+def time_found(
+    data: NDArray[np.uint8], words: NDArray[np.uint64], f: int, found: NDArray[np.int64], precision: int,
+) -> tuple[bool, int]:
     """The time that field *f* says: (is it certain, the time)."""
     if found[f, F_KIND] == NUMERIC:
         return epoch_ms(found[f, F_MANTISSA], found[f, F_POWER], found[f, F_NEGATIVE] != 0, precision)
@@ -162,7 +165,7 @@ def time_found(data: NDArray[np.uint8], f: int, found: NDArray[np.int64], precis
     certain, time_ms = iso_ms(data, found[f, F_START], found[f, F_STOP])
     if certain:
         return True, time_ms
-    end, mantissa, power, negative, style = scan_number(data, found[f, F_START], found[f, F_STOP])
+    end, mantissa, power, negative, style = scan_number(data, words, found[f, F_START])
     if style == NO_NUMBER or end != found[f, F_STOP]:
         return False, 0
     return epoch_ms(mantissa, power, negative, precision)
@@ -170,17 +173,15 @@ def time_found(data: NDArray[np.uint8], f: int, found: NDArray[np.int64], precis
 
 @step
 def make_event(
-    data: NDArray[np.uint8], k: int, line: int, arrival_ms: int, as_text: bool, found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
+    data: NDArray[np.uint8], words: NDArray[np.uint64], k: int, line: int, arrival_ms: int,
+    found: NDArray[np.int64], rules: NDArray[np.int64],
+    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena_words: NDArray[np.uint64],
     rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
 ) -> int:
-    """Append the event of the *k* fields found: DONE, or ODD or FULL and nothing is appended. See fields.event_of.
-
-    as_text  a source is what its text says, whatever it looks like: CSV
-    """
+    """Append the event of the *k* fields found: DONE, or ODD or FULL and nothing is appended. See fields.event_of."""
     if not has_room(k, counts, rows, points, text_points):
         return FULL
-    time_at = source_at = -1
+    time_at = source_at = np.int64(-1)
     time_rank = source_rank = np.int64(1 << 40)
     for f in range(k):
         if found[f, F_KIND] == ABSENT:
@@ -196,7 +197,7 @@ def make_event(
                 source_at, source_rank = f, found[f, F_SOURCE]
     time_ms = arrival_ms
     if time_at >= 0:
-        certain, time_ms = time_found(data, time_at, found, rules[PRECISION])
+        certain, time_ms = time_found(data, words, time_at, found, rules[PRECISION])
         if not certain or time_ms > arrival_ms + rules[FUTURE]:
             return ODD
     elif rules[TIME_REQUIRED]:
@@ -205,7 +206,7 @@ def make_event(
     if source_at >= 0:
         start, stop = found[source_at, F_START], found[source_at, F_STOP]
         kind = found[source_at, F_KIND]
-        if not as_text and kind != STRING and (
+        if not rules[AS_TEXT] and kind != STRING and (
                 kind != NUMERIC or found[source_at, F_STYLE] != WHOLE
                 or (found[source_at, F_MANTISSA] == 0 and found[source_at, F_NEGATIVE])):
             return ODD
@@ -228,7 +229,7 @@ def make_event(
                 return ODD
         values[p] = value
         p += 1
-    source = intern(SOURCES, data, start, stop, counts, slots, names, arena)
+    source = intern(SOURCES, words, start, stop, counts, slots, names, arena_words)
     if source < 0:
         return FULL
     row = counts[ROWS]
@@ -243,13 +244,13 @@ def make_event(
         note = TEXT_NAME if is_text else FIELD
         number = names[key, note]
         if number < 0:
-            name = intern(TEXT_FIELDS if is_text else FIELDS, arena, names[key, START], names[key, STOP], counts, slots, names, arena)
+            name = intern(TEXT_FIELDS if is_text else FIELDS, arena_words, names[key, START], names[key, STOP], counts, slots, names, arena_words)
             if name < 0:
                 return FULL
             number = names[name, NUMBER]
             names[key, note] = number
         if is_text:
-            text = intern(TEXTS, data, found[f, F_START], found[f, F_STOP], counts, slots, names, arena)
+            text = intern(TEXTS, words, found[f, F_START], found[f, F_STOP], counts, slots, names, arena_words)
             if text < 0:
                 return FULL
             text_points[t, TEXT_ROW] = row
