@@ -210,15 +210,18 @@ class Applier:
 
         if shards := await self.ask(due):
             await self._checkpoint(shards)
+            await self._prune()
 
     async def checkpoint_all(self) -> None:
-        """Checkpoint every shard that changed. Raises StoreUnavailable."""
+        """Checkpoint every shard that changed, and keep the journal as it is. Raises StoreUnavailable."""
         await self._checkpoint(await self.ask(lambda engine: sorted(engine.tail.active)))
 
     async def _checkpoint(self, shards: list[int]) -> None:
         for shard in shards:
             with self._metrics.checkpoint_seconds.time():
                 await self._checkpoint_one(shard)
+
+    async def _prune(self) -> None:
         # Entries are kept for one round more than recovery needs them: `verify` replays that round and compares.
         self._prunable.append(await self.ask(lambda engine: engine.covered()))
         if len(self._prunable) > 1:

@@ -111,7 +111,7 @@ def unpack(packed: bytes) -> dict[str, NDArray[Any]]:
                 flat = _unpack_integers(how, raw, size).astype(dtype)
             arrays[name] = flat.reshape(shape)
         return arrays
-    except (zstandard.ZstdError, ValueError, TypeError, KeyError) as e:
+    except (zstandard.ZstdError, MemoryError, ValueError, TypeError, KeyError) as e:  # memory: a size that is damaged
         raise BadPack(
             f"a packed value of {len(packed)} bytes cannot be read: {e}", hint="the database file is damaged"
         ) from e

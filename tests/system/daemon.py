@@ -100,6 +100,8 @@ def daemon(
     finally:
         if started.process.poll() is None:
             started.stop()
+        else:
+            started._reap()
 
 
 async def pages(session: aiohttp.ClientSession, url: str, name: str, **parameters: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offbeat.records import Strings, Table
 from offbeat.wire.fields import Event
-from offbeat.wire.inlining import step
+from offbeat.wire.inlining import inlined, step
 from offbeat.wire.numbers import NOTHING, product, words_of
 
 SOURCES, FIELDS, TEXT_FIELDS, TEXTS, KEYS, HEADS, HEAD_SOURCES, SHAPES = np.arange(8)
@@ -54,7 +54,7 @@ class Arrays(NamedTuple):
     text_points: NDArray[np.int64]
 
 
-@step
+@inlined
 def alike(words: NDArray[np.uint64], a: int, others: NDArray[np.uint64], b: int, size: int) -> bool:
     """Are the *size* bytes at *a* those at *b*?"""
     j = 8
@@ -66,7 +66,7 @@ def alike(words: NDArray[np.uint64], a: int, others: NDArray[np.uint64], b: int,
     return left == 0 or (words[a + j - 8] ^ others[b + j - 8]) << np.uint64(64 - 8 * left) == NOTHING
 
 
-@step
+@inlined
 def hash_of(words: NDArray[np.uint64], start: int, stop: int, seed: np.uint64) -> np.uint64:
     """A hash of the bytes from *start* to *stop*. It is seeded, for senders choose the names: nobody else can make them collide.
 
@@ -155,7 +155,7 @@ def gather(
     return used
 
 
-@step
+@inlined
 def has_room(
     points_more: int, counts: NDArray[np.int64], rows: NDArray[np.int64], points: NDArray[np.int64], text_points: NDArray[np.int64],
 ) -> bool:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from offbeat.wire.build import ROWS
 from offbeat.wire.fast_ndjson import after_blanks
-from offbeat.wire.inlining import step
+from offbeat.wire.inlining import inlined, step
 from offbeat.wire.numbers import NO_NUMBER, after_character, scan_number
 from offbeat.wire.scan import (
     ABSENT,
@@ -69,7 +69,7 @@ def kind_of_text(data: NDArray[np.uint8], start: int, stop: int) -> int:
     return STRING
 
 
-@step
+@inlined
 def read_cells(
     data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, columns: int, delimiter: int, found: NDArray[np.int64],
 ) -> int:

@@ -37,7 +37,7 @@ from offbeat.wire.build import (
     intern,
 )
 from offbeat.wire.fast_ndjson import after_blanks
-from offbeat.wire.inlining import step
+from offbeat.wire.inlining import inlined, step
 from offbeat.wire.numbers import LOOSE_WHOLE, NO_NUMBER, WHOLE, after_character, epoch_ms, exact_value, scan_number, string_end
 from offbeat.wire.scan import (
     ARRIVAL,
@@ -88,7 +88,7 @@ T_START, T_EQUALS, T_STOP, T_RANK, T_COLUMNS = range(5)
 NOT_READ, NO_ROOM = -1, -2
 
 
-@step
+@inlined
 def name_end(data: NDArray[np.uint8], at: int, stop: int, in_head: bool) -> int:
     """Where the name that begins at *at* ends (a head at its space, a field at its ``=``); -1 for what needs care."""
     i = at
@@ -109,7 +109,7 @@ def name_end(data: NDArray[np.uint8], at: int, stop: int, in_head: bool) -> int:
     return -1
 
 
-@step
+@inlined
 def token_value(data: NDArray[np.uint8], words: NDArray[np.uint64], start: int, stop: int) -> float:
     """The value of data[start:stop], a number or boolean of line protocol; NaN for what needs care."""
     size = stop - start
@@ -279,7 +279,7 @@ def series_name(
     return names[name, NUMBER] if name >= 0 else -1
 
 
-@step
+@inlined
 def read_fields(
     data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
     counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena_words: NDArray[np.uint64],

@@ -45,12 +45,12 @@ from offbeat.wire.scan import (
     note_key,
     scratch_in,
 )
-from offbeat.wire.inlining import step
+from offbeat.wire.inlining import inlined, step
 
 NOT_READ, NO_ROOM = -1, -2
 
 
-@step
+@inlined
 def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
     """The first place from *at* on that is no space, tab or carriage return."""
     i = at
@@ -59,7 +59,7 @@ def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
     return i
 
 
-@step
+@inlined
 def read_value(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], k: int) -> int:
     """Find the value of field *k* at *at*; where it ends, or NOT_READ."""
     c = data[at]
@@ -98,7 +98,7 @@ def read_value(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop
     return at + 4 if c == 110 and data[at + 1] == 117 and data[at + 2] == 108 and data[at + 3] == 108 else NOT_READ
 
 
-@step
+@inlined
 def read_alike(
     data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64],
 ) -> tuple[int, int]:

@@ -1,4 +1,8 @@
-"""How the small steps of a scanner are compiled: into their caller, for passing a dozen arrays costs more than most of them do."""
+"""How the parts of a scanner are compiled: as a kernel is (see offbeat_detectors.kernel), but without counting references.
+
+A dozen arrays go down from a scanner to its parts; counting who holds each, with atomic additions, took longer than the work. Parts
+neither make nor keep arrays, so there is nothing to count.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,8 +11,14 @@ from typing import Any, TypeVar, cast
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": False, "error_model": "numpy", "_nrt": False}
 
 
 def step(function: F) -> F:
-    """*function* compiled as a kernel is (see offbeat_detectors.kernel), and always into its caller."""
-    return cast(F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function))
+    """*function* compiled on its first call, to be called from others; no array may be made in it."""
+    return cast(F, numba.njit(**OPTIONS)(function))
+
+
+def inlined(function: F) -> F:
+    """As ``step``, but always compiled into its caller: for what runs for every event."""
+    return cast(F, numba.njit(forceinline=True, **OPTIONS)(function))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.wire.times import TIME_MS_MAX, TIME_MS_MIN
-from offbeat.wire.inlining import step
+from offbeat.wire.inlining import inlined, step
 
 NO_NUMBER, WHOLE, DECIMAL, LOOSE_WHOLE, LOOSE = range(5)
 """How a number is written: not at all; as JSON has it, without or with fraction or exponent; only as others have it."""
@@ -33,7 +33,7 @@ def words_of(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ndarray((data.size - 7,), np.dtype("<u8"), data, strides=(1,))
 
 
-@step
+@inlined
 def first_byte(marks: np.uint64) -> int:
     """The number of the first byte that is marked, by its highest bit, in eight bytes read as one little-endian integer."""
     lowest_bits = marks >> np.uint64(7)
@@ -41,7 +41,7 @@ def first_byte(marks: np.uint64) -> int:
     return np.int64(((below & ONES) * ONES) >> np.uint64(56))
 
 
-@step
+@inlined
 def digits_at(words: NDArray[np.uint64], at: int) -> tuple[int, int]:
     """How many digits stand at *at*, at most eight, and their value.
 
@@ -60,7 +60,7 @@ def digits_at(words: NDArray[np.uint64], at: int) -> tuple[int, int]:
     return n, np.int64(x >> HALF)
 
 
-@step
+@inlined
 def scan_number(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int) -> tuple[int, int, int, bool, int]:
     """The number that begins at *at*: (its end, mantissa, power of ten, is negative, how it is written).
 
@@ -132,7 +132,7 @@ POWER_MAX = 60
 FIVES = _powers_of_five()
 
 
-@step
+@inlined
 def product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
     """a · b as (high, low) half of 128 bits."""
     a1, a0, b1, b0 = a >> HALF, a & LOW_HALF, b >> HALF, b & LOW_HALF
@@ -141,7 +141,7 @@ def product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
     return a1 * b1 + (middle >> HALF) + (other >> HALF) + (carry >> HALF), (carry << HALF) | (low & LOW_HALF)
 
 
-@step
+@inlined
 def exact_value(mantissa: int, power: int, negative: bool) -> float:
     """mantissa · 10^power as float64, rounded once as Python rounds, NaN if the two are too large for that.
 
@@ -178,7 +178,7 @@ def exact_value(mantissa: int, power: int, negative: bool) -> float:
     return -value if negative else value
 
 
-@step
+@inlined
 def epoch_ms(mantissa: int, power: int, negative: bool, precision: int) -> tuple[bool, int]:
     """The time of an epoch number, rounded down to milliseconds: (is it certain and in range, the time). See times.parse_number_ms."""
     if mantissa < 0 or power > 0 or power < -18:
@@ -324,7 +324,7 @@ def after_character(data: NDArray[np.uint8], at: int, stop: int) -> int:
     return at + more + 1
 
 
-@step
+@inlined
 def string_end(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int) -> int:
     """Where the text that goes on at *at* has its closing quote; -1 if it has a backslash or a control character, or is not UTF-8.
 

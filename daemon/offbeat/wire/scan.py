@@ -50,7 +50,7 @@ from offbeat.wire.numbers import (
     scan_number,
 )
 from offbeat.wire.options import Options, Precision
-from offbeat.wire.inlining import step
+from offbeat.wire.inlining import inlined, step
 
 DONE, ODD, FULL = range(3)
 """What a scanner says: all bodies are read; the line at ``place`` needs care; there is no room (see build)."""
@@ -129,7 +129,7 @@ def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uin
     return at + size
 
 
-@step
+@inlined
 def note_key(found: NDArray[np.int64], k: int, key: int, names: NDArray[np.int64]) -> None:
     """Field *k* is called *key*."""
     found[k, F_KEY] = key
@@ -138,7 +138,7 @@ def note_key(found: NDArray[np.int64], k: int, key: int, names: NDArray[np.int64
     found[k, F_TEXT] = names[key, IS_TEXT]
 
 
-@step
+@inlined
 def predicted_key(
     data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, closing: int, key: int,
     names: NDArray[np.int64], arena_words: NDArray[np.uint64],
@@ -153,7 +153,7 @@ def predicted_key(
     return at + size
 
 
-@step
+@inlined
 def time_found(
     data: NDArray[np.uint8], words: NDArray[np.uint64], f: int, found: NDArray[np.int64], precision: int,
 ) -> tuple[bool, int]:
@@ -171,7 +171,7 @@ def time_found(
     return epoch_ms(mantissa, power, negative, precision)
 
 
-@step
+@inlined
 def make_event(
     data: NDArray[np.uint8], words: NDArray[np.uint64], k: int, line: int, arrival_ms: int,
     found: NDArray[np.int64], rules: NDArray[np.int64],
