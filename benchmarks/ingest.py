@@ -14,7 +14,7 @@ import orjson
 from common import load, machine
 from common.daemon import Daemon
 from common.events import FORMS, SOURCES, Events, Fleet, Form, bodies
-from common.report import listed, median, short, spread, table
+from common.report import digits, listed, median, short, spread, table
 
 HERE = Path(__file__).resolve().parent
 PATH = "/api/v1/events"
@@ -195,10 +195,10 @@ def rows(measured: Sequence[Measured]) -> list[list[str]]:
         rates = [one.applied_rate for one in mine]
         made.append([
             cell.format, f"{cell.body_events:,}", str(cell.connections), short(median(rates)), spread(rates),
-            short(median([one.acknowledged_rate for one in mine])), f"{median([one.ratio for one in mine]):.2f}",
-            f"{median([one.p50_ms for one in mine]):.2f}", f"{median([one.p99_ms for one in mine]):.2f}",
+            short(median([one.acknowledged_rate for one in mine])), digits(median([one.ratio for one in mine])),
+            digits(median([one.p50_ms for one in mine])), digits(median([one.p99_ms for one in mine])),
             f"{median([one.memory_mib for one in mine]):.0f}", f"{max(one.peak_mib for one in mine):.0f}",
-            f"{median([one.cpu_s_per_million for one in mine]):.2f}",
+            digits(median([one.cpu_s_per_million for one in mine])),
             f"{median([one.client_cores for one in mine]):.2f}",
             f"{median([one.other_cores for one in mine]):.2f}", str(sum(one.refused for one in mine))])
     return made

@@ -1,6 +1,7 @@
 """Figures as text and as Markdown. Measures nothing."""
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -31,6 +32,14 @@ def short(rate: float) -> str:
         if rate >= 0.9995 * size:
             return f"{rate / size:.3g} {unit}"
     return f"{rate:.3g}"
+
+
+def digits(value: float) -> str:
+    """A figure in three digits, in full: 4231, 42.3, 0.042, 0.000042."""
+    if value >= 100 or value == 0:
+        return f"{value:.0f}"
+    places = 2 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(places, 6)}f}"
 
 
 def spread(values: Sequence[float]) -> str:
