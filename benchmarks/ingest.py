@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+
 from common import load, machine
 from common.daemon import Daemon
 from common.events import FORMS, SOURCES, Events, Fleet, Form, bodies
