@@ -117,7 +117,7 @@ class IntakeFull(Refused):
 
 
 class TooManyClients(Refused):
-    """More clients hold a stream open than the config allows."""
+    """More clients are connected, or hold a stream open, than the config allows."""
 
     code = "too_many_clients"
     status = 429

@@ -29,6 +29,7 @@ from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.gateways import influx
 from offbeat.http.app import build_app, server_options
+from offbeat.http.connections import bounded
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
@@ -49,6 +50,7 @@ from offbeat_detectors.warm import warm_up
 log = logging.getLogger("offbeat")
 STOP_WITHIN_S = 10.0
 RETIRE_EVERY_S = 600.0
+LOOK_EVERY_S = 0.25
 PROBE_EVERY_S = 2.0
 SWITCH_INTERVAL_S = 0.001
 """How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
@@ -105,7 +107,9 @@ class Service:
             feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)),
             release=budget.give,
         )
-        self.decoding = Decoding(config.ingest.decode_threads, metrics, self.committer.put)
+        self.decoding = Decoding(
+            config.ingest.decode_threads, metrics, self.committer.put, self.committer.commit_over
+        )
         self.intake = Intake(
             self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer
         )
@@ -232,15 +236,20 @@ class Service:
                 log.warning("retention waits: %s", e.message)
 
     async def _probe(self) -> None:
-        was = ""
+        """Say when the database can no longer be written and when it can again, which nobody else may try for long."""
+        clock = asyncio.get_running_loop().time
+        was, probed = "", 0.0
         while True:
-            await asyncio.sleep(PROBE_EVERY_S)
-            now = await self.database.probe() if self.database.unwritable else ""
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = self.database.unwritable
+            if now and clock() - probed >= PROBE_EVERY_S:
+                probed, now = clock(), await self.database.probe()
             if now != was:
                 self.broadcast.say(status="store_unavailable" if now else "store_available", reason=now)
-                log.warning("the database cannot be written: %s", now) if now else log.warning(
-                    "the database can be written again"
-                )
+                if now:
+                    log.warning("the database cannot be written: %s; events are refused until it can", now)
+                else:
+                    log.warning("the database can be written again")
             was = now
             self.metrics.store_bytes.set(self.database.size_bytes())
 
@@ -257,7 +266,7 @@ class Service:
             for name in waiting:
                 log.warning("%s needs a restart", name)
         except BadConfig as e:
-            log.error("the settings stay as they were: %s", e.message)
+            log.error("the settings stay as they were: %s", f"{e.message}; {e.hint}" if e.hint else e.message)
 
     async def stop(self) -> None:
         """Take nothing more, finish what was acknowledged, write checkpoints."""
@@ -367,24 +376,33 @@ async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIter
         build_app(service.parts(), influx.ROUTES), access_log=None, shutdown_timeout=1.0, **server_options()
     )
     await runner.setup()
+    assert runner.server is not None
+    loop, doors = asyncio.get_running_loop(), bounded(runner.server, http.connections_max)
+    servers: list[asyncio.Server] = []
     try:
-        sites: list[web.BaseSite]
-        if sockets:
-            sites = [web.SockSite(runner, s) for s in sockets]
-        else:
-            sites = [web.TCPSite(runner, http.host, http.port, backlog=http.connections_max)]
         try:
-            for site in sites:
-                await site.start()
+            for inherited in sockets:
+                servers.append(await loop.create_server(doors, sock=inherited, backlog=http.connections_max))
+            if not sockets:
+                servers.append(await loop.create_server(doors, http.host, http.port, backlog=http.connections_max))
         except OSError as e:
             raise CannotStart(
-                f"cannot listen on {http.host}:{http.port}: {os.strerror(e.errno) if e.errno else e}",
-                hint="choose another one with --port",
+                f"cannot listen on {http.host}:{http.port}: {_reason(e)}",
+                hint="choose another one with --port or --host",
                 where={"host": http.host, "port": http.port},
             ) from e
-        yield [_address(address) for address in runner.addresses]
+        yield [_address(each.getsockname()) for server in servers for each in server.sockets]
     finally:
+        for server in servers:
+            server.close()
         await runner.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    """What *error* is about, without the address that asyncio adds."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _address(address: Any) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from offbeat.records import JobSpec
 from offbeat_detectors import registry, scores
+from tests.engine.run import WATCH, Clock, Create, Delete, Event, Step, Tick
 
 SPANS_MS = {"1m": 60_000, "1h": 3_600_000, "1d": 86_400_000}
 Series = tuple[str, str]
@@ -156,3 +157,22 @@ class Engine:
             for time_ms, value in readings:
                 held[source, name, math.floor(time_ms / span_ms) * span_ms].append(value)
         return {key: (len(v), sum(v), min(v), max(v), sum(x * x for x in v)) for key, v in held.items()}
+
+
+def twin(todo: list[Step], start_ms: int) -> Engine:
+    """The slow engine after *todo*."""
+    engine, now_ms, numbers = Engine(WATCH), start_ms, 1
+    for step in todo:
+        match step:
+            case Event(source, time_ms, values):
+                engine.event(source, time_ms, values, now_ms)
+            case Clock(by_ms):
+                now_ms += by_ms
+            case Tick():
+                engine.tick(now_ms)
+            case Create(spec):
+                numbers += 1
+                engine.jobs[numbers] = Job(spec, engine.score_min)
+            case Delete() if len(engine.jobs) > 1:
+                del engine.jobs[sorted(engine.jobs)[1]]
+    return engine

@@ -189,6 +189,7 @@ class Run:
 
 # ── steps at random ───────────────────────────────────────────────────────────────────────────────────────────────
 
+AFTER_MS = (0, 1, 29_999, 30_000, 59_999, 60_000, 90_000, 119_999, 120_000, 3_599_999, 3_600_000, 90_000_000)
 STARTS_MS = (0, -86_400_000 * 3, 1_700_000_000_000, -62_135_596_800_000 + 1)
 SPECS = (
     JobSpec("some", sources=("a*",), fields=("x", "z?"), bucket_span_s=30, parameters=(("warmup_readings", 5),)),
@@ -198,10 +199,15 @@ SPECS = (
 FIELDS = ("x", "y", "z1")
 
 
-def random_steps(seed: int, count: int, start_ms: int = 1_700_000_000_000) -> list[Step]:
-    """*count* steps: mostly events of five sources in the order of time, some late, some far ahead, some absurd."""
+SOURCES = ("a", "ab", "b", "c", "a?")
+
+
+def random_steps(
+    seed: int, count: int, start_ms: int = 1_700_000_000_000, sources: Sequence[str] = SOURCES, absurd: float = 0.03
+) -> list[Step]:
+    """*count* steps: mostly events of *sources* in the order of time, some late, some far ahead, some absurd."""
     rng, steps = random.Random(seed), list[Step]()
-    now = {name: start_ms + rng.randrange(100_000) for name in ("a", "ab", "b", "c", "a?")}
+    now = {name: start_ms + rng.randrange(100_000) for name in sources}
     made = 0
     for _ in range(count):
         kind = rng.random()
@@ -219,13 +225,13 @@ def random_steps(seed: int, count: int, start_ms: int = 1_700_000_000_000) -> li
             now[source] += rng.choice([0, 1, 700, 9_000, 9_000, 30_000, 61_000, 4_000_000 if rng.random() < 0.1 else 5])
             back = rng.choice([0, 0, 0, 0, 1_000, 59_999, 60_000, 130_000, 3_700_000])
             names = rng.sample(FIELDS, rng.choice([0, 1, 1, 1, 2, 3]))
-            steps.append(Event(source, now[source] - back, {n: value_of(rng) for n in names}))
+            steps.append(Event(source, now[source] - back, {n: value_of(rng, absurd) for n in names}))
     return steps
 
 
-def value_of(rng: random.Random) -> float:
+def value_of(rng: random.Random, absurd: float) -> float:
     """Halves, so that sums are exact in any order."""
-    return rng.choice([-900.0, 5_000.0]) if rng.random() < 0.03 else 10.0 + rng.randrange(9) / 2
+    return rng.choice([-900.0, 5_000.0]) if rng.random() < absurd else 10.0 + rng.randrange(9) / 2
 
 
 @st.composite
@@ -235,9 +241,7 @@ def steps(draw: st.DrawFn) -> list[Step]:
     event = st.builds(
         Event,
         st.sampled_from(["a", "ab", "b"]),
-        st.sampled_from([0, 1, 29_999, 30_000, 59_999, 60_000, 90_000, 119_999, 120_000, 3_599_999, 3_600_000, 90_000_000]).map(
-            lambda t: start_ms + t
-        ),
+        st.sampled_from(AFTER_MS).map(lambda t: start_ms + t),
         st.dictionaries(st.sampled_from(FIELDS), st.integers(-40, 40).map(lambda v: v / 2), max_size=3),
     )
     other = st.one_of(

@@ -105,7 +105,8 @@ def test_limits_that_were_lowered_beneath_what_is_held_refuse_only_what_is_new()
     catalog = Catalog(Limits(9, 9, 9, 4))
     catalog.admit(table_of([Event(s, 0, {"x": 1.0, "y": 1.0}) for s in "abc"]))
     catalog.limits = Limits(2, 1, 3, 4)
-    _, taken = catalog.admit(table_of([Event("c", 0, {"y": 1.0}), Event("d", 0, {"x": 1.0}), Event("a", 0, {"z": 1.0})]))
+    later = [Event("c", 0, {"y": 1.0}), Event("d", 0, {"x": 1.0}), Event("a", 0, {"z": 1.0})]
+    _, taken = catalog.admit(table_of(later))
     assert taken.tolist() == [True, False, False]
 
 

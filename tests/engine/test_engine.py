@@ -13,26 +13,8 @@ from hypothesis import strategies as st
 from offbeat.engine.entries import Entry
 from offbeat.records import Strings
 from tests.engine import naive
-from tests.engine.run import STARTS_MS, WATCH, Clock, Create, Delete, Event, Run, Step, Tick, random_steps, steps
-
-
-def twin(todo: list[Step], start_ms: int) -> naive.Engine:
-    """The slow engine after *todo*."""
-    engine, now_ms, numbers = naive.Engine(WATCH), start_ms, 1
-    for step in todo:
-        match step:
-            case Event(source, time_ms, values):
-                engine.event(source, time_ms, values, now_ms)
-            case Clock(by_ms):
-                now_ms += by_ms
-            case Tick():
-                engine.tick(now_ms)
-            case Create(spec):
-                numbers += 1
-                engine.jobs[numbers] = naive.Job(spec, engine.score_min)
-            case Delete() if len(engine.jobs) > 1:
-                del engine.jobs[sorted(engine.jobs)[1]]
-    return engine
+from tests.engine.naive import twin
+from tests.engine.run import STARTS_MS, WATCH, Clock, Create, Event, Run, Step, Tick, random_steps, steps
 
 
 def hold_together(run: Run, slow: naive.Engine) -> None:

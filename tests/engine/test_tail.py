@@ -92,7 +92,7 @@ def quiet(rng: random.Random) -> list[Step]:
 
 
 def test_a_restored_shard_of_which_only_one_series_goes_on_keeps_the_models_of_all() -> None:
-    """A checkpoint holds the series that a job follows; one that was silent since the restart is followed all the same."""
+    """A checkpoint holds the series that a job follows, also one that was silent since the restart."""
     run = Run().take([Event("a", 1000 * i, {"x": float(i % 5), "y": float(i % 3)}) for i in range(50)])
     (shard,) = shards_of(run)
     first = run.engine.freeze(shard)
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_could_not_be_written_leaves_everything_as_if_it_had_n
 
 def test_the_journal_is_covered_up_to_the_oldest_entry_that_a_shard_still_needs() -> None:
     run = Run()
-    run.take([Event(name, 0, {n: 1.0 for n in "xyz"}) for name in ("a", "ab", "b", "c")])
+    run.take([Event(name, 0, dict.fromkeys("xyz", 1.0)) for name in ("a", "ab", "b", "c")])
     assert len(shards_of(run)) > 1 and run.engine.covered() == 1
     for shard in shards_of(run)[:-1]:
         one = run.engine.freeze(shard)

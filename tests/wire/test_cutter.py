@@ -37,7 +37,7 @@ def streamed(chunks: list[bytes], how: Options) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_stream_cut_anywhere_gives_what_it_gives_in_one_piece(format: Format, data: st.DataObject) -> None:
     body = data.draw(BODIES[format])

@@ -4,14 +4,14 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from tests.wire.bodies import NOW_MS, cases, events, options, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from offbeat.wire import Format, Options, decode, decode_carefully
+from offbeat.wire import Format, decode, decode_carefully
+from tests.wire.bodies import NOW_MS, cases, events, told
 
 FORMATS = get_args(Format)
-THOROUGH = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))  # the first call compiles
+THOROUGH = settings(max_examples=200, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("format", FORMATS)

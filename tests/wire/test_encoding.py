@@ -16,15 +16,18 @@ BODY = random.Random(7).randbytes(5000) * 300 + b"m a=1\n" * 400_000
 RAW = zlib.compressobj(wbits=-15)
 FRAMES = zstandard.ZstdCompressor(write_checksum=True, write_content_size=False).compressobj()
 ENCODED = {
-    "identity": BODY, "": BODY, "gzip": gzip.compress(BODY, 1), "X-GZIP": gzip.compress(BODY, 1), "deflate": zlib.compress(BODY, 1),
-    "deflate ": RAW.compress(BODY) + RAW.flush(), "zstd": zstandard.compress(BODY), "Zstd": FRAMES.compress(BODY) + FRAMES.flush(),
+    "identity": BODY, "": BODY, "gzip": gzip.compress(BODY, 1), "X-GZIP": gzip.compress(BODY, 1),
+    "deflate": zlib.compress(BODY, 1),
+    "deflate ": RAW.compress(BODY) + RAW.flush(), "zstd": zstandard.compress(BODY),
+    "Zstd": FRAMES.compress(BODY) + FRAMES.flush(),
     "gzip, zstd": zstandard.compress(gzip.compress(BODY, 1)), "zstd,gzip": gzip.compress(zstandard.compress(BODY), 1)}
 SKIPPABLE = (0x184D2A57).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"hello"
 
 
 def decompressed(encoding: str, data: bytes, chunk_bytes: int, bytes_max: int = 1 << 30) -> bytes:
     decompressor = Decompressor(encoding, bytes_max)
-    pieces = [piece for at in range(0, len(data), chunk_bytes) for piece in decompressor.feed(data[at : at + chunk_bytes])]
+    pieces = [piece for at in range(0, len(data),
+        chunk_bytes) for piece in decompressor.feed(data[at : at + chunk_bytes])]
     decompressor.finish()
     assert all(0 < len(piece) <= 1024 * 1024 for piece in pieces)
     return b"".join(pieces)
@@ -54,8 +57,10 @@ def test_a_body_that_ends_early_is_refused(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "data"), [
-    ("gzip", b"hello"), ("zstd", b"hello"), ("deflate", b"hello world"), ("deflate", zlib.compress(b"a") + b"x"), ("gzip", gzip.compress(b"a") + b"x"),
-    ("zstd", ENCODED["Zstd"][:100] + b"\xff\xff\xff\xff" + ENCODED["Zstd"][104:]), ("gzip", ENCODED["gzip"][:100] + b"\xff\xff" + ENCODED["gzip"][102:])])
+    ("gzip", b"hello"), ("zstd", b"hello"), ("deflate", b"hello world"), ("deflate", zlib.compress(b"a") + b"x"),
+    ("gzip", gzip.compress(b"a") + b"x"),
+    ("zstd", ENCODED["Zstd"][:100] + b"\xff\xff\xff\xff" + ENCODED["Zstd"][104:]),
+    ("gzip", ENCODED["gzip"][:100] + b"\xff\xff" + ENCODED["gzip"][102:])])
 @pytest.mark.parametrize("chunk_bytes", [1000, 1 << 30])
 def test_a_damaged_body_is_refused_with_the_place(encoding: str, data: bytes, chunk_bytes: int) -> None:
     with pytest.raises(BadBody) as refused:

@@ -22,6 +22,8 @@ from offbeat.http.route import Route
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (*events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES, *health.ROUTES, *docs.ROUTES)
+IDLE_S = 330.0
+"""How long a connection may be idle: a sender that reports every five minutes keeps its own."""
 LEFT = 499
 """What is counted as the status where the client left before its answer."""
 
@@ -48,9 +50,9 @@ def server_options() -> dict[str, Any]:
     """The keyword arguments of ``web.AppRunner`` that the doors rely on.
 
     The intake unpacks bodies, under its own bounds. A client that leaves does not cancel its handler: a body that is
-    already whole is counted.
+    already whole is counted. A connection that stays idle goes: it has a place that others may want.
     """
-    return {"auto_decompress": False, "handler_cancellation": False}
+    return {"auto_decompress": False, "handler_cancellation": False, "keepalive_timeout": IDLE_S}
 
 
 async def _asks_later(request: web.Request) -> None:

@@ -1,6 +1,7 @@
 """The way in: one body of events. Says how it is to be read and hands its bytes on; parses none of them."""
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -80,7 +81,15 @@ async def post_events(request: web.Request, parts: Parts, asked: Asked) -> web.R
     form = body_form(request)
     ingest, body = parts.config().ingest, chunks(request)
     if form.format is None:
-        format, body = await sniffed(body, form.encoding)
+        wait_s = parts.config().http.body_timeout_s
+        try:
+            async with asyncio.timeout(wait_s):
+                format, body = await sniffed(body, form.encoding)
+        except TimeoutError:
+            raise BodyTimeout(
+                f"the body did not begin within {wait_s:g} s; nothing of it was stored",
+                hint="http.body_timeout_s says how long it may pause",
+            ) from None
     else:
         format = form.format
     receipt = await parts.intake.receive(
@@ -206,6 +215,12 @@ def beginning(encoded: bytes, encoding: str) -> bytes:
         raise BadBody(f"the body is not {encoding}: {e}; nothing was stored") from None
 
 
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key",
+    "A body sent again with its key is answered as before and not counted twice.",
+    {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH_MAX},
+)
+
 ROUTES = (
     Route(
         "POST",
@@ -215,11 +230,7 @@ ROUTES = (
         {202: Content("What became of the body; what was accepted is durable.", named("Receipt"), examples.RECEIPT)},
         PARAMETERS,
         headers=(
-            Header(
-                "Idempotency-Key",
-                "A body sent again with its key is answered as before and not counted twice.",
-                {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH_MAX},
-            ),
+            IDEMPOTENCY_KEY,
             Header(
                 "Content-Encoding",
                 "How the body is compressed.",

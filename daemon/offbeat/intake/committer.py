@@ -27,6 +27,8 @@ from offbeat.store.database import Database
 from offbeat.store.journal import Group
 
 QUARANTINE_OF_BODY_MAX = 100
+SMALL_BYTES = 16 * 1024
+"""A group of less is prepared on the event loop."""
 REASON_SERIES_LIMIT = (
     "it would begin a new series, and there are as many as engine.series_max, sources_max or fields_max allow"
 )
@@ -82,7 +84,13 @@ class Committer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._waiting: deque[Parcel | Control] = deque()
         self._some = asyncio.Event()
+        self._over = asyncio.Event()  # set while no transaction is under way
+        self._over.set()
         self.seq = last_seq
+
+    async def commit_over(self) -> None:
+        """Return when no transaction is under way, or the one that is has ended."""
+        await self._over.wait()
 
     def put(self, item: Parcel | Control) -> None:
         """Queue a parcel or a control entry."""
@@ -110,14 +118,20 @@ class Committer:
     async def _commit(self, items: list[Parcel | Control]) -> None:
         mark = self._catalog.mark()
         loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
         try:
-            prepared = await loop.run_in_executor(self._thread, self._prepare, items)
+            if sum(item.body_bytes for item in items if isinstance(item, Parcel)) < SMALL_BYTES:
+                prepared = self._prepare(items)
+            else:
+                prepared = await loop.run_in_executor(self._thread, self._prepare, items)
             with self._metrics.commit_seconds.time():
                 await journal.commit(self._database, prepared.group, self._config().ingest.quarantine_rows_max)
         except Exception as e:
             await loop.run_in_executor(self._thread, self._catalog.back_to, mark)
             self._fail(items, e)
             return
+        finally:
+            self._over.set()
         self.seq += len(prepared.entries)
         for entry, count in prepared.entries:
             self._feed(entry, count)

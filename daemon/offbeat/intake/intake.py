@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, nullcontext
 
 import orjson
 
@@ -182,10 +182,11 @@ class Stream:
     async def take(self, start: bytes, pieces: AsyncIterator[bytes]) -> Receipt:
         """Take all of it. A Refused that ends it says how much of it counts."""
         try:
-            async for portion in _portions(start, pieces, self._intake._config):
-                self._digest.feed(portion)
-                if self._answered is None:  # else: read on to see that it is the same body
-                    await self._put_all(await asyncio.to_thread(self._cutter.feed, portion))
+            async with aclosing(_portions(start, pieces, self._intake._config)) as portions:
+                async for portion in portions:
+                    self._digest.feed(portion)
+                    if self._answered is None:  # else: read on to see that it is the same body
+                        await self._put_all(await asyncio.to_thread(self._cutter.feed, portion))
             digest = self._digest.whole()
             if self._answered is not None:
                 return answered(self._answered, digest)
@@ -277,7 +278,9 @@ async def _pieces(chunks: AsyncIterator[bytes], decompressor: Decompressor) -> A
     decompressor.finish()
 
 
-async def _portions(start: bytes, pieces: AsyncIterator[bytes], config: Callable[[], Config]) -> AsyncIterator[bytes]:
+async def _portions(
+    start: bytes, pieces: AsyncIterator[bytes], config: Callable[[], Config]
+) -> AsyncGenerator[bytes, None]:
     """*start* and *pieces* in portions worth cutting: about FEED_BYTES, or what came within ``stream_linger_s``.
 
     Raises BodyTimeout if no record (no line end) comes for ``body_timeout_s``.
@@ -314,7 +317,7 @@ async def _portions(start: bytes, pieces: AsyncIterator[bytes], config: Callable
             except TimeoutError:
                 if held:
                     continue
-                raise BodyTimeout(f"no complete record came for {config().http.body_timeout_s:.0f} s") from None
+                raise _no_record(config()) from None
             if piece is None:
                 if held:
                     yield b"".join(held)
@@ -326,6 +329,15 @@ async def _portions(start: bytes, pieces: AsyncIterator[bytes], config: Callable
             held.append(piece)
             size += len(piece)
             if loop.time() > record_by and b"\n" not in piece and b"}" not in piece:
-                raise BodyTimeout(f"no complete record came for {config().http.body_timeout_s:.0f} s")
+                raise _no_record(config())
     finally:
+        while not queue.empty():  # room for the last word of the filler: it would wait for ever to say it
+            queue.get_nowait()
         filler.cancel()
+
+
+def _no_record(config: Config) -> BodyTimeout:
+    return BodyTimeout(
+        f"no complete record came for {config.http.body_timeout_s:g} s",
+        hint="http.body_timeout_s says how long one may take",
+    )

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,7 @@ class Database:
         return db
 
     async def __aexit__(self, *_: object) -> None:
-        for db in self._all:
+        for db in reversed(self._all):  # the writer last: it tidies the log away
             await db.close()
 
     @asynccontextmanager
@@ -167,15 +167,32 @@ class Database:
                 await db.execute("COMMIT")
             except BaseException as e:
                 await asyncio.shield(db.rollback())  # does nothing where COMMIT was faster
-                # Errors of other types, such as a broken constraint, are faults of ours.
-                if isinstance(e, sqlite3.OperationalError) or type(e) is sqlite3.DatabaseError:
-                    self.unwritable = str(e)
-                    raise StoreUnavailable(
-                        f"the database cannot be written: {e}; nothing was stored",
-                        hint="free some space or mend the file's permissions; Offbeat goes on by itself",
-                    ) from e
+                self._tell(e)
                 raise
             self.unwritable = ""
+
+    async def write(self, statements: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> None:
+        """Execute each statement for each of its rows: a ``transaction`` of one trip to the writer's thread.
+
+        A cancelled caller does not undo it. Raises StoreUnavailable; then nothing of it is stored.
+        """
+        async with self._turn:
+            db = self._writer
+            try:  # aiosqlite has no public way to run more than one statement a trip
+                await asyncio.shield(db._execute(_write, db._conn, statements))  # type: ignore[no-untyped-call]
+            except Exception as e:
+                self._tell(e)
+                raise
+            self.unwritable = ""
+
+    def _tell(self, error: BaseException) -> None:
+        """Raise StoreUnavailable if *error* is of the file; others, such as a broken constraint, are faults of ours."""
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            self.unwritable = str(error)
+            raise StoreUnavailable(
+                f"the database cannot be written: {error}; nothing was stored",
+                hint="free some space or mend the file's permissions; Offbeat goes on by itself",
+            ) from error
 
     async def read(self, sql: str, parameters: Iterable[Any] = ()) -> list[Any]:
         """All rows of a query, read from a connection of its own."""
@@ -212,6 +229,17 @@ class Database:
     def size_bytes(self) -> int:
         """The size of the file and its log on disk."""
         return sum(p.stat().st_size for p in (self.path, Path(f"{self.path}-wal")) if p.exists())
+
+
+def _write(db: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for sql, rows in statements:
+            db.executemany(sql, rows)
+        db.execute("COMMIT")
+    except BaseException:
+        db.rollback()
+        raise
 
 
 def _quoted(path: Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import orjson
@@ -69,44 +70,39 @@ class Group:
 
 async def commit(database: Database, group: Group, quarantine_max: int) -> None:
     """Make *group* durable in one transaction. Raises StoreUnavailable; then nothing of it is stored."""
-    async with database.transaction() as db:
-        for sql, rows in (
-            ("INSERT INTO source (id, name, shard) VALUES (?, ?, ?)", group.sources),
-            ("INSERT INTO field VALUES (?, ?)", group.fields),
-            ("INSERT INTO series VALUES (?, ?, ?)", group.series),
-            ("INSERT INTO journal VALUES (?, ?, ?, ?)", group.entries),
-            (
-                "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-                list(group.counters.items()),
-            ),
-            (
-                "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
-                [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys],
-            ),
-            (
-                "INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
-                [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected],
-            ),
-        ):
-            if rows:
-                await db.executemany(sql, rows)
-        if group.rejected:
-            await db.execute(
-                "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (quarantine_max,)
-            )
-        if group.job_created is not None:
-            job = group.job_created
-            await db.execute(
-                "INSERT INTO job VALUES (?, ?, ?, ?, ?)",
-                (job.number, job.spec.id, spec_json(job.spec), job.created_ms, job.created_seq),
-            )
-        if group.job_deleted is not None:
-            await db.execute("DELETE FROM job WHERE number = ?", (group.job_deleted,))
-        if group.settings is not None:
-            await db.execute(
-                "INSERT INTO settings VALUES (?, ?)",
-                (group.settings[0], orjson.dumps(asdict(group.settings[1])).decode()),
-            )
+    created, settings = group.job_created, group.settings
+    statements: list[tuple[str, Sequence[Sequence[Any]]]] = [
+        ("INSERT INTO source (id, name, shard) VALUES (?, ?, ?)", group.sources),
+        ("INSERT INTO field VALUES (?, ?)", group.fields),
+        ("INSERT INTO series VALUES (?, ?, ?)", group.series),
+        ("INSERT INTO journal VALUES (?, ?, ?, ?)", group.entries),
+        (
+            "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+            list(group.counters.items()),
+        ),
+        (
+            "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
+            [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys],
+        ),
+        (
+            "INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
+            [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected],
+        ),
+        (
+            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?",
+            [(quarantine_max,)] if group.rejected else [],
+        ),
+        (
+            "INSERT INTO job VALUES (?, ?, ?, ?, ?)",
+            [(j.number, j.spec.id, spec_json(j.spec), j.created_ms, j.created_seq) for j in (created,) if j],
+        ),
+        ("DELETE FROM job WHERE number = ?", [(n,) for n in (group.job_deleted,) if n is not None]),
+        (
+            "INSERT INTO settings VALUES (?, ?)",
+            [(settings[0], orjson.dumps(asdict(settings[1])).decode())] if settings else [],
+        ),
+    ]
+    await database.write([(sql, rows) for sql, rows in statements if rows])
 
 
 def spec_json(spec: JobSpec) -> str:

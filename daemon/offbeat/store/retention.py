@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from offbeat.config import IngestConfig, RetentionConfig
 from offbeat.store.database import Database
 
 DAY_MS = 86_400_000
 ROWS_AT_ONCE = 500
 PAGES_AT_ONCE = 2_000
+CHUNKS_AT_ONCE = 64
 
 
 async def retire(database: Database, retention: RetentionConfig, ingest: IngestConfig, now_ms: int) -> int:
@@ -67,15 +70,18 @@ async def _delete(database: Database, table: str, key: str, where: str, paramete
 async def _shrink(database: Database, bytes_max: int) -> int:
     """Delete the oldest readings until what is in use is within *bytes_max* (0: no bound)."""
     gone = 0
-    while bytes_max and await used_bytes(database) > bytes_max:
-        async with database.transaction() as db:
-            cursor = await db.execute(
-                "DELETE FROM chunk WHERE rowid IN (SELECT rowid FROM chunk WHERE kind = 'readings' ORDER BY "
-                "made_ms LIMIT 64)"
-            )
-        if not cursor.rowcount:
+    while bytes_max and (over := await used_bytes(database) - bytes_max) > 0:
+        oldest = await database.read(
+            "SELECT rowid, length(body) FROM chunk WHERE kind = 'readings' ORDER BY made_ms, rowid LIMIT ?",
+            (CHUNKS_AT_ONCE,),
+        )
+        if not oldest:
             break
-        gone += cursor.rowcount
+        before = np.cumsum([0] + [size for _, size in oldest])
+        doomed = oldest[: int(np.searchsorted(before, over))]
+        async with database.transaction() as db:
+            await db.executemany("DELETE FROM chunk WHERE rowid = ?", [(rowid,) for rowid, _ in doomed])
+        gone += len(doomed)
     return gone
 
 
@@ -90,12 +96,16 @@ async def used_bytes(database: Database) -> int:
 
 async def _give_back(database: Database) -> None:
     """Return free pages to the system, some at a time."""
-    while (await database.read("SELECT freelist_count FROM pragma_freelist_count"))[0][0] > 0:
+    free = await _free_pages(database)
+    while free > 0:
         async with database.transaction() as db:
-            before = db.total_changes
-            await db.execute_fetchall(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
-            if (
-                db.total_changes == before
-                and (await database.read("SELECT freelist_count FROM pragma_freelist_count"))[0][0] < PAGES_AT_ONCE
-            ):
-                return
+            # Of a statement without columns `execute` runs one step, a page; of a script all, but it commits first.
+            await db.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE}); BEGIN")
+        left = await _free_pages(database)
+        if left >= free:
+            return
+        free = left
+
+
+async def _free_pages(database: Database) -> int:
+    return int((await database.read("SELECT freelist_count FROM pragma_freelist_count"))[0][0])

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.records import Strings, Table
+from offbeat.wire.compiled import Bytes, Floats, Ints, Slots, Words, inlined, step
 from offbeat.wire.fields import Event
-from offbeat.wire.inlining import inlined, step
 from offbeat.wire.numbers import NOTHING, product, words_of
 
-SOURCES, FIELDS, TEXT_FIELDS, TEXTS, KEYS, HEADS, HEAD_SOURCES, SHAPES = np.arange(8)
+SOURCES, FIELDS, TEXT_FIELDS, TEXTS, KEYS, HEADS, HEAD_SOURCES, SHAPES = (np.int64(n) for n in range(8))
 """The kinds of names: four of the table, and those that scanners keep for themselves. counts[kind] names are known.
 (Of numpy's type because numba compiles a function anew for every plain constant that it is called with.)"""
 NAMES, ARENA, ROWS, POINTS, TEXT_POINTS, SERIAL, WANTED, WANTED_ROOM, SEED, COUNTS_SIZE = range(8, 18)
@@ -23,7 +23,7 @@ NAMES, ARENA, ROWS, POINTS, TEXT_POINTS, SERIAL, WANTED, WANTED_ROOM, SEED, COUN
 room, how much; the seed of hashes, Python's own: numbers go by first sight, so it changes nothing that is seen."""
 MIX = np.uint64(0xA0761D6478BD642F)
 HASH, START, STOP, KIND, NUMBER, NOTES = range(6)
-"""Columns of ``names``; scanners note what they like from NOTES on, where -1 is nothing."""
+"""Columns of ``names``; scanners note what they like of their own kinds from NOTES on, where -1 is nothing."""
 NAMES_COLUMNS = NOTES + 8
 ROW_SOURCE, ROW_TIME, ROW_LINE = range(3)
 POINT_ROW, POINT_FIELD = range(2)
@@ -36,26 +36,27 @@ class Arrays(NamedTuple):
     counts       (COUNTS_SIZE,) int64       how much of the others is in use
     slots        (2^k,) int32               hash table with open addressing: name + 1, 0 is free
     names        (c, NAMES_COLUMNS) int64   each text of each kind once; its bytes are arena[START:STOP]
-    arena        (b,) uint8                 at least eight bytes longer than the names; ``arena_words`` are its bytes by eight
+    arena        (b,) uint8                 at least eight bytes longer than the names
+    arena_words  (b - 7,) uint64            the same by eight bytes, see numbers.words_of
     rows         (n, 3) int64               source, time_ms, line
     points       (p, 2) int64               row, field
     values       (p,) float64
     text_points  (t, 3) int64               row, field, text
     """
 
-    counts: NDArray[np.int64]
-    slots: NDArray[np.int32]
-    names: NDArray[np.int64]
-    arena: NDArray[np.uint8]
-    arena_words: NDArray[np.uint64]
-    rows: NDArray[np.int64]
-    points: NDArray[np.int64]
-    values: NDArray[np.float64]
-    text_points: NDArray[np.int64]
+    counts: Ints
+    slots: Slots
+    names: Ints
+    arena: Bytes
+    arena_words: Words
+    rows: Ints
+    points: Ints
+    values: Floats
+    text_points: Ints
 
 
 @inlined
-def alike(words: NDArray[np.uint64], a: int, others: NDArray[np.uint64], b: int, size: int) -> bool:
+def alike(words: Words, a: int, others: Words, b: int, size: int) -> bool:
     """Are the *size* bytes at *a* those at *b*?"""
     j = 8
     while j <= size:
@@ -63,12 +64,12 @@ def alike(words: NDArray[np.uint64], a: int, others: NDArray[np.uint64], b: int,
             return False
         j += 8
     left = size + 8 - j
-    return left == 0 or (words[a + j - 8] ^ others[b + j - 8]) << np.uint64(64 - 8 * left) == NOTHING
+    return left == 0 or bool((words[a + j - 8] ^ others[b + j - 8]) << np.uint64(64 - 8 * left) == NOTHING)
 
 
 @inlined
-def hash_of(words: NDArray[np.uint64], start: int, stop: int, seed: np.uint64) -> np.uint64:
-    """A hash of the bytes from *start* to *stop*. It is seeded, for senders choose the names: nobody else can make them collide.
+def hash_of(words: Words, start: int, stop: int, seed: np.uint64) -> np.uint64:
+    """A hash of the bytes from *start* to *stop*; seeded, for senders choose the names and could make them collide.
 
     Source: after Wang Yi, "wyhash", final version 4: fold the product of 128 bits.
     """
@@ -86,8 +87,8 @@ def hash_of(words: NDArray[np.uint64], start: int, stop: int, seed: np.uint64) -
 
 @step
 def intern(
-    kind: np.int64, words: NDArray[np.uint64], start: int, stop: int,
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena_words: NDArray[np.uint64],
+    kind: np.int64, words: Words, start: int, stop: int,
+    counts: Ints, slots: Slots, names: Ints, arena_words: Words,
 ) -> int:
     """The row in *names* of the text from *start* to *stop* of a kind; -1 if it is new and there is no room."""
     h = np.int64(hash_of(words, start, stop, np.uint64(counts[SEED]))) ^ kind
@@ -98,9 +99,9 @@ def intern(
         n = np.int64(slots[at]) - 1
         if n < 0:
             break
-        if names[n, HASH] == h and names[n, KIND] == kind and names[n, STOP] - names[n, START] == size:
-            if alike(words, start, arena_words, names[n, START], size):
-                return n
+        same = names[n, HASH] == h and names[n, KIND] == kind and names[n, STOP] - names[n, START] == size
+        if same and alike(words, start, arena_words, names[n, START], size):
+            return int(n)
         at = (at + 1) & mask
     n = counts[NAMES]
     a = counts[ARENA]
@@ -119,17 +120,18 @@ def intern(
     names[n, STOP] = a + size
     names[n, KIND] = kind
     names[n, NUMBER] = counts[kind]
-    for j in range(NOTES, NAMES_COLUMNS):
-        names[n, j] = -1
+    if kind >= KEYS:
+        for j in range(NOTES, NAMES_COLUMNS):
+            names[n, j] = -1
     slots[at] = n + 1
     counts[kind] += 1
     counts[NAMES] = n + 1
     counts[ARENA] = a + size
-    return n
+    return int(n)
 
 
 @step
-def rehash(slots: NDArray[np.int32], names: NDArray[np.int64], count: int) -> None:
+def rehash(slots: Slots, names: Ints, count: int) -> None:
     """Fill *slots* (all zero) with the first *count* names."""
     mask = slots.size - 1
     for n in range(count):
@@ -141,9 +143,9 @@ def rehash(slots: NDArray[np.int32], names: NDArray[np.int64], count: int) -> No
 
 @step
 def gather(
-    kind: np.int64, count: int, names: NDArray[np.int64], arena: NDArray[np.uint8], end: NDArray[np.int64], data: NDArray[np.uint8],
+    kind: np.int64, count: int, names: Ints, arena: Bytes, end: Ints, data: Bytes,
 ) -> int:
-    """Copy the texts of a kind, of *count* of all kinds, to *data* and their ends to *end*; returns the bytes copied."""
+    """Copy the texts of a kind, of *count* of all kinds, to *data*, their ends to *end*; returns the bytes copied."""
     number = used = 0
     for n in range(count):
         if names[n, KIND] == kind:
@@ -155,9 +157,9 @@ def gather(
     return used
 
 
-@inlined
+@step
 def has_room(
-    points_more: int, counts: NDArray[np.int64], rows: NDArray[np.int64], points: NDArray[np.int64], text_points: NDArray[np.int64],
+    points_more: int, counts: Ints, rows: Ints, points: Ints, text_points: Ints,
 ) -> bool:
     """Is there room for one event more with *points_more* values, numeric or text?"""
     counts[WANTED_ROOM] = points_more
@@ -176,23 +178,42 @@ def has_room(
 class Builder:
     """A table that grows. ``arrays`` is what scanners get; it is another tuple after ``grow``."""
 
-    def __init__(self, events: int) -> None:
-        """Room for *events* events at first."""
+    def __init__(self, data_bytes: int, known: Arrays | None = None) -> None:
+        """Room at first for what *data_bytes* of data usually hold; the names of *known* are there already."""
+        events = 16 + data_bytes // 48
+        names = 64 + data_bytes // 64
         counts = np.zeros(COUNTS_SIZE, np.int64)
         counts[SEED] = hash("offbeat")
-        arena = np.empty(4096, np.uint8)
+        arena = np.empty(2048 + data_bytes // 8, np.uint8)
         self.arrays = Arrays(
-            counts, np.zeros(512, np.int32), np.empty((256, NAMES_COLUMNS), np.int64), arena, words_of(arena), np.empty((events, 3), np.int64), np.empty((events, 2), np.int64),
+            counts, np.zeros(slots_for(names), np.int32), np.empty((names, NAMES_COLUMNS), np.int64), arena,
+            words_of(arena), np.empty((events, 3), np.int64), np.empty((events, 2), np.int64),
             np.empty(events, np.float64), np.empty((64, 3), np.int64))
+
+        if known is not None:
+            self._take_names(known)
+
+    def _take_names(self, known: Arrays) -> None:
+        count, used = int(known.counts[NAMES]), int(known.counts[ARENA])
+        a = self.arrays
+        if count > len(a.names) // 2 or used + 1024 > a.arena.size:
+            arena = np.empty(2 * known.arena.size, np.uint8)
+            self.arrays = a = a._replace(
+                slots=np.zeros(slots_for(2 * len(known.names)), np.int32), arena=arena, arena_words=words_of(arena),
+                names=np.empty((2 * len(known.names), NAMES_COLUMNS), np.int64))
+        a.counts[:] = known.counts
+        a.names[:count], a.arena[:used] = known.names[:count], known.arena[:used]
+        rehash(a.slots, a.names, count)
 
     def grow(self) -> None:
         """Make the room that a scanner wanted: at least twice what there was."""
         a = self.arrays
         wanted, room = int(a.counts[WANTED]), int(a.counts[WANTED_ROOM])
         if wanted == NAMES:
-            slots = np.zeros(4 * a.slots.size, np.int32)
-            rehash(slots, a.names, int(a.counts[NAMES]))
-            self.arrays = a._replace(slots=slots, names=longer(a.names, 3 * len(a.names)))
+            names = longer(a.names, 3 * len(a.names))
+            slots = np.zeros(slots_for(len(names)), np.int32)
+            rehash(slots, names, int(a.counts[NAMES]))
+            self.arrays = a._replace(slots=slots, names=names)
         elif wanted == ARENA:
             arena = longer(a.arena, room)
             self.arrays = a._replace(arena=arena, arena_words=words_of(arena))
@@ -206,7 +227,7 @@ class Builder:
     def name(self, kind: np.int64, text: str) -> int:
         """The row in ``names`` of *text*."""
         encoded = text.encode()
-        words = words_of(np.frombuffer(bytearray(encoded + bytes(8)), np.uint8))  # writable, as all that intern is compiled for
+        words = words_of(np.frombuffer(bytearray(encoded + bytes(8)), np.uint8))  # writable, as intern is compiled for
         while True:
             a = self.arrays
             n = intern(kind, words, 0, len(encoded), a.counts, a.slots, a.names, a.arena_words)
@@ -244,22 +265,30 @@ class Builder:
         points = a.points[: int(a.counts[POINTS])].astype(np.int32)
         texts = a.text_points[: int(a.counts[TEXT_POINTS])].astype(np.int32)
         return Table(
-            sources=self._strings(SOURCES), source=rows[:, ROW_SOURCE].astype(np.int32), time_ms=rows[:, ROW_TIME].copy(),
-            fields=self._strings(FIELDS), point_row=points[:, POINT_ROW].copy(), point_field=points[:, POINT_FIELD].copy(),
+            sources=self._strings(SOURCES),
+            source=rows[:, ROW_SOURCE].astype(np.int32), time_ms=rows[:, ROW_TIME].copy(),
+            fields=self._strings(FIELDS),
+            point_row=points[:, POINT_ROW].copy(), point_field=points[:, POINT_FIELD].copy(),
             point_value=a.values[: len(points)].copy(),
             text_fields=self._strings(TEXT_FIELDS), texts=self._strings(TEXTS),
-            text_row=texts[:, TEXT_ROW].copy(), text_field=texts[:, TEXT_FIELD].copy(), text_code=texts[:, TEXT_CODE].copy())
+            text_row=texts[:, TEXT_ROW].copy(), text_field=texts[:, TEXT_FIELD].copy(),
+            text_code=texts[:, TEXT_CODE].copy())
 
     def lines(self) -> NDArray[np.int32]:
         """The line number of each event."""
         return self.arrays.rows[: int(self.arrays.counts[ROWS]), ROW_LINE].astype(np.int32)
 
-    def _strings(self, kind: int) -> Strings:
+    def _strings(self, kind: np.int64) -> Strings:
         a = self.arrays
         end = np.empty(int(a.counts[kind]), np.int64)
         data = np.empty(int(a.counts[ARENA]), np.uint8)
         used = gather(kind, int(a.counts[NAMES]), a.names, a.arena, end, data)
         return Strings(data[:used].copy(), end)
+
+
+def slots_for(names: int) -> int:
+    """How large a hash table for *names* names is: a power of two, at most half full."""
+    return 1 << (2 * names - 1).bit_length()
 
 
 def longer(column: NDArray[Any], room: int) -> NDArray[Any]:

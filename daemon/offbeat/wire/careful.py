@@ -100,7 +100,9 @@ def read_event(line: bytes, columns: tuple[str, ...], options: Options, arrival_
     return ndjson.read_object(line, options, arrival_ms)
 
 
-def records_of(body: bytes, options: Options, first_line: int | None) -> tuple[tuple[str, ...], Iterator[tuple[int, bytes]]]:
+def records_of(
+    body: bytes, options: Options, first_line: int | None,
+) -> tuple[tuple[str, ...], Iterator[tuple[int, bytes]]]:
     """The columns of *body* (CSV only) and its records with their numbers. Raises BodyRefused."""
     if options.format == "csv":
         columns, start, line = delimited.read_header(body, options)

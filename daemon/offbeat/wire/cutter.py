@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offbeat.errors import BadBody
 from offbeat.wire import delimited, jsonarray
@@ -55,7 +56,7 @@ class Cutter:
         return self._line
 
     def feed(self, chunk: bytes) -> list[Block]:
-        """The records that *chunk* completes. Raises BadBody where an earlier chunk broke the structure of a JSON document."""
+        """The records that *chunk* completes. Raises BadBody if an earlier chunk broke a JSON document."""
         if self._format == "json":
             return self._feed_json(chunk)
         if self._format == "csv":
@@ -119,7 +120,7 @@ class Cutter:
         self._keep_csv(chunk[last:], np.zeros(1, np.int64), self._kept_max)
         return blocks
 
-    def _keep_csv(self, data: bytes, place: np.ndarray[tuple[int], np.dtype[np.int64]], room: int) -> None:
+    def _keep_csv(self, data: bytes, place: NDArray[np.int64], room: int) -> None:
         """Keep of a record that goes on with *data*, from *place*, what there is *room* for."""
         kept = data[: max(room, 0)]
         if len(data) > len(kept) and not self._dropping:

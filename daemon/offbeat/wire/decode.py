@@ -23,11 +23,12 @@ SCANNERS = {"ndjson": scan_ndjson, "json": scan_ndjson, "csv": scan_delimited, "
 def decode(
     bodies: Sequence[bytes], options: Options, arrival_ms: Sequence[int], first_line: Sequence[int] | None = None,
 ) -> Decoded:
-    """One table of all events in *bodies*, each of whole records, and what was rejected. Says exactly what ``decode_carefully`` says.
+    """One table of all events in *bodies*, each of whole records, and what was rejected: as ``decode_carefully`` says.
 
     arrival_ms  when each body came, milliseconds since 1970 UTC
-    first_line  the number of each body's first line (default 1); for CSV, where the header always stands first, the number of the
-                line behind the header (default: counted from the header as line 1). A JSON body always begins at element 1
+    first_line  the number of each body's first line (default 1); for CSV, where the header always stands first, the
+                number of the line behind the header (default: counted from the header as line 1). A JSON body always
+                begins at element 1
 
     Threads may call it at once; nearly all of its time it does not hold the interpreter lock. Raises BadRequest for a
     delimiter that cannot be one.
@@ -36,7 +37,8 @@ def decode(
     reader.read()
     rejects = reader.rejects
     return Decoded(
-        table=reader.builder.table(), body_end=reader.bodies[:, scan.ROWS_END].copy(), row_line=reader.builder.lines(), rejected=tuple(rejects.lines),
+        table=reader.builder.table(), body_end=reader.bodies[:, scan.ROWS_END].copy(),
+        row_line=reader.builder.lines(), rejected=tuple(rejects.lines),
         rejected_count=np.array(rejects.counts, np.int64), rejected_codes=dict(rejects.codes), failed=reader.failed)
 
 
@@ -47,13 +49,15 @@ class _Reader:
         self, bodies: Sequence[bytes], options: Options, arrival_ms: Sequence[int], first_line: Sequence[int] | None,
     ) -> None:
         self.options = options
+        self.own_bodies = bodies
         self.failed: dict[int, str] = {}
         self.rejects = Rejects(options.rejects_kept)
         if options.format == "json":
             bodies = [self._elements(i, body) for i, body in enumerate(bodies)]
             first_line = None
         # Behind each body stands a newline, and behind all what a scanner may read ahead.
-        self.whole = b"\n".join([*bodies, options.source_default.encode(), bytes(16)])
+        # (A bytearray, for its arrays are writable, as the arena is: one type, one compilation.)
+        self.whole = bytearray(b"\n").join([*bodies, options.source_default.encode(), bytes(16)])
         self.bodies = np.zeros((len(bodies), scan.BODY_COLUMNS), np.int64)
         sizes = np.array([len(body) for body in bodies], np.int64)
         self.bodies[:, scan.BODY_STOP] = np.cumsum(sizes + 1) - 1
@@ -61,16 +65,16 @@ class _Reader:
         unknown = 0 if options.format == "csv" else 1  # of CSV: what the header says
         self.bodies[:, scan.FIRST_LINE] = unknown if first_line is None else first_line
         self.bodies[:, scan.ARRIVAL] = arrival_ms
-        for i, body in enumerate(bodies):
+        for i, body in enumerate(bodies if options.format != "csv" else ()):
             if body.startswith(BOM) and self.bodies[i, scan.FIRST_LINE] == 1:
                 self.bodies[i, scan.BODY_START] += len(BOM)
-        self.builder = Builder(events=16 + len(self.whole) // 48)
-        scan.add_roles(self.builder, options)
+        self.builder = Builder(len(self.whole), scan.roles_of(options))
         self.columns: tuple[str, ...] = ()
-        self.data = np.frombuffer(self.whole, np.uint8).copy()  # writable, as the arena is: one type, one compilation
+        self.data = np.frombuffer(self.whole, np.uint8)
         self.words = words_of(self.data)
         default_stop = self.data.size - 17
-        self.rules = scan.rules_of(options, default_stop - len(options.source_default.encode()), default_stop)
+        self.rules = scan.rules_of(options, default_stop - len(options.source_default.encode()), default_stop,
+                                   scan.fields_in(options, len(self.whole)))
 
     def _elements(self, i: int, body: bytes) -> bytes:
         try:
@@ -87,13 +91,12 @@ class _Reader:
                 self._read_rows(i)
         elif len(self.bodies):
             place = np.array([0, self.bodies[0, scan.BODY_START], self.bodies[0, scan.FIRST_LINE]], np.int64)
-            self._scan(place, scan.nothing_found(self.options))
+            self._scan(place, scan.nothing_found(int(self.rules[scan.FIELDS_MAX])))
 
     def _read_rows(self, i: int) -> None:
         """Read body *i*, of CSV, which has a header of its own."""
-        start, stop = self.bodies[i, [scan.BODY_START, scan.BODY_STOP]].tolist()
         try:
-            header = delimited.read_header(self.whole[start:stop], self.options)
+            header = delimited.read_header(self.own_bodies[i], self.options)
         except BodyRefused as e:
             self.failed[i] = str(e)
             self.bodies[i, scan.ROWS_END] = self.builder.arrays.counts[ROWS]
@@ -103,7 +106,8 @@ class _Reader:
         for k, name in enumerate(self.columns):
             key = self.builder.name(KEYS, name)  # first: it may grow the arrays
             scan.note_key(found, k, key, self.builder.arrays.names)
-        self._scan(np.array([i, start + at, self.bodies[i, scan.FIRST_LINE] or line], np.int64), found)
+        place = i, int(self.bodies[i, scan.BODY_START]) + at, int(self.bodies[i, scan.FIRST_LINE]) or line
+        self._scan(np.array(place, np.int64), found)
 
     def _scan(self, place: NDArray[np.int64], found: NDArray[np.int64]) -> None:
         """Read from *place* to the last body, or to the end of the body in CSV."""
@@ -127,7 +131,7 @@ class _Reader:
         else:
             end = self.whole.find(b"\n", at, stop)
             end = stop if end < 0 else end
-        content = self.whole[at : min(end, at + kept_bytes(self.options) + 1)]
+        content = bytes(self.whole[at : min(end, at + kept_bytes(self.options) + 1)])
         try:
             if len(content) > self.options.line_bytes_max or not is_skipped(content, self.options):
                 arrival_ms = int(self.bodies[body, scan.ARRIVAL])

@@ -9,10 +9,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-import numpy as np
-from numpy.typing import NDArray
-
 from offbeat.errors import BadRequest
+from offbeat.wire.compiled import Bytes, Ints, step
 from offbeat.wire.fields import (
     BLANK,
     BOM,
@@ -30,8 +28,6 @@ from offbeat.wire.fields import (
     too_long,
 )
 from offbeat.wire.options import Options
-from offbeat.wire.inlining import step
-
 
 NO_DELIMITER = re.compile(r'[A-Za-z0-9+\-."\r\n\0]')
 
@@ -40,19 +36,20 @@ def delimiter_of(options: Options) -> bytes:
     """The byte between cells. Raises BadRequest for what cannot be one."""
     delimiter = options.delimiter
     if len(delimiter) != 1 or not delimiter.isascii() or NO_DELIMITER.match(delimiter):
-        raise BadRequest(f"the delimiter is {delimiter!r}: expected one character of ASCII that no number, name or quote begins with",
-                         where={"parameter": "delimiter"})
+        raise BadRequest(
+            f"the delimiter is {delimiter!r}: expected one character of ASCII that begins no number, name or quote",
+            where={"parameter": "delimiter"})
     return delimiter.encode()
 
 
 @cache
 def record_pattern(delimiter: bytes) -> re.Pattern[bytes]:
-    """What one record looks like, whatever it holds: cells that may begin with something in quotes, which may lack its end."""
+    """What any record looks like: cells that may begin with something in quotes, which may lack its end."""
     cell = rb'(?:"(?:[^"]++|"")*+"?)?+[^%s\n]*+' % re.escape(delimiter)
     return re.compile(rb"%s(?:%s%s)*+" % (cell, re.escape(delimiter), cell))
 
 
-def record_end(body: bytes, start: int, delimiter: bytes) -> int:
+def record_end(body: bytes | bytearray, start: int, delimiter: bytes) -> int:
     """Where the record that begins at *start* ends: the position of its newline, or the end of the body."""
     match = record_pattern(delimiter).match(body, start)
     assert match is not None  # it can be empty
@@ -69,7 +66,7 @@ def records(body: bytes, start: int, line: int, delimiter: bytes) -> Iterator[tu
 
 
 def cells_of(record: bytes, delimiter: str) -> list[str]:
-    """The cells of one record. Spaces and tabs around a cell without quotes do not count; refuses a stray quote and a NUL."""
+    """The cells of one record. Spaces and tabs around a bare cell do not count; refuses a stray quote and a NUL."""
     text = text_of(record.removesuffix(b"\r"))
     if "\0" in text:
         raise LineRefused("bad_csv", "the row holds a NUL")
@@ -163,7 +160,7 @@ FRESH, BARE, QUOTED, CLOSING = range(4)
 
 
 @step
-def scan_records(data: NDArray[np.uint8], state: NDArray[np.int64], delimiter: int) -> tuple[int, int]:
+def scan_records(data: Bytes, state: Ints, delimiter: int) -> tuple[int, int]:
     """Where the first and the last record end that end in *data*: one past their newlines, 0 if none ends.
 
     state  (1,) int64   where the next byte stands; FRESH at the beginning of a body, carried from chunk to chunk
@@ -181,7 +178,7 @@ def scan_records(data: NDArray[np.uint8], state: NDArray[np.int64], delimiter: i
             last = at + 1
             if first == 0:
                 first = last
-        elif c == 34 and (place == FRESH or place == CLOSING):
+        elif c == 34 and place in (FRESH, CLOSING):
             place = QUOTED
         elif c == delimiter:
             place = FRESH

@@ -208,13 +208,13 @@ class Decompressor:
 
     def __init__(self, encoding: str, bytes_max: int) -> None:
         names = [name.strip().lower() for name in encoding.split(",") if name.strip()]
-        known = "known are " + ", ".join(STAGES)
+        known, where = "known are " + ", ".join(STAGES), {"header": "Content-Encoding"}
         for name in names:
             if name not in STAGES:
-                raise UnsupportedMedia(f"the Content-Encoding {name} is not known", hint=known, where={"header": "Content-Encoding"})
+                raise UnsupportedMedia(f"the Content-Encoding {name} is not known", hint=known, where=where)
         if len(names) > ENCODINGS_MAX:
-            raise UnsupportedMedia(f"{len(names)} encodings one over the other: at most {ENCODINGS_MAX} are undone", hint=known,
-                                   where={"header": "Content-Encoding"})
+            raise UnsupportedMedia(
+                f"{len(names)} encodings over one another: at most {ENCODINGS_MAX} are undone", hint=known, where=where)
         self._stages = [STAGES[name]() for name in reversed(names)] or [Identity()]
         self._bytes_max = bytes_max
         self._given = 0
@@ -223,8 +223,8 @@ class Decompressor:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What *data* decompresses to, in pieces of at most 1 MiB; the next piece is made when it is asked for.
 
-        Exhaust it before the next call. Raises BodyTooLarge when more than *bytes_max* have come out, BadBody for damaged data,
-        with the number of bytes that had come in as ``where["byte"]``.
+        Exhaust it before the next call. Raises BodyTooLarge when more than *bytes_max* have come out, BadBody for
+        damaged data, with the number of bytes that had come in as ``where["byte"]``.
         """
         self._given += len(data)
         try:
@@ -249,7 +249,8 @@ class Decompressor:
         for piece in self._stages[i].feed(data):
             self._gone_out[i] += len(piece)
             if self._gone_out[i] > self._bytes_max:
-                raise BodyTooLarge(f"the body is over {self._bytes_max} bytes when decompressed", where={"byte": self._given})
+                raise BodyTooLarge(
+                    f"the body is over {self._bytes_max} bytes when decompressed", where={"byte": self._given})
             yield from self._through(i + 1, piece)
 
     def _bad_body(self, damaged: Damaged) -> BadBody:

@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offbeat.wire.build import ROWS
+from offbeat.wire.compiled import Bytes, Floats, Ints, Slots, Words, inlined, part, step
 from offbeat.wire.fast_ndjson import after_blanks
-from offbeat.wire.inlining import inlined, step
 from offbeat.wire.numbers import NO_NUMBER, after_character, scan_number
 from offbeat.wire.scan import (
     ABSENT,
@@ -38,19 +37,19 @@ WORDS = np.frombuffer(b"truefalsenaninfinity", np.uint8)
 UNSURE = -1
 
 
-@step
-def is_word(data: NDArray[np.uint8], start: int, stop: int, word_start: int, word_stop: int) -> bool:
+@part
+def is_word(data: Bytes, start: int, stop: int, word_start: int, word_stop: int) -> bool:
     """Is data[start:stop] that part of WORDS, in small or capital letters?"""
     if stop - start != word_stop - word_start:
         return False
-    for j in range(stop - start):
+    for j in range(stop - start):  # noqa: SIM110 - numba knows no generator here
         if (data[start + j] | 32) != WORDS[word_start + j]:
             return False
     return True
 
 
-@step
-def kind_of_text(data: NDArray[np.uint8], start: int, stop: int) -> int:
+@part
+def kind_of_text(data: Bytes, start: int, stop: int) -> int:
     """TRUE, FALSE or STRING as data[start:stop] says, which is no number; UNSURE if it may be NaN or infinity."""
     if start == stop:
         return ABSENT
@@ -63,17 +62,16 @@ def kind_of_text(data: NDArray[np.uint8], start: int, stop: int) -> int:
         return FALSE
     if data[start] == 43 or data[start] == 45:
         return UNSURE
-    if first == 110 or first == 105:
-        if is_word(data, start, stop, 9, 12) or is_word(data, start, stop, 12, 15) or is_word(data, start, stop, 12, 20):
-            return UNSURE
-    return STRING
+    if is_word(data, start, stop, 9, 12) or is_word(data, start, stop, 12, 15):
+        return UNSURE
+    return UNSURE if is_word(data, start, stop, 12, 20) else STRING
 
 
 @inlined
 def read_cells(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, columns: int, delimiter: int, found: NDArray[np.int64],
+    data: Bytes, words: Words, at: int, stop: int, columns: int, delimiter: int, found: Ints,
 ) -> int:
-    """Find the cells of the row at *at*: where it ends, at its newline or *stop*; -1 if it has a quote or not *columns* cells."""
+    """Find the cells of the row at *at*: where it ends, at its newline or *stop*; -1 for what needs care."""
     i = at
     for k in range(columns):
         while i < stop and (data[i] == 32 or data[i] == 9 or data[i] == 13) and data[i] != delimiter:
@@ -121,10 +119,9 @@ def read_cells(
 
 @step
 def scan_delimited(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], bodies: NDArray[np.int64], place: NDArray[np.int64],
-    found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-    arena_words: NDArray[np.uint64], rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+    data: Bytes, words: Words, bodies: Ints, place: Ints, found: Ints, rules: Ints,
+    counts: Ints, slots: Slots, names: Ints, arena: Bytes, arena_words: Words,
+    rows: Ints, points: Ints, values: Floats, text_points: Ints,
 ) -> int:
     """Read the rows of the one body at *place*, behind its header: DONE, or ODD or FULL with *place* at that row.
 

@@ -1,10 +1,8 @@
 """NDJSON at speed: flat objects of plain strings, numbers, booleans and nulls; see ndjson for what they mean."""
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from offbeat.wire.build import KEYS, ROWS, SERIAL, alike, intern
+from offbeat.wire.compiled import Bytes, Floats, Ints, Slots, Words, inlined, part, step
 from offbeat.wire.numbers import DECIMAL, WHOLE, scan_number, string_end
 from offbeat.wire.scan import (
     ABSENT,
@@ -45,13 +43,12 @@ from offbeat.wire.scan import (
     note_key,
     scratch_in,
 )
-from offbeat.wire.inlining import inlined, step
 
 NOT_READ, NO_ROOM = -1, -2
 
 
 @inlined
-def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
+def after_blanks(data: Bytes, at: int, stop: int) -> int:
     """The first place from *at* on that is no space, tab or carriage return."""
     i = at
     while i < stop and (data[i] == 32 or data[i] == 9 or data[i] == 13):
@@ -60,7 +57,7 @@ def after_blanks(data: NDArray[np.uint8], at: int, stop: int) -> int:
 
 
 @inlined
-def read_value(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], k: int) -> int:
+def read_value(data: Bytes, words: Words, at: int, stop: int, found: Ints, k: int) -> int:
     """Find the value of field *k* at *at*; where it ends, or NOT_READ."""
     c = data[at]
     if c == 34:
@@ -100,7 +97,7 @@ def read_value(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop
 
 @inlined
 def read_alike(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64],
+    data: Bytes, words: Words, at: int, stop: int, found: Ints,
 ) -> tuple[int, int]:
     """Find the fields of an object built as the last one was: (where it ends, how many fields), or (NOT_READ, 0).
 
@@ -126,16 +123,15 @@ def read_alike(
     return NOT_READ, 0
 
 
-@step
+@part
 def read_object(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int, found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-    arena_words: NDArray[np.uint64],
+    data: Bytes, words: Words, at: int, stop: int, found: Ints, rules: Ints,
+    counts: Ints, slots: Slots, names: Ints, arena: Bytes, arena_words: Words,
 ) -> tuple[int, int]:
     """Find the fields of the object at *at*: (where it ends, how many fields), or (NOT_READ, 0) or (NO_ROOM, 0).
 
-    The dotted name of a field inside objects is put together in the arena. An object's own name is noted as a field's is,
-    so that the careful path sees every line where a name might occur twice.
+    The dotted name of a field inside objects is put together in the arena. An object's own name is noted as a field's
+    is, so that the careful path sees every line where a name might occur twice.
     """
     found[0, F_LEADS] = 0  # how many leads are known
     counts[SERIAL] += 1
@@ -204,12 +200,11 @@ def read_object(
 
 @step
 def scan_ndjson(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], bodies: NDArray[np.int64], place: NDArray[np.int64],
-    found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena: NDArray[np.uint8],
-    arena_words: NDArray[np.uint64], rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+    data: Bytes, words: Words, bodies: Ints, place: Ints, found: Ints, rules: Ints,
+    counts: Ints, slots: Slots, names: Ints, arena: Bytes, arena_words: Words,
+    rows: Ints, points: Ints, values: Floats, text_points: Ints,
 ) -> int:
-    """Read *bodies* of *data* from *place* on: DONE, or ODD or FULL with *place* at that line. For the arrays see scan and build."""
+    """Read *bodies* from *place* on: DONE, or ODD or FULL with *place* at that line. Arrays: see scan, build."""
     body, at, line = place[BODY], place[AT], place[LINE]
     said = DONE
     while said == DONE:

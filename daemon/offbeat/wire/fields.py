@@ -179,7 +179,8 @@ def time_of(value: Value, options: Options) -> int:
     else:
         raise LineRefused("bad_time", "the time is neither text nor a number")
     if time_ms is None:
-        raise LineRefused("bad_time", f"the time {shown(str(value))} is neither ISO 8601 nor an epoch number of the years 1 to 9999")
+        raise LineRefused(
+            "bad_time", f"the time {shown(str(value))} is neither ISO 8601 nor an epoch number of the years 1 to 9999")
     return time_ms
 
 

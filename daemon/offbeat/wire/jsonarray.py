@@ -1,24 +1,24 @@
 """A JSON body, one object or an array of objects, to one element a line. What an element holds is not looked at.
 
-The state machine goes byte by byte and needs no memory but its state, so a stream of any length passes through; the same
-machine reads whole bodies.
+The state machine goes byte by byte and needs no memory but its state, so a stream of any length passes through; the
+same machine reads whole bodies.
 """
 from __future__ import annotations
 
 import re
 
 import numpy as np
-from numpy.typing import NDArray
 
+from offbeat.wire.compiled import Bytes, Ints, step
 from offbeat.wire.fields import BOM, BodyRefused
-from offbeat.wire.inlining import step
 
+CLOSING = (b"]", b"}", b",")
 TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,|[ \t\r\n]++|[^"\[{\]},\s]++|[\v\f]', re.DOTALL)
 
 # Places in the state.
 PHASE, DEPTH, BASE, IN_STRING, ESCAPED, ELEMENT, WRITTEN, STATE_SIZE = range(8)
 # What PHASE can be.
-BEFORE, FIRST, INSIDE, BETWEEN, NEXT, AFTER = range(6)
+BEFORE, FIRST, INSIDE, NEXT, AFTER = range(5)
 
 NEITHER = "the body is neither an array nor an object of JSON"
 ENDS_EARLY = "the body ends before its document does, after the beginning of element {element}"
@@ -26,97 +26,103 @@ BROKEN = "the brackets or commas around element {element} do not fit (byte {byte
 MORE = "something follows the end of the document (byte {byte}); objects one a line are application/x-ndjson"
 
 
-def fresh_state() -> NDArray[np.int64]:
+def fresh_state() -> Ints:
     """The state before the first byte; ELEMENT is the number of the element that is being read or was read last."""
     return np.zeros(STATE_SIZE, np.int64)
 
 
 @step
 def cut_elements(
-    data: NDArray[np.uint8], start: int, state: NDArray[np.int64], out: NDArray[np.uint8], element_bytes_max: int,
+    data: Bytes, start: int, state: Ints, out: Bytes, element_bytes_max: int,
 ) -> tuple[int, int]:
     """Write the elements in data[start:] to *out*, each followed by a newline, going on from *state*.
 
-    A newline inside an element becomes a space, and inside a string (where none may be) a carriage return (which may not be there
-    either). Of an element only the first *element_bytes_max* + 1 bytes are written: the reader finds it too long. *out* has
-    room for the data and one byte.
+    A newline inside an element becomes a space, and inside a string (where none may be) a carriage return (which may
+    not be there either). Of an element only the first *element_bytes_max* + 1 bytes are written: the reader finds it
+    too long. *out* has room for the data and one byte.
     Returns (bytes read, bytes written); less than all were read if the byte there cannot stand there.
     """
+    phase, depth, base, written = state[PHASE], state[DEPTH], state[BASE], state[WRITTEN]
+    in_string, escaped = state[IN_STRING] == 1, state[ESCAPED] == 1
     o = 0
-    for at in range(start, data.size):
+    at = start
+    while at < data.size:
         c = data[at]
-        phase = state[PHASE]
         blank = c == 32 or c == 9 or c == 10 or c == 13
         if phase == INSIDE:
             ends = False
-            if state[IN_STRING] == 1:
-                if state[ESCAPED] == 1:
-                    state[ESCAPED] = 0
+            if in_string:
+                if escaped:
+                    escaped = False
                 elif c == 92:
-                    state[ESCAPED] = 1
+                    escaped = True
                 elif c == 34:
-                    state[IN_STRING] = 0
+                    in_string = False
                 if c == 10:
                     c = np.uint8(13)
-            elif blank:
-                c = np.uint8(32) if c == 10 else c
             elif c == 34:
-                state[IN_STRING] = 1
+                in_string = True
+            elif c == 10:
+                c = np.uint8(32)
             elif c == 123 or c == 91:
-                state[DEPTH] += 1
-            elif (c == 44 or c == 93) and state[DEPTH] == state[BASE]:
+                depth += 1
+            elif (c == 44 or c == 93) and depth == base:
                 out[o] = 10
                 o += 1
-                state[WRITTEN] = 0
-                state[PHASE] = NEXT if c == 44 else AFTER
+                at += 1
+                phase = NEXT if c == 44 else AFTER
                 continue
             elif c == 125 or c == 93:
-                if state[DEPTH] == state[BASE]:  # a brace would close the array
-                    return at, o
-                state[DEPTH] -= 1
-                ends = state[DEPTH] == 0
-            if state[WRITTEN] <= element_bytes_max:
+                if depth == base:  # a brace would close the array
+                    break
+                depth -= 1
+                ends = depth == 0
+            if written <= element_bytes_max:
                 out[o] = c
                 o += 1
-                state[WRITTEN] += 1
+                written += 1
             if ends:
                 out[o] = 10
                 o += 1
-                state[PHASE] = AFTER
+                phase = AFTER
         elif blank:
-            continue
+            pass
         elif phase == BEFORE and c == 91:
-            state[PHASE] = FIRST
-            state[DEPTH] = state[BASE] = 1
-        elif (phase == BEFORE and c == 123) or ((phase == FIRST or phase == NEXT) and c != 93 and c != 44 and c != 125):
-            state[PHASE] = INSIDE
+            phase = FIRST
+            depth = base = np.int64(1)
+        elif (phase == BEFORE and c == 123) or (phase in (FIRST, NEXT) and c != 93 and c != 44 and c != 125):
+            phase = INSIDE
             state[ELEMENT] += 1
-            state[IN_STRING] = 1 if c == 34 else 0
-            state[DEPTH] += 1 if c == 123 or c == 91 else 0
+            in_string = c == 34
+            if c == 123 or c == 91:
+                depth += 1
             out[o] = c
             o += 1
-            state[WRITTEN] = 1
+            written = np.int64(1)
         elif phase == FIRST and c == 93:
-            state[PHASE] = AFTER
+            phase = AFTER
         else:
-            return at, o
-    return data.size, o
+            break
+        at += 1
+    state[PHASE], state[DEPTH], state[BASE], state[WRITTEN] = phase, depth, base, written
+    state[IN_STRING], state[ESCAPED] = in_string, escaped
+    return at, o
 
 
-def refusal(state: NDArray[np.int64], byte: int) -> str:
+def refusal(state: Ints, byte: int) -> str:
     """Why the byte numbered *byte*, from 1, cannot stand where it does."""
     if state[PHASE] == BEFORE:
         return NEITHER
     return (MORE if state[PHASE] == AFTER else BROKEN).format(element=state[ELEMENT], byte=byte)
 
 
-def ends_early(state: NDArray[np.int64]) -> str | None:
+def ends_early(state: Ints) -> str | None:
     """Why the document cannot end here, None if it can; nothing at all is a document without elements."""
     return None if state[PHASE] in (BEFORE, AFTER) else ENDS_EARLY.format(element=state[ELEMENT])
 
 
 def lines_of(body: bytes, element_bytes_max: int) -> bytes:
-    """The elements of a whole *body*, one a line. Raises BodyRefused for what is neither an array nor an object, or is broken."""
+    """The elements of a whole *body*, one a line. Raises BodyRefused if it is neither array nor object, or broken."""
     data = np.frombuffer(body, np.uint8)
     out = np.empty(data.size + 1, np.uint8)
     state = fresh_state()
@@ -151,7 +157,7 @@ def lines_plainly(body: bytes, element_bytes_max: int) -> bytes:
                 elements[-1] += token.replace(b"\n", b" " if blank else b"\r")
         elif phase == "begin" and token == b"[":
             phase, depth, opened = "first", 1, token
-        elif (phase == "begin" and token == b"{") or (phase in ("first", "next") and not blank and token not in (b"]", b",", b"}")):
+        elif token == b"{" if phase == "begin" else phase in ("first", "next") and not blank and token not in CLOSING:
             opened = opened or token
             phase = "inside"
             depth += token in (b"[", b"{")

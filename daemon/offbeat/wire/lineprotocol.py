@@ -1,8 +1,8 @@
 """One line of Influx line protocol to an event, plainly: the definition. Scanning at speed is in fast_lineprotocol.
 
-``measurement[,tag=value…] field=value[,field=value…] [timestamp]``. Outside quotes a backslash before a comma, a space, an equals
-sign or a backslash takes its meaning; before anything else it is itself. In a quoted value it does so before a quote
-and a backslash. A newline ends a line wherever it stands, in quotes too.
+``measurement[,tag=value…] field=value[,field=value…] [timestamp]``. Outside quotes a backslash before a comma, a space,
+an equals sign or a backslash takes its meaning; before anything else it is itself. In a quoted value it does so before
+a quote and a backslash. A newline ends a line wherever it stands, in quotes too.
 
 Source: InfluxData, "Line protocol reference". Departures: ``\\\\`` is one backslash everywhere, a number may begin with
 ``+`` or a point as Go reads it, and an integer beyond 64 bits is a float.
@@ -102,9 +102,9 @@ def read_value(reader: Reader, name: str, as_text: bool) -> float | str:
 def read_line(line: bytes, options: Options, arrival_ms: int) -> Event:
     """The event in one line; a timestamp counts in *options.precision*, by magnitude if that is None.
 
-    The first tag of the source fields names the source; its series are called ``measurement.field`` and then the other tags as
-    ``,tag=value`` in the order of their names. Without such a tag, measurement and tags are the source and a series is
-    called by its field. Text fields of the options are fields as the line names them.
+    The first tag of the source fields names the source; its series are called ``measurement.field`` and then the other
+    tags as ``,tag=value`` in the order of their names. Without such a tag, measurement and tags are the source and a
+    series is called by its field. Text fields of the options are fields as the line names them.
     """
     text = text_of(line).strip(" \t\r")
     if "\0" in text:

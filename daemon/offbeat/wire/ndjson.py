@@ -29,14 +29,15 @@ def depth_of(text: str) -> int:
 def read_object(line: bytes, options: Options, arrival_ms: int) -> Event:
     """The event in one line. Refuses everything that is not exactly one object of JSON, RFC 8259.
 
-    Numbers are read from their text (an integer of any length is a float64, rounded once). An object inside an object is
-    flattened; a name that is empty after that is refused, for no series can be called nothing.
+    Numbers are read from their text (an integer of any length is a float64, rounded once). An object inside an object
+    is flattened; a name that is empty after that is refused, for no series can be called nothing.
     """
     text = text_of(line)
     if text.count("{") + text.count("[") > options.depth_max and depth_of(text) > options.depth_max:
         raise LineRefused("too_deep", f"objects are nested deeper than {options.depth_max}")
     try:
-        document = json.loads(text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=Number)
+        document = json.loads(
+            text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=Number)
     except json.JSONDecodeError as e:
         raise LineRefused("bad_json", f"not JSON at character {e.pos + 1}: {e.msg}") from None
     if not isinstance(document, Pairs):
@@ -50,7 +51,7 @@ def read_object(line: bytes, options: Options, arrival_ms: int) -> Event:
 
 
 def flattened(members: Pairs, prefix: str) -> Iterator[tuple[str, Value]]:
-    """The leaves of an object as (dotted name, value). Refuses a name twice in one object, and half a surrogate pair."""
+    """The leaves of an object as (dotted name, value). Refuses a name twice in one object and half a surrogate pair."""
     seen: set[str] = set()
     for key, value in members:
         check_surrogates(key)

@@ -1,17 +1,16 @@
 """Kernels for what stands in a line: numbers, UTF-8, times. What they are not sure of is left to the careful path.
 
-They read eight bytes at once where that helps: ``words[i]`` is the eight bytes from i on as one little-endian integer (see
-``words_of``), so the data must go on for eight bytes behind whatever is read.
+They read eight bytes at once where that helps: ``words[i]`` is the eight bytes from i on as one little-endian integer
+(see ``words_of``), so the data must go on for eight bytes behind whatever is read.
 """
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from offbeat.wire.compiled import Bytes, Words, inlined, part, signed
 from offbeat.wire.times import TIME_MS_MAX, TIME_MS_MIN
-from offbeat.wire.inlining import inlined, step
 
 NO_NUMBER, WHOLE, DECIMAL, LOOSE_WHOLE, LOOSE = range(5)
 """How a number is written: not at all; as JSON has it, without or with fraction or exponent; only as others have it."""
@@ -28,21 +27,21 @@ QUOTES, BACKSLASHES, SPACES = ONES * np.uint64(34), ONES * np.uint64(92), ONES *
 SECONDS, MILLISECONDS, MICROSECONDS, NANOSECONDS, BY_MAGNITUDE = range(5)
 
 
-def words_of(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def words_of(data: Bytes) -> Words:
     """A view of *data* with an item for each byte: the eight bytes from there on as one little-endian integer."""
     return np.ndarray((data.size - 7,), np.dtype("<u8"), data, strides=(1,))
 
 
 @inlined
 def first_byte(marks: np.uint64) -> int:
-    """The number of the first byte that is marked, by its highest bit, in eight bytes read as one little-endian integer."""
+    """The number of the first byte that is marked, by its highest bit, of eight read as one little-endian integer."""
     lowest_bits = marks >> np.uint64(7)
     below = (lowest_bits & (~lowest_bits + ONE)) - ONE
-    return np.int64(((below & ONES) * ONES) >> np.uint64(56))
+    return signed(((below & ONES) * ONES) >> np.uint64(56))
 
 
 @inlined
-def digits_at(words: NDArray[np.uint64], at: int) -> tuple[int, int]:
+def digits_at(words: Words, at: int) -> tuple[int, int]:
     """How many digits stand at *at*, at most eight, and their value.
 
     Source: D. Lemire, "Quickly parsing eight digits", 2018.
@@ -57,15 +56,15 @@ def digits_at(words: NDArray[np.uint64], at: int) -> tuple[int, int]:
         x = x << np.uint64(64 - 8 * n)
     x = (x * TENS + (x >> EIGHT)) & PAIRS
     x = (x & QUARTERS) * HUNDREDS + ((x >> SIXTEEN) & QUARTERS) * TEN_THOUSANDS
-    return n, np.int64(x >> HALF)
+    return n, signed(x >> HALF)
 
 
 @inlined
-def scan_number(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int) -> tuple[int, int, int, bool, int]:
+def scan_number(data: Bytes, words: Words, at: int) -> tuple[int, int, int, bool, int]:
     """The number that begins at *at*: (its end, mantissa, power of ten, is negative, how it is written).
 
-    The mantissa is -1 if it has more digits than 63 bits hold. The end means nothing if there is no number. Something that
-    is no digit must stand behind it.
+    The mantissa is -1 if it has more digits than 63 bits hold. The end means nothing if there is no number. Something
+    that is no digit must stand behind it.
     """
     c = data[at]
     negative = c == 45
@@ -115,8 +114,8 @@ def scan_number(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int) -> 
     return i, mantissa, power, negative, WHOLE if whole else DECIMAL
 
 
-def _powers_of_five() -> NDArray[np.uint64]:
-    """5^q as 128 bits with the highest set, high and low half, for q from -POWER_MAX to POWER_MAX; see ``exact_value``."""
+def _powers_of_five() -> Words:
+    """5^q as 128 bits with the highest set, in two halves, for q from -POWER_MAX to POWER_MAX; see exact_value."""
     halves = []
     for q in range(-POWER_MAX, POWER_MAX + 1):
         five = 5 ** abs(q)
@@ -146,8 +145,8 @@ def exact_value(mantissa: int, power: int, negative: bool) -> float:
     """mantissa · 10^power as float64, rounded once as Python rounds, NaN if the two are too large for that.
 
     Sources: W. D. Clinger, "How to read floating point numbers accurately", 1990 (if both factors are exact, one
-    multiplication or division rounds correctly); D. Lemire, "Number parsing at a gigabyte per second", 2021, algorithm 1 for
-    the rest, whose fall-back is never needed for mantissas of 64 bits (N. Mushtak, D. Lemire, "Fast number parsing without fallback", 2023).
+    multiplication or division rounds correctly); D. Lemire, "Number parsing at a gigabyte per second", 2021, for the
+    rest; that 64 bits never need its fall-back: N. Mushtak, D. Lemire, "Fast number parsing without fallback", 2023.
     """
     if mantissa < 0 or power > POWER_MAX or power < -POWER_MAX:
         return np.nan
@@ -174,13 +173,13 @@ def exact_value(mantissa: int, power: int, negative: bool) -> float:
         if low <= ONE and -4 <= power <= 23 and m & THREE == ONE and m << shift == high:
             m = m & ~ONE  # exactly between two: to the even one
         m = (m + (m & ONE)) >> ONE
-        value = math.ldexp(np.float64(m), ((217706 * power) >> 16) + 11 + np.int64(upper) - zeros)
+        value = math.ldexp(np.float64(m), ((217706 * power) >> 16) + 11 + signed(upper) - zeros)
     return -value if negative else value
 
 
 @inlined
 def epoch_ms(mantissa: int, power: int, negative: bool, precision: int) -> tuple[bool, int]:
-    """The time of an epoch number, rounded down to milliseconds: (is it certain and in range, the time). See times.parse_number_ms."""
+    """The time of an epoch number, rounded down to milliseconds: (is it certain, the time). See times."""
     if mantissa < 0 or power > 0 or power < -18:
         return False, 0
     whole = mantissa // INTEGER_POWERS[-power]
@@ -209,15 +208,15 @@ def epoch_ms(mantissa: int, power: int, negative: bool, precision: int) -> tuple
     return TIME_MS_MIN <= time_ms <= TIME_MS_MAX, time_ms
 
 
-@step
-def two_digits(data: NDArray[np.uint8], at: int) -> int:
+@part
+def two_digits(data: Bytes, at: int) -> int:
     """The number of two digits at *at*, a negative number if they are none."""
-    a, b = np.int64(data[at]) - 48, np.int64(data[at + 1]) - 48
+    a, b = signed(data[at]) - 48, signed(data[at + 1]) - 48
     return a * 10 + b if 0 <= a <= 9 and 0 <= b <= 9 else -1_000_000
 
 
-@step
-def iso_ms(data: NDArray[np.uint8], start: int, stop: int) -> tuple[bool, int]:
+@part
+def iso_ms(data: Bytes, start: int, stop: int) -> tuple[bool, int]:
     """The time that data[start:stop] says in ISO 8601: (is it certain, the time). See times.parse_text_ms.
 
     Source of the count of days: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2014.
@@ -265,7 +264,7 @@ def iso_ms(data: NDArray[np.uint8], start: int, stop: int) -> tuple[bool, int]:
                 i = first
                 weight = 100
                 while i < stop and data[i] >= 48 and data[i] <= 57:
-                    ms += weight * (np.int64(data[i]) - 48)
+                    ms += weight * (signed(data[i]) - 48)
                     weight //= 10
                     i += 1
                 if i == first:
@@ -294,8 +293,8 @@ def iso_ms(data: NDArray[np.uint8], start: int, stop: int) -> tuple[bool, int]:
     return TIME_MS_MIN <= time_ms <= TIME_MS_MAX, time_ms
 
 
-@step
-def after_character(data: NDArray[np.uint8], at: int, stop: int) -> int:
+@part
+def after_character(data: Bytes, at: int, stop: int) -> int:
     """Where the next character begins after the one at *at*, whose first byte is 128 or more; -1 if it is not UTF-8.
 
     Source: The Unicode Standard, table 3-7, well-formed UTF-8 byte sequences.
@@ -325,10 +324,10 @@ def after_character(data: NDArray[np.uint8], at: int, stop: int) -> int:
 
 
 @inlined
-def string_end(data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, stop: int) -> int:
-    """Where the text that goes on at *at* has its closing quote; -1 if it has a backslash or a control character, or is not UTF-8.
+def string_end(data: Bytes, words: Words, at: int, stop: int) -> int:
+    """Where the text that goes on at *at* has its closing quote; -1 if it has a backslash or is not good UTF-8 before.
 
-    A control character, the newline, must stand at *stop*.
+    Control characters are not good either, and one, the newline, must stand at *stop*.
     """
     i = at
     while True:

@@ -15,7 +15,7 @@ class Options:
     """Two bodies with equal options may be decoded together.
 
     time_fields, source_fields  the first of them that an event has is its time, its source
-    time_required               an event without one is rejected (the sender named the field); else it has the time of arrival
+    time_required               an event without one is rejected (the sender named it); else it has the time of arrival
     source_required             likewise; else its source is *source_default*
     precision                   of epoch numbers; None: by magnitude
     delimiter                   of CSV, one character

@@ -1,11 +1,13 @@
 """What the scanners of all formats share: the fields of one line as found, and making them an event.
 
-A scanner never rejects. It takes the lines that it understands in full and stops at any other (ODD) for the careful path.
+A scanner never rejects. It takes the lines that it understands in full and stops at any other (ODD) for the careful
+path.
 """
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from numpy.typing import NDArray
 
 from offbeat.wire.build import (
     ARENA,
@@ -31,11 +33,13 @@ from offbeat.wire.build import (
     TEXTS,
     WANTED,
     WANTED_ROOM,
+    Arrays,
     Builder,
     alike,
     has_room,
     intern,
 )
+from offbeat.wire.compiled import Bytes, Floats, Ints, Slots, Words, inlined, part, signed, step
 from offbeat.wire.numbers import (
     BY_MAGNITUDE,
     MICROSECONDS,
@@ -50,39 +54,39 @@ from offbeat.wire.numbers import (
     scan_number,
 )
 from offbeat.wire.options import Options, Precision
-from offbeat.wire.inlining import inlined, step
 
 DONE, ODD, FULL = range(3)
 """What a scanner says: all bodies are read; the line at ``place`` needs care; there is no room (see build)."""
 BODY, AT, LINE, PLACE_SIZE = range(4)
 """Where a scanner stands: in which body, at which byte, at which line."""
 BODY_START, BODY_STOP, FIRST_LINE, ARRIVAL, ROWS_END, BODY_COLUMNS = range(6)
-"""Columns of ``bodies``: bytes, number of the first line, milliseconds; the last is filled in: the rows up to the end of the body."""
-(LINE_MAX, NAME_MAX, FIELDS_MAX, DEPTH_MAX, FUTURE, PRECISION, TIME_REQUIRED, SOURCE_REQUIRED, DELIMITER, DEFAULT_START, DEFAULT_STOP,
- AS_TEXT, RULES_SIZE) = range(13)
-"""The options as scanners read them. The default source stands in the data too, behind the bodies. AS_TEXT: a source is what its text
-says whatever it looks like, as in CSV."""
+"""Columns of ``bodies``: bytes, number of the first line, milliseconds; filled in: the rows up to its end."""
+(LINE_MAX, NAME_MAX, FIELDS_MAX, DEPTH_MAX, FUTURE, PRECISION, TIME_REQUIRED, SOURCE_REQUIRED, DELIMITER, DEFAULT_START,
+ DEFAULT_STOP, AS_TEXT, RULES_SIZE) = range(13)
+"""The options as scanners read them. The default source stands in the data too, behind the bodies. AS_TEXT: a source is
+what its text says whatever it looks like, as in CSV."""
 ABSENT, NUMERIC, TRUE, FALSE, STRING = range(5)
 """What a field holds."""
 STAMP, TIME_RANK, SOURCE_RANK, IS_TEXT, FIELD, TEXT_NAME, SHAPE, TEXT_SHAPE = range(NOTES, NOTES + 8)
-"""What is noted about a key: the last line that has it, its ranks (-1: none), its numbers in the table (-1: none yet)."""
-(F_KEY, F_TIME, F_SOURCE, F_TEXT, F_KIND, F_STYLE, F_MANTISSA, F_POWER, F_NEGATIVE, F_START, F_STOP, F_LEAD, F_LEAD_BYTES, F_DEPTH,
- F_STACK, F_LEADS, FOUND_COLUMNS) = range(17)
-"""Columns of ``found``, a row for each field of the line that is being read: its key, and what is noted about that (its ranks, is it text);
-what it holds; of a number what scan_number gives; its span, without quotes; what fast_ndjson wants to remember until the next line."""
+"""What is noted about a key: the last line that has it, its ranks (or -1), its numbers in the table (or -1)."""
+(F_KEY, F_TIME, F_SOURCE, F_TEXT, F_KIND, F_STYLE, F_MANTISSA, F_POWER, F_NEGATIVE, F_START, F_STOP, F_LEAD,
+ F_LEAD_BYTES, F_DEPTH, F_STACK, F_LEADS, FOUND_COLUMNS) = range(17)
+"""Columns of ``found``, a row for each field of the line that is being read: its key, and what is noted about that (its
+ranks, is it text); what it holds; of a number what scan_number gives; its span, without quotes; what fast_ndjson wants
+to remember until the next line."""
 FIELDS_FOUND_MAX = 2048
 ROWS_SPARE = 32
-"""Lines with more fields, more tags or deeper objects are left to the careful path. Rows to spare stand behind those for fields."""
+"""Lines with more fields, tags or depth are left to the careful path. Rows to spare stand behind those for fields."""
 PRECISIONS: dict[Precision | None, int] = {
     "s": SECONDS, "ms": MILLISECONDS, "us": MICROSECONDS, "ns": NANOSECONDS, None: BY_MAGNITUDE}
 
 
-def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray[np.int64]:
-    """*options* for scanners; the default source is data[default_start:default_stop]."""
+def rules_of(options: Options, default_start: int, default_stop: int, fields_max: int) -> Ints:
+    """*options* for scanners; the default source is data[default_start:default_stop]; *fields_max*: see fields_in."""
     rules = np.zeros(RULES_SIZE, np.int64)
     rules[LINE_MAX] = options.line_bytes_max
     rules[NAME_MAX] = options.name_bytes_max
-    rules[FIELDS_MAX] = min(options.event_fields_max, FIELDS_FOUND_MAX)
+    rules[FIELDS_MAX] = fields_max
     rules[DEPTH_MAX] = min(options.depth_max, ROWS_SPARE)
     rules[FUTURE] = options.max_future_ms
     rules[PRECISION] = PRECISIONS[options.precision]
@@ -94,34 +98,46 @@ def rules_of(options: Options, default_start: int, default_stop: int) -> NDArray
     return rules
 
 
-def nothing_found(options: Options) -> NDArray[np.int64]:
+def fields_in(options: Options, data_bytes: int) -> int:
+    """How many fields of a line are to be found here: no line of so many bytes has more, but for the careful path's."""
+    return min(options.event_fields_max, FIELDS_FOUND_MAX, data_bytes // 4 + 1)
+
+
+def nothing_found(fields_max: int) -> Ints:
     """Room for the fields of a line."""
-    return np.full((min(options.event_fields_max, FIELDS_FOUND_MAX) + ROWS_SPARE, FOUND_COLUMNS), -1, np.int64)
+    return np.full((fields_max + ROWS_SPARE, FOUND_COLUMNS), -1, np.int64)
 
 
-def add_roles(builder: Builder, options: Options) -> None:
-    """Note which keys are times, sources and texts; one that is too long for a name cannot occur in a line that is read here."""
-    for place, names in ((TIME_RANK, options.time_fields), (SOURCE_RANK, options.source_fields), (IS_TEXT, options.text_fields)):
+@lru_cache(maxsize=64)
+def roles_of(options: Options) -> Arrays:
+    """Names that are known before any line: which keys are times, sources and texts. Not to be written to.
+
+    One that is too long for a name is left out: no line that is read here has it.
+    """
+    builder = Builder(0)
+    roles = ((TIME_RANK, options.time_fields), (SOURCE_RANK, options.source_fields), (IS_TEXT, options.text_fields))
+    for place, names in roles:
         for rank, name in enumerate(names):
             if 0 < len(name.encode()) <= options.name_bytes_max:
                 key = builder.name(KEYS, name)  # may grow the arrays
                 if builder.arrays.names[key, place] < 0:
                     builder.arrays.names[key, place] = rank
+    return builder.arrays
 
 
-@step
-def scratch_in(arena: NDArray[np.uint8], rules: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
-    """Where in the arena a name may be put together: in its last bytes, with room before for two names; -1 if there is none."""
+@part
+def scratch_in(arena: Bytes, rules: Ints, counts: Ints) -> int:
+    """Where in the arena a name may be put together: in its last bytes, room for two before; -1 if there is none."""
     size = rules[NAME_MAX] + 16
     if counts[ARENA] + 3 * size > arena.size:
         counts[WANTED] = ARENA
         counts[WANTED_ROOM] = 3 * size
         return -1
-    return arena.size - size
+    return int(arena.size - size)
 
 
-@step
-def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uint8], at: int) -> int:
+@part
+def copied(data: Bytes, start: int, stop: int, arena: Bytes, at: int) -> int:
     """Copy data[start:stop] to arena[at:]; where it ends there. What has no room is left out."""
     size = min(stop - start, arena.size - 8 - at)
     for j in range(size):
@@ -129,8 +145,8 @@ def copied(data: NDArray[np.uint8], start: int, stop: int, arena: NDArray[np.uin
     return at + size
 
 
-@inlined
-def note_key(found: NDArray[np.int64], k: int, key: int, names: NDArray[np.int64]) -> None:
+@step
+def note_key(found: Ints, k: int, key: int, names: Ints) -> None:
     """Field *k* is called *key*."""
     found[k, F_KEY] = key
     found[k, F_TIME] = names[key, TIME_RANK]
@@ -140,8 +156,8 @@ def note_key(found: NDArray[np.int64], k: int, key: int, names: NDArray[np.int64
 
 @inlined
 def predicted_key(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], at: int, closing: int, key: int,
-    names: NDArray[np.int64], arena_words: NDArray[np.uint64],
+    data: Bytes, words: Words, at: int, closing: int, key: int,
+    names: Ints, arena_words: Words,
 ) -> int:
     """Where *key* (of the last line in this position) ends, if it stands at *at* with *closing* behind it; else -1."""
     if key < 0:
@@ -150,12 +166,12 @@ def predicted_key(
     size = names[key, STOP] - start
     if at + size >= data.size or data[at + size] != closing or not alike(words, at, arena_words, start, size):
         return -1
-    return at + size
+    return int(at + size)
 
 
 @inlined
 def time_found(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], f: int, found: NDArray[np.int64], precision: int,
+    data: Bytes, words: Words, f: int, found: Ints, precision: int,
 ) -> tuple[bool, int]:
     """The time that field *f* says: (is it certain, the time)."""
     if found[f, F_KIND] == NUMERIC:
@@ -173,16 +189,16 @@ def time_found(
 
 @inlined
 def make_event(
-    data: NDArray[np.uint8], words: NDArray[np.uint64], k: int, line: int, arrival_ms: int,
-    found: NDArray[np.int64], rules: NDArray[np.int64],
-    counts: NDArray[np.int64], slots: NDArray[np.int32], names: NDArray[np.int64], arena_words: NDArray[np.uint64],
-    rows: NDArray[np.int64], points: NDArray[np.int64], values: NDArray[np.float64], text_points: NDArray[np.int64],
+    data: Bytes, words: Words, k: int, line: int, arrival_ms: int,
+    found: Ints, rules: Ints,
+    counts: Ints, slots: Slots, names: Ints, arena_words: Words,
+    rows: Ints, points: Ints, values: Floats, text_points: Ints,
 ) -> int:
     """Append the event of the *k* fields found: DONE, or ODD or FULL and nothing is appended. See fields.event_of."""
     if not has_room(k, counts, rows, points, text_points):
         return FULL
-    time_at = source_at = np.int64(-1)
-    time_rank = source_rank = np.int64(1 << 40)
+    time_at = source_at = signed(-1)  # not a plain -1: numba would compile all that gets it twice
+    time_rank = source_rank = 1 << 40
     for f in range(k):
         if found[f, F_KIND] == ABSENT:
             continue
@@ -218,7 +234,7 @@ def make_event(
     p = counts[POINTS]
     for f in range(k):
         kind = found[f, F_KIND]
-        if f == time_at or f == source_at or kind == ABSENT or kind == STRING or found[f, F_TEXT] >= 0:
+        if f in (time_at, source_at) or kind in (ABSENT, STRING) or found[f, F_TEXT] >= 0:
             continue
         value = 1.0
         if kind == FALSE:
@@ -237,14 +253,16 @@ def make_event(
     t = counts[TEXT_POINTS]
     for f in range(k):
         kind = found[f, F_KIND]
-        if f == time_at or f == source_at or kind == ABSENT:
+        if f in (time_at, source_at) or kind == ABSENT:
             continue
         key = found[f, F_KEY]
         is_text = kind == STRING or found[f, F_TEXT] >= 0
         note = TEXT_NAME if is_text else FIELD
         number = names[key, note]
         if number < 0:
-            name = intern(TEXT_FIELDS if is_text else FIELDS, arena_words, names[key, START], names[key, STOP], counts, slots, names, arena_words)
+            kind_of_name = TEXT_FIELDS if is_text else FIELDS
+            begin, end = names[key, START], names[key, STOP]
+            name = intern(kind_of_name, arena_words, begin, end, counts, slots, names, arena_words)
             if name < 0:
                 return FULL
             number = names[name, NUMBER]

@@ -23,8 +23,8 @@ POWER_TO_MS: dict[Precision, int] = {"s": 3, "ms": 0, "us": -3, "ns": -6}
 def parse_text_ms(text: str, precision: Precision | None) -> int | None:
     """The time that *text* says, ISO 8601 or an epoch number, None if it is neither or outside the years 1 to 9999.
 
-    ISO 8601 is ``YYYY-MM-DD``, alone or with ``T`` or a space and ``HH:MM[:SS[.fraction]]`` and a zone ``Z``, ``±HH``, ``±HH:MM``
-    or ``±HHMM``; without a zone it is UTC. Spaces around it do not count.
+    ISO 8601 is ``YYYY-MM-DD``, alone or with ``T`` or a space and ``HH:MM[:SS[.fraction]]`` and a zone ``Z``, ``±HH``,
+    ``±HH:MM`` or ``±HHMM``; without a zone it is UTC. Spaces around it do not count.
     """
     text = text.strip(" \t")
     iso = ISO.fullmatch(text)
@@ -47,7 +47,8 @@ def parse_text_ms(text: str, precision: Precision | None) -> int | None:
 def parse_number_ms(text: str, precision: Precision | None) -> int | None:
     """The time of the epoch number *text* (integer, decimal or with an exponent), None if it is none or out of range.
 
-    Without *precision* its magnitude decides: below 10¹¹ seconds, 10¹⁴ milliseconds, 10¹⁷ microseconds, else nanoseconds.
+    Without *precision* its magnitude decides: below 10¹¹ seconds, 10¹⁴ milliseconds, 10¹⁷ microseconds, else
+    nanoseconds.
     """
     number = EPOCH.fullmatch(text) if len(text) <= EPOCH_CHARACTERS_MAX else None
     if number is None or not (number[2] or number[3]):

@@ -15,6 +15,7 @@ from offbeat.errors import (
     BadRequest,
     BodyTimeout,
     BodyTooLarge,
+    IdempotencyKeyReused,
     IntakeFull,
     NoGoodLine,
     Refused,
@@ -24,7 +25,7 @@ from offbeat.errors import (
 )
 from offbeat.gateways.influx.answers import PartialWrite, as_v1, as_v2, health
 from offbeat.http.documents import answer
-from offbeat.http.events import encoding_of
+from offbeat.http.events import IDEMPOTENCY_KEY, encoding_of, idempotency_key
 from offbeat.http.parameters import Asked, Parameter, Parameters, Schema, listed, shown
 from offbeat.http.parts import Parts
 from offbeat.http.refusals import NotReady
@@ -48,6 +49,7 @@ REFUSALS: tuple[type[Refused], ...] = (
     BodyTimeout,
     BodyTooLarge,
     UnsupportedMedia,
+    IdempotencyKeyReused,
     IntakeFull,
     StoreUnavailable,
     ShuttingDown,
@@ -91,8 +93,9 @@ async def _write(request: web.Request, parts: Parts, precisions: Mapping[str, Pr
     """
     options = Options.of(parts.config().ingest, "influx", precision=_precision(request, precisions))
     encoding = encoding_of(request.headers.get(hdrs.CONTENT_ENCODING, ""))
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
     receipt = await parts.intake.receive(
-        chunks(request), options, encoding=encoding, length=request.content_length, key=None
+        chunks(request), options, encoding=encoding, length=request.content_length, key=key
     )
     if receipt.rejected:
         raise PartialWrite.of(receipt)
@@ -123,7 +126,10 @@ def _route(method: str, path: str, handler: Handler, answers: Mapping[int, Conte
            refusals: tuple[type[Refused], ...] = ()) -> Route:
     lines = (Content("Line protocol.", TEXT, EXAMPLE, ("text/plain",)),) if body else ()
     headers = (
-        (Header("Content-Encoding", "How the body is compressed.", {"type": "string", "enum": ["gzip", "identity"]}),)
+        (
+            IDEMPOTENCY_KEY,
+            Header("Content-Encoding", "How the body is compressed.", {"type": "string", "enum": ["gzip", "identity"]}),
+        )
         if body
         else ()
     )
