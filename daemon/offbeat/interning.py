@@ -145,14 +145,19 @@ class Interner:
             )
             if done == found.size:
                 return found
-            self._grow(int(texts.data.size))
+            self._grow(int(texts.end[-1] - (texts.end[done - 1] if done else 0)))
 
     def _grow(self, room: int) -> None:
-        self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
-        self._end = np.concatenate([self._end, np.zeros_like(self._end)])
-        self._arena = np.concatenate([self._arena, np.zeros(max(self._arena.size, room), np.uint8)])
-        self._table = np.zeros(2 * self._table.size, np.int32)
-        rebuild(self._table, self._hashes, self.count)
+        """Double what is full; the arena has at least *room* bytes more afterwards."""
+        used = int(self._end[self.count - 1]) if self.count else 0
+        if used + room > self._arena.size:
+            self._arena = np.concatenate([self._arena, np.zeros(max(self._arena.size, room), np.uint8)])
+        if self.count >= self._end.size:
+            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
+            self._end = np.concatenate([self._end, np.zeros_like(self._end)])
+        if 2 * (self.count + 1) > self._table.size:
+            self._table = np.zeros(2 * self._table.size, np.int32)
+            rebuild(self._table, self._hashes, self.count)
 
     def forget_after(self, count: int) -> None:
         """Forget all texts but the first *count*: what was numbered for something that did not happen."""

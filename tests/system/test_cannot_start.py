@@ -90,7 +90,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path, bytes], None], str]] = {
     "damaged": (damaged, "is damaged"),
     "another program's": (foreign, "is a database, but not one of Offbeat"),
     "newer": (newer, "was written by a newer Offbeat (schema 9999, this one knows "),
-    "a directory": (a_directory, "cannot be "),
+    "a directory": (a_directory, "is a directory, not a database"),
 }
 
 
@@ -109,7 +109,7 @@ def test_a_store_that_cannot_be_used_is_named_and_left_as_it_was(tmp_path: Path,
     for ended, (what, (_, part)) in zip(ends, UNUSABLE.items(), strict=True):
         path = tmp_path / what / FILE
         assert ended.status == 4, (what, ended)
-        assert ended.message.startswith(f"{path}: {part}"), (what, ended)
+        assert ended.message.startswith(f"{path} {part}"), (what, ended)
         assert fingerprint(path) == before[what], what
 
 
@@ -122,7 +122,7 @@ def test_a_store_that_another_program_has_locked_is_named(tmp_path: Path, stored
         ended = start("--state-dir", str(tmp_path))
     finally:
         database.close()
-    assert ended == Ended(4, f"{tmp_path / FILE}: is locked by another program",
+    assert ended == Ended(4, f"{tmp_path / FILE} is locked by another program",
                           "close whatever has it open")
     with daemon(tmp_path) as running:
         assert sum(event_counts(running.url).values()) == 5_000

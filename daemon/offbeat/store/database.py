@@ -34,12 +34,17 @@ class StateDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path / "offbeat.lock", "a+")
+            self._hold()
         except OSError as e:
             raise CannotStart(
                 f"cannot write to the state directory {self.path}: {e.strerror}",
-                hint="choose another one with --state-dir",
+                hint="free some space, mend the permissions, or choose another one with --state-dir",
                 where={"path": str(self.path)},
             ) from e
+        return self.path
+
+    def _hold(self) -> None:
+        """Lock the file and write into it whose it is."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
@@ -54,7 +59,6 @@ class StateDirectory:
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
-        return self.path
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
@@ -68,8 +72,10 @@ def prepare(path: Path) -> None:
     """
 
     def unusable(message: str, hint: str = "the file was left as it is") -> StoreUnusable:
-        return StoreUnusable(f"{path}: {message}", hint=hint, where={"path": str(path)})
+        return StoreUnusable(f"{path} {message}", hint=hint, where={"path": str(path)})
 
+    if path.is_dir():
+        raise unusable("is a directory, not a database", "move it away or choose another --state-dir")
     fresh = not path.exists() or path.stat().st_size == 0
     try:
         version = 0 if fresh else _version_of(path, unusable)

@@ -19,7 +19,7 @@ from offbeat.store.database import Database
 class KeyRow:
     """What is remembered of an Idempotency-Key.
 
-    digest      of all the bytes if *whole*, else of the first block
+    digest      of all the bytes if *whole*, else the length and the digest of those that are journaled (intake/keys.py)
     lines_done  of a stream that is not finished: lines up to here are journaled
     receipt     as JSON: the answer, or what it would be so far
     """

@@ -250,7 +250,8 @@ class Decompressor:
             self._gone_out[i] += len(piece)
             if self._gone_out[i] > self._bytes_max:
                 raise BodyTooLarge(
-                    f"the body is over {self._bytes_max} bytes when decompressed", where={"byte": self._given})
+                    f"the body is over {self._bytes_max} bytes when decompressed",
+                    hint="send it in parts, or raise ingest.decompressed_bytes_max", where={"byte": self._given})
             yield from self._through(i + 1, piece)
 
     def _bad_body(self, damaged: Damaged) -> BadBody:
