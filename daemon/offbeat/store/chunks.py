@@ -40,7 +40,7 @@ class Chunk:
 def chunks_of(tail: ShardTail) -> list[Chunk]:
     """Everything of *tail* as chunks."""
     series, time_ms, value = tail.all_readings()
-    order = np.lexsort((time_ms, series))
+    order = in_order(series, time_ms)
     made = list(
         _cut("readings", 0, {"series": series[order], "time": time_ms[order], "value": value[order]}, "series", "time")
     )
@@ -48,11 +48,11 @@ def chunks_of(tail: ShardTail) -> list[Chunk]:
     for level, name in enumerate(rollups.LEVELS):
         rows = windows[windows[:, rollups.LEVEL] == level]
         if rows.shape[0]:
-            rows = rows[np.lexsort((rows[:, rollups.START], rows[:, rollups.SERIES]))]
+            rows = rows[in_order(rows[:, rollups.SERIES], rows[:, rollups.START])]
             made += _cut(name, 0, _window_columns(rows), "series", "start")  # type: ignore[arg-type]
     for job in tail.closed:
         rows = tail.all_closed(job)
-        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+        rows = rows[in_order(rows[:, 0], rows[:, 1])]
         columns: dict[str, NDArray[Any]] = {
             "source": rows[:, 0].astype(np.int32),
             "start": rows[:, 1].astype(np.int64),
@@ -63,6 +63,22 @@ def chunks_of(tail: ShardTail) -> list[Chunk]:
         }
         made += _cut("buckets", job, columns, "source", "start")
     return made
+
+
+def in_order(key: NDArray[Any], time: NDArray[Any]) -> NDArray[np.int64]:
+    """The order of n rows by key, then time; equal ones as they came.
+
+    Most series come in the order of their time: a radix sort by key is then enough, and ten times as fast as by both.
+    """
+    if not key.size:
+        return np.zeros(0, np.int64)
+    low = key.min()
+    near = key.max() - low < 65_536
+    order = np.argsort((key - low).astype(np.uint16) if near else key, kind="stable")
+    keys, times = key[order], time[order]
+    if ((times[1:] < times[:-1]) & (keys[1:] == keys[:-1])).any():
+        return np.lexsort((time, key))
+    return order
 
 
 def _window_columns(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
