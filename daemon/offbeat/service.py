@@ -349,7 +349,8 @@ async def running(
             await service.recover()
         except OffbeatError as e:
             raise StoreUnusable(
-                f"{state_dir / FILE_NAME} cannot be used: {e.message}", hint="restore a copy; the file was left as it is"
+                f"{state_dir / FILE_NAME} cannot be used: {e.message}",
+                hint="restore a copy; the file was left as it is",
             ) from e
         stack.callback(service.close)
         async with (

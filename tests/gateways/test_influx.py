@@ -33,6 +33,8 @@ PARTLY = Receipt(accepted=2, rejected=3, errors=(LineError(4, "bad_line", "no fi
         (f"{V1}?precision=u", "us"),
         (f"{V1}?precision=ms", "ms"),
         (f"{V1}?db=air&precision=s", "s"),
+        (f"{V1}?db=air&precision=m", "m"),
+        (f"{V1}?db=air&precision=h", "h"),
     ],
 )
 async def test_lines_are_taken_and_answered_with_204_and_nothing_else(path: str, precision: str) -> None:

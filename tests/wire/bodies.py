@@ -183,7 +183,7 @@ def cases(draw: st.DrawFn, format: Format) -> tuple[list[bytes], Options]:
     changes: dict[str, Any] = draw(st.fixed_dictionaries({}, optional={
         "line_bytes_max": st.integers(1, 120), "depth_max": st.integers(1, 3), "event_fields_max": st.integers(1, 3),
         "name_bytes_max": st.integers(1, 8), "time_required": st.just(True), "source_required": st.just(True),
-        "precision": st.sampled_from(["s", "ms", "us", "ns", None]),
+        "precision": st.sampled_from(["s", "ms", "us", "ns", "m", "h", None]),
         "text_fields": st.sampled_from([("zip",), ("a", "ts", "id")]),
         "rejects_kept": st.integers(0, 3), "source_default": st.sampled_from(["", "é", "x" * 9]),
         "time_fields": st.sampled_from([("ts", "id"), ("a.b", "time")]),

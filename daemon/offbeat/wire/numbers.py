@@ -24,7 +24,7 @@ ZERO_DIGITS, ABOVE_NINE = np.uint64(0x3030303030303030), np.uint64(0x76767676767
 TENS, PAIRS, QUARTERS = np.uint64(10), np.uint64(0x00FF00FF00FF00FF), np.uint64(0x000000FF000000FF)
 HUNDREDS, TEN_THOUSANDS = np.uint64(100 + (1_000_000 << 32)), np.uint64(1 + (10_000 << 32))
 QUOTES, BACKSLASHES, SPACES = ONES * np.uint64(34), ONES * np.uint64(92), ONES * np.uint64(32)
-SECONDS, MILLISECONDS, MICROSECONDS, NANOSECONDS, BY_MAGNITUDE = range(5)
+SECONDS, MILLISECONDS, MICROSECONDS, NANOSECONDS, BY_MAGNITUDE, NO_POWER = range(6)
 
 
 def words_of(data: Bytes) -> Words:
@@ -180,7 +180,7 @@ def exact_value(mantissa: int, power: int, negative: bool) -> float:
 @inlined
 def epoch_ms(mantissa: int, power: int, negative: bool, precision: int) -> tuple[bool, int]:
     """The time of an epoch number, rounded down to milliseconds: (is it certain, the time). See times."""
-    if mantissa < 0 or power > 0 or power < -18:
+    if mantissa < 0 or power > 0 or power < -18 or precision == NO_POWER:
         return False, 0
     whole = mantissa // INTEGER_POWERS[-power]
     if precision == BY_MAGNITUDE:

@@ -7,7 +7,8 @@ from typing import Literal
 from offbeat.config import IngestConfig
 
 Format = Literal["ndjson", "json", "csv", "influx"]
-Precision = Literal["s", "ms", "us", "ns"]
+Precision = Literal["s", "ms", "us", "ns", "m", "h"]
+"""m and h, minutes and hours, are what version 1 of line protocol's clients may say."""
 
 
 @dataclass(frozen=True, slots=True)

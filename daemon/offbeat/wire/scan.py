@@ -46,6 +46,7 @@ from offbeat.wire.numbers import (
     MILLISECONDS,
     NANOSECONDS,
     NO_NUMBER,
+    NO_POWER,
     SECONDS,
     WHOLE,
     epoch_ms,
@@ -78,7 +79,8 @@ FIELDS_FOUND_MAX = 2048
 ROWS_SPARE = 32
 """Lines with more fields, tags or depth are left to the careful path. Rows to spare stand behind those for fields."""
 PRECISIONS: dict[Precision | None, int] = {
-    "s": SECONDS, "ms": MILLISECONDS, "us": MICROSECONDS, "ns": NANOSECONDS, None: BY_MAGNITUDE}
+    "s": SECONDS, "ms": MILLISECONDS, "us": MICROSECONDS, "ns": NANOSECONDS, None: BY_MAGNITUDE,
+    "m": NO_POWER, "h": NO_POWER}
 
 
 def rules_of(options: Options, default_start: int, default_stop: int, fields_max: int) -> Ints:

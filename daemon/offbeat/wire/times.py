@@ -17,7 +17,8 @@ TIME_MS_MIN = -62_135_596_800_000
 TIME_MS_MAX = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z."""
 DAY_OF_EPOCH = date(1970, 1, 1).toordinal()
-POWER_TO_MS: dict[Precision, int] = {"s": 3, "ms": 0, "us": -3, "ns": -6}
+POWER_TO_MS: dict[Precision, int] = {"s": 3, "ms": 0, "us": -3, "ns": -6, "m": 3, "h": 3}
+SECONDS_OF: dict[Precision, int] = {"m": 60, "h": 3600}
 
 
 def parse_text_ms(text: str, precision: Precision | None) -> int | None:
@@ -63,6 +64,7 @@ def parse_number_ms(text: str, precision: Precision | None) -> int | None:
         return None
     if precision is None:
         precision = "s" if size <= 11 else "ms" if size <= 14 else "us" if size <= 17 else "ns"
+    digits *= SECONDS_OF.get(precision, 1)
     power += POWER_TO_MS[precision]
     if number[1] == "-":
         digits = -digits

@@ -37,7 +37,8 @@ VERSION = "1.8.10"
 """The version that clients are told: the last whose write call is the one spoken here."""
 PING_HEADERS = {"X-Influxdb-Version": VERSION, "X-Influxdb-Build": "OSS"}
 V2_PRECISIONS: dict[str, Precision] = {"ns": "ns", "us": "us", "ms": "ms", "s": "s"}
-V1_PRECISIONS: dict[str, Precision] = {"n": "ns", "ns": "ns", "u": "us", "us": "us", "ms": "ms", "s": "s"}
+V1_PRECISIONS: dict[str, Precision] = {
+    "n": "ns", "ns": "ns", "u": "us", "us": "us", "ms": "ms", "s": "s", "m": "m", "h": "h"}
 EXAMPLE = "weather,location=eu temperature=21.5 1449677642000000000\n"
 PING_HEADER_ABOUT = {"X-Influxdb-Version": "The version that clients are told.", "X-Influxdb-Build": "Its build."}
 FALSE = ("", "0", "false")
