@@ -417,7 +417,7 @@ def serve(config: Config, *, config_path: Path | None) -> int:
     """Run the daemon until SIGTERM or SIGINT; the process's exit status. Raises CannotStart."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    print("offbeat: preparing the kernels (the first time this takes some seconds)", file=sys.stderr, flush=True)
+    print("offbeat: preparing the kernels (the first time this takes about half a minute)", file=sys.stderr, flush=True)
     systemd.notify("STATUS=preparing the kernels")
     warm_up()
     warm_up_engine()
