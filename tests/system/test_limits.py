@@ -79,7 +79,9 @@ def test_sources_beyond_the_limit_are_rejected_one_by_one_and_the_known_ones_are
     assert event_counts(running.url, "known") == {"known": 101}
     refused = post(running.url, b'{"source":"one more","v":1}')
     assert (refused.status, refused.document["errors"][0]["code"]) == (400, "series_limit")
-    assert "sources_max" in refused.error["message"]
+    assert f"engine.sources_max ({SOURCES_MAX}) is reached" in refused.error["message"]
+    (newest,) = get(running.url, "/api/v1/quarantine", code="series_limit", limit="1").document["rejected"]
+    assert newest["start"] == '{"source":"one more","v":1}'
 
 
 def test_series_beyond_the_limit_are_rejected_and_a_known_one_is_taken(running: Daemon) -> None:

@@ -29,9 +29,7 @@ from offbeat.store.journal import Group
 QUARANTINE_OF_BODY_MAX = 100
 SMALL_BYTES = 16 * 1024
 """A group of less is prepared on the event loop."""
-REASON_SERIES_LIMIT = (
-    "it would begin a new series, and there are as many as engine.series_max, sources_max or fields_max allow"
-)
+LINE_START_CHARACTERS = 200
 
 
 @dataclass(slots=True)
@@ -222,10 +220,7 @@ class Committer:
                 prepared.answers.append((waiter, BadBody(decoded.failed[i], where={"stored": 0})))
                 continue
             over = refused[(refused >= first) & (refused < end)]
-            lines = by_body.get(i, []) + [
-                RejectedLine(i, int(decoded.row_line[row]), "series_limit", REASON_SERIES_LIMIT, "")
-                for row in over[:errors_max].tolist()
-            ]
+            lines = by_body.get(i, []) + self._limited(i, waiter, decoded.row_line[over[:errors_max]].tolist())
             lines.sort(key=lambda line: line.line)
             rejected = int(decoded.rejected_count[i]) + over.size
             shown = tuple(LineError(line.line, line.code, line.reason) for line in lines[:errors_max])
@@ -240,6 +235,29 @@ class Committer:
                 group.counters[f"rejected.{code}"] = group.counters.get(f"rejected.{code}", 0) + count
         if accepted := int(taken.sum()):
             group.counters["accepted"] = group.counters.get("accepted", 0) + accepted
+
+    def _limited(self, i: int, waiter: Waiter, numbers: list[int]) -> list[RejectedLine]:
+        """The lines *numbers* of body *i* as rejected for a limit; which one it is, and the line as it came."""
+        if not numbers:
+            return []
+        catalog, limits = self._catalog, self._catalog.limits
+        reached = [
+            f"engine.{name} ({most})"
+            for name, count, most in (
+                ("sources_max", catalog.sources.count, limits.sources),
+                ("fields_max", catalog.fields.count, limits.fields),
+                ("series_max", catalog.series_count, limits.series),
+            )
+            if count >= most
+        ] or ["engine.series_max, sources_max or fields_max"]
+        reason = f"it would begin a new series, and {' and '.join(reached)} is reached"
+        texts = waiter.body.split(b"\n") if waiter.options.format != "json" else []
+        before = 1 if waiter.first_line is None else waiter.first_line - (waiter.options.format == "csv")
+        starts = [texts[n - before] if 0 <= n - before < len(texts) else b"" for n in numbers]
+        return [
+            RejectedLine(i, n, "series_limit", reason, start.decode(errors="replace")[:LINE_START_CHARACTERS])
+            for n, start in zip(numbers, starts, strict=True)
+        ]
 
     def close(self) -> None:
         """Stop the thread."""
