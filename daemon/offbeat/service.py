@@ -418,10 +418,12 @@ def serve(config: Config, *, config_path: Path | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     print("offbeat: preparing the kernels (the first time this takes about half a minute)", file=sys.stderr, flush=True)
-    systemd.notify("STATUS=preparing the kernels")
-    warm_up()
-    warm_up_engine()
-    wire.warm_up()
+    stages = (("detectors", warm_up), ("engine", warm_up_engine), ("formats", wire.warm_up))
+    for number, (name, stage) in enumerate(stages, 1):
+        said = f"preparing the kernels, {number} of {len(stages)}: {name}"
+        print(f"offbeat: {said}", file=sys.stderr, flush=True)
+        systemd.notify(f"STATUS={said}")
+        stage()
     return asyncio.run(_serve(config, config_path))
 
 

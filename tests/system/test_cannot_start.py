@@ -37,7 +37,7 @@ def start(*options: str) -> Ended:
                          capture_output=True, text=True, timeout=60)
     assert "Traceback" not in ran.stderr, ran.stderr
     assert ran.stdout == "", ran.stdout
-    said = ran.stderr.partition("offbeat: preparing the kernels")[2].partition("\n")[2] or ran.stderr
+    said = "\n".join(line for line in ran.stderr.splitlines() if not line.startswith("offbeat: preparing the kernels"))
     message, _, hint = said.strip().partition("\n  hint: ")
     assert message.startswith("offbeat: ") and "\n" not in message + hint, ran.stderr
     print(ran.returncode, message, hint, sep="\n  ")
