@@ -17,6 +17,9 @@ from offbeat.wire.fields import BOM, BodyRefused, LineRefused, kept_bytes
 from offbeat.wire.numbers import words_of
 from offbeat.wire.options import Options
 
+ODD_MAX = 256
+"""Lines read with care at once where no regular one came between: going to and fro costs more than it saves, and keeps
+the interpreter lock from other threads."""
 SCANNERS = {"ndjson": scan_ndjson, "json": scan_ndjson, "csv": scan_delimited, "influx": scan_lineprotocol}
 
 
@@ -113,6 +116,7 @@ class _Reader:
         """Read from *place* to the last body, or to the end of the body in CSV."""
         scanner = SCANNERS[self.options.format]
         said = scan.ODD
+        odd, read_to = 1, -1
         while said != scan.DONE:
             said = scanner(self.data, self.words, self.bodies, place, found, self.rules, *self.builder.arrays)
             while len(self.rejects.counts) <= place[scan.BODY]:
@@ -120,7 +124,17 @@ class _Reader:
             if said == scan.FULL:
                 self.builder.grow()
             elif said == scan.ODD:
-                self._read_line(place)
+                odd = min(2 * odd, ODD_MAX) if place[scan.AT] == read_to else 1
+                self._read_lines(place, odd)
+                read_to = int(place[scan.AT])
+
+    def _read_lines(self, place: NDArray[np.int64], count: int) -> None:
+        """Read up to *count* lines of the body at *place* with care, and move *place* behind them."""
+        stop = int(self.bodies[place[scan.BODY], scan.BODY_STOP])
+        for _ in range(count):
+            self._read_line(place)
+            if place[scan.AT] >= stop:
+                return
 
     def _read_line(self, place: NDArray[np.int64]) -> None:
         """Read the line at *place* with care, and move *place* behind it."""
