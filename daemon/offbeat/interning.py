@@ -175,8 +175,3 @@ class Interner:
         """The text of *number*."""
         start = int(self._end[number - 1]) if number else 0
         return self._arena[start : int(self._end[number])].tobytes().decode()
-
-    def find(self, text: str) -> int | None:
-        """The number of *text*, None if it was never added."""
-        found = self.number(Strings.of([text]), limit=self.count)
-        return None if found[0] < 0 else int(found[0])

@@ -28,7 +28,7 @@ from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
 from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
-from offbeat.gateways import influx
+from offbeat.gateways import GATEWAYS
 from offbeat.http.app import build_app, server_options
 from offbeat.http.connections import bounded
 from offbeat.http.parts import Parts
@@ -375,7 +375,7 @@ async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIter
     """
     http = service.config.http
     runner = web.AppRunner(
-        build_app(service.parts(), influx.ROUTES), access_log=None, shutdown_timeout=1.0, **server_options()
+        build_app(service.parts(), GATEWAYS), access_log=None, shutdown_timeout=1.0, **server_options()
     )
     await runner.setup()
     assert runner.server is not None

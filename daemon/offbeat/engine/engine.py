@@ -51,7 +51,6 @@ class Engine:
         self.tail = Tail()
         self.jobs: dict[int, JobState] = {}
         self.seq = 0
-        self.clock_ms = 0
         self.positions: dict[int, int] = {}  # what the store's checkpoint of each shard stands for
         self._newest_position = 0
 
@@ -130,7 +129,6 @@ class Engine:
         return numbered(found, late)
 
     def _tick(self, entry: Entry) -> Outcome:
-        self.clock_ms = entry.at_ms
         count = self.source_count
         taking_part = np.ones(count, np.bool_)
         for shard, position in self.positions.items():
