@@ -62,7 +62,13 @@ class Jobs:
         return await self.begin(spec)
 
     async def begin(self, spec: JobSpec) -> JobInfo:
-        """Begin a job that has been checked. Raises Conflict for an id that is taken."""
+        """Begin a job that has been checked. Raises Conflict for an id that is taken.
+
+        A caller that is cancelled does not undo it: between the commit and what is noted here nothing may come.
+        """
+        return await asyncio.shield(self._begin(spec))
+
+    async def _begin(self, spec: JobSpec) -> JobInfo:
         async with self._turn:
             if any(job.spec.id == spec.id for job in self.by_number.values()):
                 raise Conflict(
@@ -83,7 +89,13 @@ class Jobs:
         return await self._info(made)
 
     async def delete(self, id: str) -> None:
-        """End a job; its results go with it. Raises NotFound, and Conflict for the built-in job."""
+        """End a job; its results go with it. Raises NotFound, and Conflict for the built-in job.
+
+        As ``begin``, it is not undone by a caller that is cancelled.
+        """
+        await asyncio.shield(self._delete(id))
+
+    async def _delete(self, id: str) -> None:
         async with self._turn:
             job = self._of(id)
             if job.number == WATCH:
