@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +97,14 @@ def judged(detector: Detector, some: Points, cuts: Sequence[int] = ()) -> Opinio
     for start, stop in pairwise(edges):
         piece = some[slice(start, stop)]
         parts.append(detector.process(piece.slot, piece.time_ms, piece.value))
-    return Opinions(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    return Opinions(**columns)
 
 
 def taken(opinions: Opinions, part: slice | NDArray[np.bool_]) -> Opinions:
     """The opinions of some of the points."""
-    return Opinions(*(getattr(opinions, name)[part] for name in COLUMNS))
+    columns: dict[str, Any] = {name: getattr(opinions, name)[part] for name in COLUMNS}
+    return Opinions(**columns)
 
 
 def difference(one: Opinions, other: Opinions) -> str:

@@ -2,13 +2,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 State = dict[str, NDArray[Any]]
 """What is saved of some slots: plain arrays by name (numeric dtypes only, no objects)."""
+
+
+EVIDENCE_MIN = 0.35
+"""Below this novelty nothing becomes a finding (its score would be 0), and no evidence is written."""
+
+NOTE_PRIOR, NOTE_REPEATS, NOTE_NEW_LEVEL, NOTE_SETTLING = 1, 2, 4, 8
+NOTES = {
+    NOTE_PRIOR: "judged by what its peers taught, for its own history is short",
+    NOTE_REPEATS: "made weaker, for the like of it has been seen before",
+    NOTE_NEW_LEVEL: "the new level has been accepted as normal",
+    NOTE_SETTLING: "made weaker, for the series has been watched for a short time only",
+}
+"""What a detector may have done to a novelty, as bits of ``Evidence.notes``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why n points are as novel as a detector says. Rows whose novelty is below EVIDENCE_MIN, or NaN, hold anything.
+
+    share    (n, k) float32  what each of the detector's k ``pieces`` gave, in units of novelty; 0: nothing
+    similar  (n, 2) int32    how many readings of its series back the most similar moments lie, nearest first; 0: none
+    notes    (n,) uint8      which of NOTES acted
+    """
+
+    share: NDArray[np.float32]
+    similar: NDArray[np.int32]
+    notes: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +47,7 @@ class Opinions:
     typical      (n,) float64  what was expected, in the unit of the series; NaN: no opinion
     lower        (n,) float64  lower bound of what was expected
     upper        (n,) float64  upper bound
+    evidence     why, of a detector that is Explaining; None of any other
     """
 
     novelty: NDArray[np.float64]
@@ -27,6 +55,7 @@ class Opinions:
     typical: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    evidence: Evidence | None = None
 
 
 class Detector(Protocol):
@@ -64,4 +93,44 @@ class Detector(Protocol):
 
     def forget(self, slot: NDArray[np.int32]) -> None:
         """Set these slots back to never having seen a point."""
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A detector that says why: each of its Opinions has evidence."""
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The names of its pieces of evidence, in the order of the columns of ``Evidence.share``."""
+        ...
+
+
+@runtime_checkable
+class Watchful(Protocol):
+    """A detector that also has an opinion of silence."""
+
+    def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
+        """Judge that nothing has come of n series (each at most once) until *now_ms*, in their event time.
+
+        Learns nothing: asked twice, it answers the same. Novelty is 0 where nothing is overdue, NaN where it has no
+        opinion; typical is when the reading was expected at the latest, in milliseconds since 1970 UTC.
+        """
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A detector in which series learn from one another: the members of a group are given before their first point.
+
+    A group never spans two calls of ``save``: it is saved and restored whole, with the slots of its members.
+    """
+
+    @property
+    def group_by(self) -> Literal["field", "source"]:
+        """Whether the members of a group are the same field of several sources, or the fields of one source."""
+        ...
+
+    def join(self, slot: NDArray[np.int32], group: NDArray[np.int32]) -> None:
+        """Series *slot* belongs to *group* (0 to capacity − 1), for n series: once, before any point or restore."""
         ...
