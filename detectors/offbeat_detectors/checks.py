@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.contract import Detector, Opinions, State
+from offbeat_detectors.contract import Detector, Explaining, Grouped, Opinions, State
 
 Make = Callable[[int], Detector]
 """Makes a detector of a given capacity, always with the same parameters."""
 
 COLUMNS = ("novelty", "probability", "typical", "lower", "upper")
 SERIES = 3  # that a check uses at once
-CAPACITY = 8
+MEMBERS = 5  # as many of a Grouped detector: one group
+CAPACITY = 12
 MEMORY_SLACK_BYTES = 16_384
 
 
@@ -79,6 +80,21 @@ def check(make: Make, *, readings: int = 1000) -> list[Failure]:
     return failures
 
 
+def ready(make: Make) -> Detector:
+    """A detector of CAPACITY. If it is Grouped, the first MEMBERS slots are one group, the last are another."""
+    detector = make(CAPACITY)
+    if isinstance(detector, Grouped):
+        group = every_slot()
+        group[:MEMBERS], group[-MEMBERS:] = 0, 1
+        detector.join(every_slot(), group)
+    return detector
+
+
+def series_of(make: Make) -> int:
+    """How many series a check needs at once: those of one group, if the detector is Grouped."""
+    return MEMBERS if isinstance(make(CAPACITY), Grouped) else SERIES
+
+
 def points(readings: int, seed: int = 0, series: int = SERIES) -> Points:
     """*readings* of each of *series* series, mixed: a wave with noise at different levels, and a spike now and then."""
     rng = np.random.default_rng(seed)
@@ -125,14 +141,18 @@ def every_slot(count: int = CAPACITY) -> NDArray[np.int32]:
 
 
 def _shape(make: Make, readings: int) -> str:
-    some = points(readings)
-    detector = make(CAPACITY)
+    some = points(readings, series=series_of(make))
+    detector = ready(make)
     for part in (some[slice(0, 0)], some):
         said = detector.process(part.slot, part.time_ms, part.value)
         for name in COLUMNS:
             column = getattr(said, name)
             if column.dtype != np.float64 or column.shape != (len(part),):
                 return f"{name} of {len(part)} points is {column.dtype} of shape {column.shape}."
+        if isinstance(detector, Explaining):
+            share = None if said.evidence is None else said.evidence.share.shape
+            if share != (len(part), len(detector.pieces)):
+                return f"The evidence of {len(part)} points has shares {share}: expected one for each of the pieces."
     left = detector.warmup_left(every_slot())
     if left.dtype != np.int64 or left.shape != (CAPACITY,):
         return f"warmup_left of {CAPACITY} slots is {left.dtype} of shape {left.shape}."
@@ -140,16 +160,16 @@ def _shape(make: Make, readings: int) -> str:
 
 
 def _causal(make: Make, readings: int) -> str:
-    past, future = points(readings), points(readings // 4, seed=1)
+    past, future = points(readings, series=series_of(make)), points(readings // 4, seed=1, series=series_of(make))
     other = Points(future.slot[::-1], future.time_ms, -5.0 * future.value)
-    said = [taken(judged(make(CAPACITY), joined(past, after)), slice(0, len(past))) for after in (future, other)]
+    said = [taken(judged(ready(make), joined(past, after)), slice(0, len(past))) for after in (future, other)]
     if wrong := difference(*said):
         return f"With other points after it: {wrong}"
     # What was expected of the last point, when it is another one.
     last = np.append(np.zeros(len(past) - 1, bool), True)
     moved = Points(past.slot, past.time_ms, np.where(last, past.value + 10.0, past.value))
     for name in ("typical", "lower", "upper"):
-        a, b = (float(getattr(judged(make(CAPACITY), run), name)[-1]) for run in (past, moved))
+        a, b = (float(getattr(judged(ready(make), run), name)[-1]) for run in (past, moved))
         if a != b and not (np.isnan(a) and np.isnan(b)):
             return f"{name} of the last point is {a!r}, but {b!r} if that point is higher by 10."
     return ""
@@ -162,26 +182,35 @@ def joined(first: Points, then: Points) -> Points:
 
 
 def _cuts(make: Make, readings: int) -> str:
-    some = points(readings)
-    whole = judged(make(CAPACITY), some)
+    some = points(readings, series=series_of(make))
+    whole = judged(ready(make), some)
     rng = np.random.default_rng(2)
     for cuts in (sorted(rng.choice(len(some), 20, replace=False).tolist()), list(range(1, min(len(some), 400)))):
-        if wrong := difference(whole, judged(make(CAPACITY), some, cuts)):
+        if wrong := difference(whole, judged(ready(make), some, cuts)):
             return f"In {len(cuts) + 1} calls instead of one: {wrong}"
     return ""
 
 
 def _slots(make: Make, readings: int) -> str:
-    some = points(readings)
-    whole = judged(make(CAPACITY), some)
-    for s in range(SERIES):
-        mine = some.slot == s
-        if wrong := difference(taken(whole, mine), judged(make(CAPACITY), some[mine])):
-            return f"Series {s} without the others: {wrong}"
-        elsewhere = Points(np.full(mine.sum(), CAPACITY - 1, np.int32), some.time_ms[mine], some.value[mine])
-        if wrong := difference(taken(whole, mine), judged(make(CAPACITY), elsewhere)):
-            return f"Series {s} in slot {CAPACITY - 1}: {wrong}"
+    some = points(readings, series=series_of(make))
+    grouped = isinstance(make(CAPACITY), Grouped)
+    if grouped:  # what must not matter is another group
+        some = joined(some, Points(_mirrored(some.slot), some.time_ms, -3.0 * some.value))
+        order = np.argsort(some.time_ms, kind="stable")
+        some = Points(some.slot[order], some.time_ms[order], some.value[order])
+    whole = judged(ready(make), some)
+    for mine in [some.slot < MEMBERS] if grouped else [some.slot == s for s in range(SERIES)]:
+        alone = some[mine]
+        if wrong := difference(taken(whole, mine), judged(ready(make), alone)):
+            return f"{'A group' if grouped else 'A series'} without the others: {wrong}"
+        elsewhere = Points(_mirrored(alone.slot), alone.time_ms, alone.value)
+        if wrong := difference(taken(whole, mine), judged(ready(make), elsewhere)):
+            return f"In slot {int(elsewhere.slot[0])} instead of {int(alone.slot[0])}: {wrong}"
     return ""
+
+
+def _mirrored(slot: NDArray[np.int32]) -> NDArray[np.int32]:
+    return (CAPACITY - 1 - slot).astype(np.int32)
 
 
 def through_bytes(state: State) -> State:
@@ -195,12 +224,12 @@ def through_bytes(state: State) -> State:
 
 
 def _restore(make: Make, readings: int) -> str:
-    some = points(readings)
-    for half in (2 * SERIES, len(some) // 2):  # in the warm-up, and in the middle
+    some = points(readings, series=series_of(make))
+    for half in (2 * series_of(make), len(some) // 2):  # in the warm-up, and in the middle
         before, after = some[slice(0, half)], some[slice(half, None)]
-        whole = make(CAPACITY)
+        whole = ready(make)
         judged(whole, before)
-        slots = np.array([2, 0, 1], np.int32)
+        slots = np.roll(every_slot(series_of(make)), 1)
         kept = whole.save(slots)
         state = through_bytes(kept)
         expected = judged(whole, after)
@@ -209,14 +238,12 @@ def _restore(make: Make, readings: int) -> str:
                 return f"The saved {name} changed when the detector went on."
         if wrong := difference(expected, _gone_on(whole, slots, state, after)):
             return f"Restored in place: {wrong}"
-        if wrong := difference(expected, _gone_on(make(CAPACITY), slots, state, after)):
+        if wrong := difference(expected, _gone_on(ready(make), slots, state, after)):
             return f"Restored in another instance: {wrong}"
-        elsewhere = np.array([5, 7, 6], np.int32)
-        to = np.zeros(CAPACITY, np.int32)
-        to[slots] = elsewhere
-        moved = Points(to[after.slot], after.time_ms, after.value)
-        used = make(CAPACITY)
-        judged(used, Points(7 - before.slot, before.time_ms, before.value * 3.0))
+        elsewhere = _mirrored(slots)
+        moved = Points(_mirrored(after.slot), after.time_ms, after.value)
+        used = ready(make)
+        judged(used, Points(_mirrored(before.slot), before.time_ms, before.value * 3.0))
         if wrong := difference(expected, _gone_on(used, elsewhere, state, moved)):
             return f"Restored in other slots, used before: {wrong}"
     return ""
@@ -228,26 +255,31 @@ def _gone_on(detector: Detector, slot: NDArray[np.int32], state: State, after: P
 
 
 def _forget(make: Make, readings: int) -> str:
-    some = points(readings)
-    detector = make(CAPACITY)
+    some = points(readings, series=series_of(make))
+    detector = ready(make)
+    gone = np.array([0, 2], np.int32)
+    if isinstance(detector, Grouped):  # a group is as new when the last of its members is forgotten
+        gone = every_slot(MEMBERS)
+        some = joined(some, Points(_mirrored(some.slot), some.time_ms, some.value))
     judged(detector, some)
-    detector.forget(np.array([0, 2], np.int32))
-    fresh = make(CAPACITY)
+    detector.forget(gone[:1])
+    detector.forget(gone[1:])
+    fresh = ready(make)
     left, new = detector.warmup_left(every_slot()), fresh.warmup_left(every_slot())
-    if (left[[0, 2]] != new[[0, 2]]).any():
+    if (left[gone] != new[gone]).any():
         return f"A forgotten series has {left[0]} readings of warm-up left, a new one {new[0]}."
-    forgotten = some[some.slot != 1]
-    if wrong := difference(judged(fresh, forgotten), judged(detector, forgotten)):
+    forgotten = np.isin(some.slot, gone)
+    if wrong := difference(judged(fresh, some[forgotten]), judged(detector, some[forgotten])):
         return f"New, then forgotten: {wrong}"
-    kept = make(CAPACITY)
-    judged(kept, some[some.slot == 1])
-    again = some[some.slot == 1]
+    kept = ready(make)
+    again = some[~forgotten]
+    judged(kept, again)
     return difference(judged(kept, again), judged(detector, again)) and "Forgetting some series changed another."
 
 
 def _memory(make: Make, readings: int) -> str:
-    first, more = points(readings), points(3 * readings, seed=3)
-    detector = make(CAPACITY)
+    first, more = points(readings, series=series_of(make)), points(3 * readings, seed=3, series=series_of(make))
+    detector = ready(make)
     tracing = tracemalloc.is_tracing()
     tracemalloc.start()
     try:
@@ -275,11 +307,11 @@ def _stored(detector: Detector) -> int:
 
 
 def _inputs(make: Make, readings: int) -> str:
-    some = points(readings)
-    copy = points(readings)
+    some = points(readings, series=series_of(make))
+    copy = points(readings, series=series_of(make))
     for column in (some.slot, some.time_ms, some.value):
         column.flags.writeable = False
-    detector = make(CAPACITY)
+    detector = ready(make)
     detector.process(some.slot, some.time_ms, some.value)
     detector.process(copy.slot, copy.time_ms, copy.value)
     for name in ("slot", "time_ms", "value"):
@@ -306,11 +338,11 @@ def _ranges_of(said: Opinions) -> str:
 
 
 def _ranges(make: Make, readings: int) -> str:
-    return _ranges_of(judged(make(CAPACITY), points(readings)))
+    return _ranges_of(judged(ready(make), points(readings, series=series_of(make))))
 
 
 def _no_opinion(make: Make, readings: int) -> str:
-    said = judged(make(CAPACITY), points(readings))
+    said = judged(ready(make), points(readings, series=series_of(make)))
     none = np.isnan(said.novelty)
     for name in COLUMNS[1:]:
         if (none & ~np.isnan(getattr(said, name))).any():
@@ -326,12 +358,14 @@ def _no_opinion(make: Make, readings: int) -> str:
 
 
 def _warmup(make: Make, readings: int) -> str:
-    detector = make(CAPACITY)
+    detector = ready(make)
+    peers = every_slot(series_of(make))[1:] if isinstance(detector, Grouped) else every_slot(0)
     mine = points(readings, series=1)
     slot = np.zeros(1, np.int32)
     for i in range(readings):
-        left = int(detector.warmup_left(slot)[0])
         one = mine[slice(i, i + 1)]
+        detector.process(peers, np.repeat(one.time_ms, peers.size), one.value + peers)
+        left = int(detector.warmup_left(slot)[0])
         none = bool(np.isnan(detector.process(one.slot, one.time_ms, one.value).novelty[0]))
         if none != (left > 0):
             return f"At reading {i} it said that {left} are left, and had {'no' if none else 'an'} opinion."
@@ -342,10 +376,10 @@ def _warmup(make: Make, readings: int) -> str:
 
 
 def _times(make: Make, readings: int) -> str:
-    some = points(readings)
+    some = points(readings, series=series_of(make))
     shuffled = np.random.default_rng(4).permutation(some.time_ms)
     for time_ms in (np.full_like(some.time_ms, some.time_ms[0]), some.time_ms[::-1].copy(), shuffled):
-        detector = make(CAPACITY)
+        detector = ready(make)
         said = judged(detector, Points(some.slot, time_ms, some.value))
         if wrong := _ranges_of(said):
             return wrong
@@ -355,7 +389,7 @@ def _times(make: Make, readings: int) -> str:
 
 
 def _extremes(make: Make, readings: int) -> str:
-    usual = points(readings, series=1)
+    usual = points(readings, series=series_of(make) if isinstance(make(CAPACITY), Grouped) else 1)
     big, small = float(np.finfo(np.float64).max), 5e-324
     bursts = {
         "±1e300": [1e300, -1e300, 1e300, 1e300], "the largest numbers": [big, -big, big, -big],
@@ -365,7 +399,7 @@ def _extremes(make: Make, readings: int) -> str:
     for name, burst in bursts.items():
         odd = Points(np.zeros(len(burst), np.int32), usual.time_ms[0] + np.arange(len(burst)), np.array(burst))
         for order in ((odd, usual), (usual, joined(odd, usual)), (odd, joined(odd, usual))):
-            said = judged(make(CAPACITY), joined(*order))
+            said = judged(ready(make), joined(*order))
             if wrong := _ranges_of(said):
                 return f"With {name}: {wrong}"
             if np.isnan(said.novelty[-1]):
@@ -374,25 +408,65 @@ def _extremes(make: Make, readings: int) -> str:
 
 
 def _deterministic(make: Make, readings: int) -> str:
-    some = points(readings)
+    some = points(readings, series=series_of(make))
     said = []
     states = random.getstate(), np.random.get_state()
     try:
         for seed in (1, 2):  # who draws from the global generators gives itself away
             random.seed(seed)
             np.random.seed(seed)
-            said.append(judged(make(CAPACITY), some))
+            said.append(judged(ready(make), some))
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
     return difference(*said)
 
 
+def _group(make: Make, readings: int) -> str:
+    """The two groups of ``ready``; one of them is saved, and restored where its members joined in another order."""
+    whole, other = ready(make), make(CAPACITY)
+    if not isinstance(other, Grouped):
+        return ""
+    some = points(readings, series=MEMBERS)
+    half = len(some) // 2
+    before, after = some[slice(0, half)], some[slice(half, None)]
+    judged(whole, before)
+    slots = every_slot(MEMBERS)
+    state = through_bytes(whole.save(slots))
+    expected = judged(whole, after)
+    for s in (_mirrored(slots), slots[::-1]):
+        other.join(s, np.full(MEMBERS, int(s[0] < MEMBERS), np.int32))
+    strange = Points(_mirrored(some.slot), some.time_ms, 7.0 * some.value)
+    alone = judged(ready(make), strange)
+    first = judged(other, strange[slice(0, half)])
+    other.restore(slots, state)
+    if wrong := difference(expected, judged(other, after)):
+        return f"Members joined in another order: {wrong}"
+    if wrong := difference(taken(alone, slice(0, half)), first):
+        return f"Groups of other numbers: {wrong}"
+    wrong = difference(taken(alone, slice(half, None)), judged(other, strange[slice(half, None)]))
+    return f"A group that was there before: {wrong}" if wrong else ""
+
+
+def _unjoined(make: Make, readings: int) -> str:
+    detector = make(CAPACITY)
+    if not isinstance(detector, Grouped):
+        return ""
+    detector.join(every_slot(MEMBERS), np.zeros(MEMBERS, np.int32))
+    some = points(readings, series=MEMBERS + 1)
+    mine, lone = some.slot < MEMBERS, np.array([MEMBERS], np.int32)
+    said = judged(detector, some)
+    detector.restore(lone, detector.save(lone))
+    detector.forget(lone)
+    wrong = difference(taken(said, mine), judged(ready(make), some[mine])) or _ranges_of(said)
+    return f"With a series of no group: {wrong}" if wrong else ""
+
+
 CHECKS: tuple[Check, ...] = (
     Check("shape", "Opinions are float64, one a point; no points are a valid call.", _shape),
     Check("causal", "A point is judged before it is learned; later points change nothing that was said.", _causal),
     Check("cuts", "How a sequence is cut into calls changes no bit.", _cuts),
-    Check("slots", "A series is judged as if there were no other, whatever its slot.", _slots),
+    Check("slots", "A series, or a group, is judged as if there were no other, whatever its slots.", _slots),
     Check("restore", "What was saved goes on bit for bit, also elsewhere and after it was stored as bytes.", _restore),
     Check("forget", "A forgotten series is as new; the others do not notice.", _forget),
     Check("memory", "Memory stops growing.", _memory),
@@ -403,5 +477,7 @@ CHECKS: tuple[Check, ...] = (
     Check("times", "Times that repeat or step back do no harm.", _times),
     Check("extremes", "Extreme and constant values raise nothing, give nothing infinite, and pass.", _extremes),
     Check("deterministic", "Two instances say the same of the same points.", _deterministic),
+    Check("group", "A group that is restored whole goes on bit for bit, in whatever order it was joined.", _group),
+    Check("unjoined", "A series that has joined no group does no harm.", _unjoined),
 )
 """All checks, in the order in which ``check`` runs them."""

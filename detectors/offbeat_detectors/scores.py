@@ -60,6 +60,17 @@ def novelty_of_surprise(surprise: float) -> float:
 
 
 @kernel
+def surprise_of_novelty(novelty: float) -> float:
+    """The −log10 p, 0 or more, that ``novelty_of_surprise`` maps to this novelty, 0 or more."""
+    last = _NOVELTY.size - 1
+    i = 1
+    while i < last and novelty > _NOVELTY[i]:
+        i += 1
+    slope = (_SURPRISE[i] - _SURPRISE[i - 1]) / (_NOVELTY[i] - _NOVELTY[i - 1])
+    return float(max(0.0, _SURPRISE[i - 1] + slope * (novelty - _NOVELTY[i - 1])))
+
+
+@kernel
 def novelty_of_probability(p: float) -> float:
     """The novelty F of a tail probability: 0 for p = 1, growing as p falls; NaN for NaN.
 
@@ -92,6 +103,19 @@ def score_of_strength(strength: float) -> float:
 
 
 @kernel
+def strength_of_score(score: float) -> float:
+    """The least strength E that scores this much: 0 and less → 0.35, 100 and more → 15."""
+    last = _SCORE.size - 1
+    if score <= 0.0:
+        return float(math.exp(_STRENGTH[0]))
+    for i in range(1, last + 1):
+        if score < _SCORE[i]:
+            share = (score - _SCORE[i - 1]) / (_SCORE[i] - _SCORE[i - 1])
+            return float(math.exp(_STRENGTH[i - 1] + share * (_STRENGTH[i] - _STRENGTH[i - 1])))
+    return float(math.exp(_STRENGTH[last]))
+
+
+@kernel
 def alert(memory: NDArray[Any], slot: int, novelty: float) -> float:
     """The strength E of the finding that this novelty is to series *slot*, 0 if it is none.
 
@@ -120,6 +144,29 @@ def alert(memory: NDArray[Any], slot: int, novelty: float) -> float:
         m.age = 0
         return float(novelty / (1.0 + math.sqrt(m.peaks)))
     return 0.0
+
+
+@kernel
+def silence_strength(memory: NDArray[Any], slot: int, novelty: float) -> float:
+    """The strength E of the finding that this novelty of silence is to series *slot*, 0 if it is none.
+
+    As ``alert``, with the hold and the damping as they are: no reading came, so nothing ages, and nothing is changed.
+    Whoever makes the finding says so with ``hold``; until then silence may be judged as often as one likes.
+    """
+    m = memory[slot]
+    if not novelty > OVERRIDE * m.held:  # NaN neither
+        return 0.0
+    return float(novelty / (1.0 + math.sqrt(m.peaks)))
+
+
+@kernel
+def hold(memory: NDArray[Any], slot: int, novelty: float) -> None:
+    """A finding of this novelty has been made of series *slot*: its next readings speak only if clearly stronger."""
+    m = memory[slot]
+    m.held = novelty
+    m.age = 0
+    if novelty > m.top:
+        m.top = novelty
 
 
 @kernel
@@ -162,6 +209,10 @@ class AlertStage:
         strength = np.empty(slot.size, np.float64)
         alert_all(self.memory, slot, novelty, strength)
         return strength
+
+    def damping(self, slot: NDArray[np.int32]) -> NDArray[np.float64]:
+        """What a novelty of each of these slots would be divided by now, (n,) float64, 1 or more."""
+        return 1.0 + np.sqrt(np.asarray(self.memory["peaks"][slot], np.float64))
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy of the state of these slots, one plain array a column."""

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from offbeat_detectors.contract import Opinions, State
 from offbeat_detectors.ewma import Ewma
+from offbeat_detectors.joint import Joint
+from offbeat_detectors.population import Population
 
 
 class SinglePrecision(Ewma):
@@ -157,7 +159,27 @@ class ThrowsDice(Ewma):
         return replace(said, novelty=said.novelty + 1e-9 * np.random.random())
 
 
-BROKEN: tuple[tuple[str, type[Ewma]], ...] = (
+class GivesNoEvidence(Joint):
+    def process(self, slot: Any, time_ms: Any, value: Any) -> Opinions:
+        return replace(super().process(slot, time_ms, value), evidence=None)
+
+
+class LosesItsGroup(Joint):
+    """Saves its series, and not what they have in common."""
+
+    def save(self, slot: NDArray[np.int32]) -> State:
+        state = super().save(slot)
+        return state | {name: np.zeros_like(column) for name, column in state.items() if name.startswith("panel_")}
+
+
+class NeedsAGroup(Population):
+    def process(self, slot: Any, time_ms: Any, value: Any) -> Opinions:
+        if (self._members.of[slot] == 0).any():
+            raise ValueError("no group")
+        return super().process(slot, time_ms, value)
+
+
+BROKEN: tuple[tuple[str, type[Any]], ...] = (
     ("shape", SinglePrecision),
     ("causal", LearnsFirst), ("causal", LooksAhead),
     ("cuts", ScalesByBatch),
@@ -172,5 +194,6 @@ BROKEN: tuple[tuple[str, type[Ewma]], ...] = (
     ("times", NeedsOrder),
     ("extremes", Overflows), ("extremes", IsPoisoned),
     ("deterministic", ThrowsDice),
+    ("shape", GivesNoEvidence), ("restore", LosesItsGroup), ("group", LosesItsGroup), ("unjoined", NeedsAGroup),
 )
 """(the check that must find it, the detector)"""

@@ -17,10 +17,56 @@ def novelty_of_probability(p: float) -> float:
     return float(np.interp(surprise, [0.0, 2.0, 2.9, 3.5, 4.1, 4.6, 6.0], [0.0, 0.2, 0.7, 1.4, 3.0, 5.0, 15.0]))
 
 
+def surprise_of_novelty(novelty: float) -> float:
+    if novelty > 15.0:
+        return 6.0 + 1.4 / 10.0 * (novelty - 15.0)
+    return float(np.interp(novelty, [0.0, 0.2, 0.7, 1.4, 3.0, 5.0, 15.0], [0.0, 2.0, 2.9, 3.5, 4.1, 4.6, 6.0]))
+
+
+def strength_of_score(score: float) -> float:
+    log_e = np.interp(score, [0.0, 25.0, 50.0, 75.0, 90.0, 100.0], np.log([0.35, 0.7, 1.4, 3.0, 5.0, 15.0]))
+    return float(np.exp(log_e))
+
+
 def score_of_strength(strength: float) -> float:
     if strength <= 0.0:
         return 0.0
     return float(np.interp(math.log(strength), np.log([0.35, 0.7, 1.4, 3.0, 5.0, 15.0]), [0, 25, 50, 75, 90, 100]))
+
+
+class Alerts:
+    """The alert stage of one series, told apart whether a reading came or none did for too long."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+        self.told: tuple[int, float] | None = None  # how many readings ago is counted from, how novel
+        self.top = 0.0
+        self.peaks: list[int] = []
+
+    def _damped(self, novelty: float) -> float:
+        return novelty / (1.0 + math.sqrt(sum(0.5 ** ((self.readings - peak) / 3000.0) for peak in self.peaks)))
+
+    def reading(self, novelty: float) -> float:
+        if math.isnan(novelty):
+            return 0.0
+        self.readings += 1
+        if self.told is not None and self.readings - self.told[0] > 80:
+            if self.top > 1.5:
+                self.peaks.append(self.readings)
+            self.told, self.top = None, 0.0
+        self.top = max(self.top, novelty)
+        return self._tell(novelty)
+
+    def silence(self, novelty: float) -> float:
+        strength = self._tell(novelty)
+        self.top = max(self.top, novelty) if strength else self.top
+        return strength
+
+    def _tell(self, novelty: float) -> float:
+        if not novelty > (1.75 * self.told[1] if self.told else 0.0):
+            return 0.0
+        self.told = (self.readings, novelty)
+        return self._damped(novelty)
 
 
 def strengths(novelties: list[float]) -> list[float]:

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from offbeat_detectors.scores import AlertStage, novelty_all, novelty_of_probability, score_all, score_of_strength
+from offbeat_detectors.scores import (
+    AlertStage,
+    hold,
+    novelty_all,
+    novelty_of_probability,
+    novelty_of_surprise,
+    score_all,
+    score_of_strength,
+    silence_strength,
+    strength_of_score,
+    surprise_of_novelty,
+)
 from tests.detectors import naive
 
 NOVELTY = st.one_of(st.floats(0.0, 3.0), st.sampled_from([0.0, 1.0, 1.5, 1.6, 2.9, 40.0, 1e6]), st.just(math.nan))
@@ -48,6 +59,62 @@ def test_the_novelty_map_agrees_with_its_definition(probabilities: list[float]) 
     novelty = np.empty(len(probabilities))
     novelty_all(np.array(probabilities), novelty)
     np.testing.assert_allclose(novelty, [naive.novelty_of_probability(p) for p in probabilities], rtol=1e-9, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 1e9))
+@example(15.0)
+def test_the_way_back_from_a_novelty_agrees_with_its_definition(novelty: float) -> None:
+    assert surprise_of_novelty(novelty) == pytest.approx(naive.surprise_of_novelty(novelty), rel=1e-9, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 300.0))
+def test_a_novelty_leads_back_to_the_surprise_that_it_came_from(surprise: float) -> None:
+    assert surprise_of_novelty(novelty_of_surprise(surprise)) == pytest.approx(surprise, rel=1e-9, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(-1.0, 101.0))
+@example(0.0)
+@example(100.0)
+def test_the_way_back_from_a_score_agrees_with_its_definition(score: float) -> None:
+    assert strength_of_score(score) == pytest.approx(naive.strength_of_score(score), rel=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 100.0))
+def test_a_score_leads_to_a_strength_that_scores_so(score: float) -> None:
+    assert score_of_strength(strength_of_score(score)) == pytest.approx(score, abs=1e-9)
+
+
+def test_the_stage_tells_what_it_divides_a_novelty_by() -> None:
+    stage = AlertStage(2)
+    assert stage.damping(np.arange(2, dtype=np.int32)).tolist() == [1.0, 1.0]
+    said([8.0] + [0.0] * 81, stage)
+    (damping,) = stage.damping(np.zeros(1, np.int32))
+    assert damping > 1.9
+    assert said([8.0], stage) == pytest.approx([8.0 / damping], rel=1e-3)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), NOVELTY), max_size=200),
+)
+def test_a_silence_is_told_as_its_definition_says_however_often_it_is_judged(said_of: list[tuple[bool, float]]) -> None:
+    stage, told, expected = AlertStage(1), list[float](), naive.Alerts()
+    for is_reading, novelty in said_of:
+        if is_reading:
+            told += said([novelty], stage)
+            assert told[-1] == pytest.approx(expected.reading(novelty), rel=1e-6)
+            continue
+        before = stage.memory.copy()
+        strength = silence_strength(stage.memory, 0, novelty)
+        assert silence_strength(stage.memory, 0, novelty) == strength and stage.memory == before
+        assert strength == pytest.approx(expected.silence(novelty), rel=1e-6)
+        if strength:
+            hold(stage.memory, 0, novelty)
+            assert silence_strength(stage.memory, 0, 1.7 * novelty) == 0.0
 
 
 @settings(deadline=None)

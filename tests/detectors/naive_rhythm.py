@@ -1,0 +1,142 @@
+"""The detector "rhythm" once more, slow and obvious: one object a series, put together from the twins of its parts."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from offbeat_detectors import incidents, prior, repeats, rhythm
+from offbeat_detectors.contract import NOTE_PRIOR, NOTE_REPEATS, NOTE_SETTLING
+from tests.detectors.naive_arrival import Arrival
+from tests.detectors.naive_drift import Drift
+from tests.detectors.naive_experts import Experts
+from tests.detectors.naive_extremes import f32
+from tests.detectors.naive_rhythm_parts import Group, Incidents, Jump, Memory, Scale, Tail, within
+from tests.detectors.naive_stuck import Stuck
+
+
+@dataclass
+class Said:
+    """What is said of one reading; pieces in the order of rhythm.PIECES."""
+
+    novelty: float
+    strength: float
+    typical: float
+    lower: float
+    upper: float
+    pieces: tuple[float, ...] = ()
+    similar: tuple[int, int] = (0, 0)
+    notes: int = 0
+
+
+def soft(novelty: float, limit: float) -> float:
+    return novelty if novelty <= limit else limit * (1.0 + rhythm.SOFT * math.log(novelty / limit))
+
+
+class Series:
+    """One series, and what it knows of its group."""
+
+    def __init__(self, tier: str = "standard", group: Group | None = None, without: tuple[str, ...] = ()) -> None:
+        lags = rhythm.TIERS[tier]
+        blocks = rhythm.SMALL, rhythm.MIDDLE, rhythm.LARGE
+        memories = rhythm.MEMORY_SMALL, rhythm.MEMORY_MIDDLE, rhythm.MEMORY_LARGE
+        self.scales = [Scale(*of_one) for of_one in zip(lags, blocks, memories, strict=True) if of_one[0]]
+        self.group, self.without = group, without
+        self.experts = Experts(24, 1) if tier == "light" else Experts()
+        self.tail = Tail(1.0, 1.75)
+        self.jump, self.incidents = Jump(), Incidents()
+        self.jumps, self.patterns = Memory(repeats.JUMPS), Memory(repeats.PATTERNS)
+        self.drift, self.stuck, self.arrival = Drift(), Stuck(), Arrival()
+        self.novelty = 0.0  # of the patterns together, since the last block ended
+        self.seen, self.taught = 0, False
+
+    def judge(self, time_ms: int, x: float, offset_ms: int = 0) -> Said:
+        x = within(x, 1e300)
+        band = (math.nan,) * 3
+        if "experts" not in self.without:
+            band = self.experts.judge(time_ms, x, offset_ms, self.scales[0].successor())
+        seen, self.seen = self.seen, self.seen + 1
+        group = self.group
+        by_peers = (
+            group is not None and group.knows() and seen < prior.OWN and "peers" not in self.without)
+        if by_peers and seen == 0:
+            assert group is not None
+            self.incidents.jump.peaks = group.peaks
+        time_s, zone_s, notes = min((1 << 32) - 1, max(0, time_ms // 1000)), offset_ms // 1000, 0
+
+        self.take_blocks(x)
+        pattern = soft(self.novelty, rhythm.PATTERN_SOFT)
+        jump, height = self.jump.judge(x)
+        if by_peers:
+            assert group is not None
+            if group.novelty(seen, x) > jump:
+                jump, notes = group.novelty(seen, x), notes | NOTE_PRIOR
+        jump = 0.0 if "jump" in self.without else jump
+        if "repeats" not in self.without:
+            if jump > rhythm.RARELY and self.seen_before(self.jumps, time_s, zone_s, height):
+                jump, notes = jump * rhythm.JUMP_REPEATED, notes | NOTE_REPEATS
+            new = pattern > max(rhythm.RARELY, incidents.OVERRIDE * self.incidents.pattern.held)
+            if new and self.seen_before(self.patterns, time_s, zone_s, pattern):
+                pattern, notes = pattern * rhythm.PATTERN_REPEATED, notes | NOTE_REPEATS
+        jump = soft(jump, rhythm.JUMP_SOFT)
+        self.jump.learn(x, height)
+
+        drifting = 0.0 if "drift" in self.without else self.drift.judge(x)
+        stuck = 0.0 if "stuck" in self.without else self.stuck.judge(time_ms, x)
+        rate = 0.0 if "rate" in self.without else self.arrival.judge(time_ms)
+        slow = max(drifting, stuck, rate)
+        jump, pattern = rhythm.STRENGTH * jump, rhythm.STRENGTH * pattern
+        strength = self.incidents.strength(pattern, jump, slow)
+        if strength and seen < rhythm.SETTLING and not by_peers and "settling" not in self.without:
+            strength *= rhythm.SETTLING_FROM + (1.0 - rhythm.SETTLING_FROM) * seen / rhythm.SETTLING
+            notes |= NOTE_SETTLING
+        self.teach(seen, x)
+        if seen < rhythm.WARMUP and not by_peers:
+            return Said(math.nan, 0.0, *band)
+        jump *= incidents.JUMP_WORTH
+        pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0
+        return Said(max(jump, pattern, slow), strength, *band, pieces, self.similar(), notes)
+
+    def take_blocks(self, x: float) -> None:
+        if not [scale.take(x) for scale in self.scales][0]:
+            return
+        together = sum(
+            part for name, part in zip(("shape", "pattern", "long pattern"), self.parts(), strict=True)
+            if name not in self.without)
+        self.novelty = f32(together if "tails" in self.without else self.compressed(together))
+        self.tail.learn(together, rhythm.TAIL_RATE_MIN, rhythm.TAIL_RATE_MAX, rhythm.COMMON_MIN)
+
+    def parts(self) -> list[float]:
+        """What each of three scales gives; one that knows too little gives nothing."""
+        z = [0.0 if math.isnan(scale.z) else scale.z for scale in self.scales] + [0.0]
+        return [z[0], z[1], rhythm.LARGE_SHARE * z[2]]
+
+    def compressed(self, novelty: float) -> float:
+        if novelty <= self.tail.common:
+            return novelty
+        heavy = within(max(rhythm.NORMAL, self.tail.heaviness()), rhythm.HEAVY_MAX)
+        believed = self.tail.seen / (self.tail.seen + rhythm.TAIL_KNOWN)
+        over = novelty / self.tail.common
+        return self.tail.common * math.pow(over, 1.0 + believed * (rhythm.NORMAL / heavy - 1.0))
+
+    def seen_before(self, memory: Memory, time_s: int, zone_s: int, size: float) -> bool:
+        known = memory.knows(time_s, zone_s, size)
+        memory.keep(time_s, size)
+        return known
+
+    def teach(self, seen: int, x: float) -> None:
+        if self.group is not None and seen >= prior.SETTLED and seen % prior.EVERY == 0:
+            tail = self.jump.tail
+            self.group.teach(
+                not self.taught, x, tail.common * self.jump.unit, tail.heaviness(), self.incidents.jump.peaks)
+            self.taught = True
+
+    def shares(self, pattern: float) -> list[float]:
+        """The novelty of the patterns, parted among the scales as these gave."""
+        parts = self.parts()
+        return [pattern * part / sum(parts) if sum(parts) else 0.0 for part in parts]
+
+    def similar(self) -> tuple[int, int]:
+        """How many readings ago the two most similar patterns ended, at the scale that finds the present one odder."""
+        parts = self.parts()
+        scale = self.scales[1 if parts[1] > parts[0] else 0]
+        return (scale.nearest * scale.block + len(scale.readings), scale.second * scale.block + len(scale.readings))
