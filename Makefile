@@ -26,6 +26,9 @@ bench: .venv/.installed-dev  ## every benchmark, one after the other (ARGS="benc
 	@if [ -n "$(ARGS)" ]; then exec $(IN)/python $(ARGS); fi; \
 	for bench in benchmarks/*.py; do echo "== $$bench"; $(IN)/python "$$bench" || exit; done
 
+bench-detection: .venv/.installed-dev
+	@exec $(IN)/python benchmarks/detection.py --markdown benchmarks/results/detection.md $(ARGS)
+
 docs: .venv/.installed  ## make deploy/offbeat.toml and docs/settings.md from daemon/offbeat/config.py
 	$(IN)/python tests/project/generated.py
 
@@ -57,4 +60,4 @@ clean:  ## remove the environment and every cache; ./offbeat-data stays
 	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch .venv/.installed .venv/.installed-dev
 
-.PHONY: help serve test soak bench docs clean
+.PHONY: help serve test soak bench bench-detection docs clean
