@@ -1,0 +1,355 @@
+"""The detector "rhythm": does a series do what it has done before? The default of the daemon, with no configuration."""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat_detectors import arrival, civil, drift, experts, incidents, jumps, patterns, prior, repeats, stuck
+from offbeat_detectors.contract import (
+    EVIDENCE_MIN,
+    NOTE_PRIOR,
+    NOTE_REPEATS,
+    NOTE_SETTLING,
+    Evidence,
+    Opinions,
+    State,
+)
+from offbeat_detectors.kernel import kernel
+from offbeat_detectors.rows import AHEAD, prefetch, prefetch_whole, restore_rows, save_rows, zero_rows
+from offbeat_detectors.tails import TAIL, heaviness, learn_tail
+
+SERIES = np.dtype([
+    ("small", patterns.SCALE), ("middle", patterns.SCALE), ("large", patterns.SCALE), ("jump", jumps.JUMP),
+    ("tail", TAIL), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
+    ("seen", "i4"), ("taught", "i4"), ("incidents", incidents.INCIDENTS),
+    ("arrival", arrival.ARRIVAL), ("stuck", stuck.STUCK), ("drift", drift.DRIFT), ("repeats", repeats.REPEATS),
+], align=True)
+"""One series, beside its three rings and its experts.
+
+small, middle, large  the three scales of patterns
+tail, novelty         the law of what they say together, and what they say now, compressed by it
+shape, sudden         what the smallest scale and the jumps say, fading
+seen                  readings; taught: whether the series has taught its group
+"""
+
+SMALL, MIDDLE, LARGE = 4, 16, 64
+"""Readings a block, at the three scales."""
+MEMORY_SMALL, MEMORY_MIDDLE, MEMORY_LARGE = 2000.0, 500.0, 125.0
+LARGE_SHARE = 0.25
+NORMAL, HEAVY_MAX = 0.6, 3.0  # heaviness of what the patterns say of normal noise; more is not believed
+TAIL_KNOWN = 75.0  # blocks after which half of the own tail is believed
+TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN = 0.012, 0.2, 0.05
+SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.9, 0.7, 0.5
+"""What is novel stays so for some readings, for whoever looks at the novelty alone."""
+RARELY = 2.0
+"""Below this novelty nothing is looked up among the repeats."""
+JUMP_REPEATED, PATTERN_REPEATED = 0.05, 0.25
+JUMP_SOFT, PATTERN_SOFT, SOFT = 8.0, 10.0, 1.0
+"""Beyond it a novelty counts by its logarithm: of a series whose bursts differ by orders of magnitude, each would be
+the first of its kind."""
+SETTLING_FROM, SETTLING = 0.1, 600.0
+"""The strength of the first findings, and readings until it is whole: before, a series is likely to be still new."""
+WARMUP = 30
+
+PIECES = ("jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence")
+JUMP, SHAPE, PATTERN, LONG, DRIFT, STUCK, RATE, SILENCE = range(8)
+COMPONENTS = (
+    "jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "tails", "repeats", "settling", "peers",
+    "experts",
+)
+_TAILS, _REPEATS, _SETTLING, _PEERS, _EXPERTS = 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11
+TIERS = {"light": (96, 40, 0), "standard": (224, 144, 40), "large": (512, 256, 64)}
+"""Lags remembered at the three scales."""
+
+
+@kernel
+def number(z: float) -> float:
+    """*z*, or 0 where nothing is known."""
+    return z if z > 0.0 else 0.0
+
+
+@kernel
+def soft(novelty: float, limit: float) -> float:
+    """*novelty*, beyond *limit* by its logarithm."""
+    return novelty if novelty <= limit else limit * (1.0 + SOFT * math.log(novelty / limit))
+
+
+@kernel
+def compressed(tail: Any, novelty: float) -> float:
+    """What the patterns say together, less where that has a heavier tail than for normal noise."""
+    if novelty <= tail.common:
+        return novelty
+    heavy = min(HEAVY_MAX, max(NORMAL, heaviness(tail)))
+    believed = tail.seen / (tail.seen + TAIL_KNOWN)
+    power = 1.0 + believed * (NORMAL / heavy - 1.0)
+    return float(tail.common * (novelty / tail.common) ** power)
+
+
+@kernel
+def judge_patterns(
+    s: Any, slot: int, x: float, small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
+    without: int,
+) -> bool:
+    """Take *x* into the blocks of the three scales; True if one has ended, so that ``novelty`` is new."""
+    ended = patterns.take_reading(small[slot], s.small, x, SMALL, MEMORY_SMALL)
+    if middle.shape[1] > 0:
+        patterns.take_reading(middle[slot], s.middle, x, MIDDLE, MEMORY_MIDDLE)
+    if large.shape[1] > 0:
+        patterns.take_reading(large[slot], s.large, x, LARGE, MEMORY_LARGE)
+    if not ended:  # a block of the larger scales ends only with one of the small
+        return False
+    together = 0.0
+    if not without & (1 << SHAPE):
+        together += number(s.small.z)
+    if not without & (1 << PATTERN):
+        together += number(s.middle.z)
+    if not without & (1 << LONG):
+        together += LARGE_SHARE * number(s.large.z)
+    if s.tail.seen == 0:
+        s.tail.common = np.float32(1.0)
+        s.tail.rare = np.float32(1.75)
+    s.novelty = np.float32(together if without & _TAILS else compressed(s.tail, together))
+    learn_tail(s.tail, together, TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN)
+    return True
+
+
+@kernel
+def judge_then_learn(
+    series: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
+    small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
+    group: int, groups: NDArray[Any], share: NDArray[np.float32], similar: NDArray[np.int32],
+) -> tuple[float, float, int]:
+    """Novelty, strength and notes of reading *x* of series *slot*; then learn it.
+
+    series               (capacity,) of dtype SERIES, changed in place, as the three rings (capacity, ROWS · lags) are
+    zone_s               what civil time is ahead of UTC
+    without              bits of COMPONENTS that are left out
+    group, groups        the group of the series, −1: none; (capacity,) of dtype PRIOR
+    share, similar       (8,), (2,): filled with the evidence if the novelty is EVIDENCE_MIN or more
+    """
+    s = series[slot]
+    seen: int = s.seen
+    notes = 0
+    by_peers = group >= 0 and seen < prior.OWN and not without & _PEERS and prior.knows(groups, group)
+    if seen == 0:
+        incidents.begin(s.incidents)
+        if by_peers:
+            s.incidents.jump.peaks = groups[group].peaks
+    s.seen = np.int32(min(seen + 1, 1 << 30))
+    time_s = min(4_294_967_295, max(0, time_ms // 1000))
+
+    judge_patterns(s, slot, x, small, middle, large, without)
+    pattern = soft(np.float64(s.novelty), PATTERN_SOFT)
+
+    jump, height = jumps.judge_jump(s.jump, x)
+    if by_peers:
+        peers = prior.judge_by_peers(groups, group, seen, x)
+        if peers > jump:
+            jump = peers
+            notes |= NOTE_PRIOR
+    if without & (1 << JUMP):
+        jump = 0.0
+    if not without & _REPEATS:
+        if jump > RARELY:
+            known = repeats.remembered(s.repeats, 0, repeats.JUMPS, time_s, zone_s, height)
+            repeats.remember(s.repeats, 0, repeats.JUMPS, time_s, height)
+            if known:
+                jump *= JUMP_REPEATED
+                notes |= NOTE_REPEATS
+        if pattern > RARELY and pattern > incidents.OVERRIDE * s.incidents.pattern.held:
+            first, places = repeats.JUMPS, repeats.PATTERNS
+            known = repeats.remembered(s.repeats, first, places, time_s, zone_s, pattern)
+            repeats.remember(s.repeats, first, places, time_s, pattern)
+            if known:
+                pattern *= PATTERN_REPEATED
+                notes |= NOTE_REPEATS
+    jump = soft(jump, JUMP_SOFT)
+    jumps.learn_jump(s.jump, x, height)
+
+    drifting = 0.0 if without & (1 << DRIFT) else drift.judge(s.drift, time_ms, x)
+    held = 0.0 if without & (1 << STUCK) else stuck.judge(s.stuck, time_ms, x)
+    rate = 0.0 if without & (1 << RATE) else arrival.judge(s.arrival, time_ms)
+    slow = max(drifting, held, rate)
+
+    s.shape = np.float32(max(number(s.small.z), SHAPE_FADE * s.shape))
+    s.sudden = np.float32(max(jump, SUDDEN_FADE * s.sudden))
+    novelty = s.shape + number(s.middle.z) + LARGE_SHARE * number(s.large.z) + SUDDEN_SHARE * s.sudden
+    novelty = max(novelty, slow)
+    strength = incidents.strength_of(s.incidents, pattern, jump, slow)
+    if not by_peers and not without & _SETTLING and seen < SETTLING and strength > 0.0:
+        strength *= SETTLING_FROM + (1.0 - SETTLING_FROM) * seen / SETTLING
+        notes |= NOTE_SETTLING
+    novelty = max(novelty, strength)
+    if seen < WARMUP and not by_peers:
+        return np.nan, 0.0, 0
+
+    if novelty >= EVIDENCE_MIN:
+        together = number(s.small.z) + number(s.middle.z) + LARGE_SHARE * number(s.large.z)
+        per = incidents.STRENGTH * pattern / together if together > 0.0 else 0.0
+        share[JUMP] = np.float32(incidents.STRENGTH * incidents.JUMP_WORTH * jump)
+        share[SHAPE] = np.float32(per * number(s.small.z))
+        share[PATTERN] = np.float32(per * number(s.middle.z))
+        share[LONG] = np.float32(per * LARGE_SHARE * number(s.large.z))
+        share[DRIFT], share[STUCK], share[RATE] = np.float32(drifting), np.float32(held), np.float32(rate)
+        share[SILENCE] = np.float32(0.0)
+        if number(s.middle.z) > number(s.small.z):
+            similar[0] = np.int64(s.middle.nearest) * MIDDLE + np.int64(s.middle.rows)
+            similar[1] = np.int64(s.middle.second) * MIDDLE + np.int64(s.middle.rows)
+        else:
+            similar[0] = np.int64(s.small.nearest) * SMALL + np.int64(s.small.rows)
+            similar[1] = np.int64(s.small.second) * SMALL + np.int64(s.small.rows)
+    if group >= 0 and seen >= prior.SETTLED and seen % prior.EVERY == 0:
+        distance = s.jump.tail.common * s.jump.unit
+        prior.teach(groups, group, s.taught == 0, x, distance, heaviness(s.jump.tail), s.incidents.jump.peaks)
+        s.taught = np.int32(1)
+    return novelty, strength, notes
+
+
+@kernel
+def process_all(
+    series: NDArray[Any], expert: NDArray[Any], slot: NDArray[np.int32], time_ms: NDArray[np.int64],
+    value: NDArray[np.float64], transitions_ms: NDArray[np.int64], offsets_ms: NDArray[np.int64], without: int,
+    small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
+    group: NDArray[np.int32], groups: NDArray[Any],
+    novelty: NDArray[np.float64], strength: NDArray[np.float64], typical: NDArray[np.float64],
+    lower: NDArray[np.float64], upper: NDArray[np.float64],
+    share: NDArray[np.float32], similar: NDArray[np.int32], notes: NDArray[np.uint8],
+) -> None:
+    """``judge_then_learn``, and what the experts say, for n points in order; the last eight, (n, …), are filled."""
+    span = 0
+    for i in range(slot.size):
+        ahead = slot[min(i + AHEAD, slot.size - 1)]
+        prefetch_whole(series, ahead)
+        prefetch_whole(expert, ahead)
+        one, t = slot[i], time_ms[i]
+        x = min(experts.VALUE_MAX, max(-experts.VALUE_MAX, value[i]))
+        span = civil.span_at(transitions_ms, t, span)
+        offset_ms = offsets_ms[span]
+        if without & _EXPERTS:
+            typical[i] = lower[i] = upper[i] = np.nan
+        else:
+            following = patterns.successor(small[one], series[one].small)
+            typical[i], lower[i], upper[i] = experts.judge_then_learn(expert, one, t, x, offset_ms, following)
+        novelty[i], strength[i], notes[i] = judge_then_learn(
+            series, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,
+            share[i], similar[i])
+
+
+@kernel
+def overdue_all(
+    series: NDArray[Any], slot: NDArray[np.int32], now_ms: NDArray[np.int64], novelty: NDArray[np.float64],
+    expected_ms: NDArray[np.float64],
+) -> None:
+    """``arrival.overdue_by`` for n series; the last two, (n,), are filled."""
+    for i in range(slot.size):
+        novelty[i], expected_ms[i] = arrival.overdue_by(series[slot[i]].arrival, now_ms[i])
+
+
+class Rhythm:
+    """The detector "rhythm": patterns at three scales, jumps, drift, stuck values, the rhythm of arrival.
+
+    tier       "light" (2 KB a series), "standard" (4.5 KB) or "large" (9 KB): how much it remembers
+    time_zone  IANA name: what is daily and weekly follows its civil time
+    without    names of COMPONENTS to leave out, for measuring what each is worth
+
+    typical, lower and upper are those of the experts (``experts``); the novelty is that of the strongest evidence, and
+    the strength is this detector's own account of incidents (``incidents``). Raises ValueError for a bad parameter.
+    """
+
+    COMPONENTS = COMPONENTS
+    group_by: Literal["field", "source"] = "field"
+
+    def __init__(
+        self, capacity: int, *, tier: str = "standard", time_zone: str = "UTC", without: Iterable[str] = (),
+    ) -> None:
+        if tier not in TIERS:
+            raise ValueError(f"tier is {tier!r}: expected one of {', '.join(TIERS)}")
+        unknown = [name for name in without if name not in COMPONENTS]
+        if unknown:
+            raise ValueError(f"without names {unknown[0]!r}: expected some of {', '.join(COMPONENTS)}")
+        self._transitions, self._offsets = civil.transitions(time_zone)
+        self._without = sum(1 << COMPONENTS.index(name) for name in set(without))
+        self._series = zero_rows(capacity, SERIES)
+        self._experts = zero_rows(capacity, experts.EXPERTS_LIGHT if tier == "light" else experts.EXPERTS)
+        self._rings = tuple(
+            zero_rows(capacity * lags * patterns.ROWS, np.dtype(np.int16)).reshape(capacity, lags * patterns.ROWS)
+            for lags in TIERS[tier]
+        )
+        self._group = np.full(capacity, -1, np.int32)
+        self._groups = zero_rows(capacity, prior.PRIOR)
+
+    @property
+    def bytes_per_series(self) -> int:
+        """Memory of one series in bytes, its place in the group and the group included."""
+        rings = sum(ring.shape[1] * ring.itemsize for ring in self._rings)
+        return SERIES.itemsize + self._experts.itemsize + rings + 4 + prior.PRIOR.itemsize
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The names of the pieces of evidence."""
+        return PIECES
+
+    def join(self, slot: NDArray[np.int32], group: NDArray[np.int32]) -> None:
+        """Series *slot* belongs to *group*: a new member is judged by what the others taught."""
+        self._group[slot] = group
+
+    def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
+        """Judge, then learn, n points in order."""
+        n = slot.size
+        filled = np.empty((5, n), np.float64)
+        evidence = Evidence(np.empty((n, len(PIECES)), np.float32), np.empty((n, 2), np.int32), np.empty(n, np.uint8))
+        process_all(
+            self._series, self._experts, slot, time_ms, value, self._transitions, self._offsets, self._without,
+            *self._rings, self._group, self._groups, *filled, evidence.share, evidence.similar, evidence.notes)
+        novelty, strength, typical, lower, upper = filled
+        return Opinions(novelty, np.full(n, np.nan), typical, lower, upper, evidence, strength)
+
+    def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
+        """Judge the silence of n series until *now_ms*; learns nothing."""
+        n = slot.size
+        novelty, expected = np.empty(n), np.empty(n)
+        overdue_all(self._series, slot, now_ms, novelty, expected)
+        share = np.zeros((n, len(PIECES)), np.float32)
+        share[:, SILENCE] = novelty
+        nothing = np.full(n, np.nan)
+        evidence = Evidence(share, np.zeros((n, 2), np.int32), np.zeros(n, np.uint8))
+        return Opinions(novelty, nothing, expected, nothing, nothing, evidence)
+
+    def warmup_left(self, slot: NDArray[np.int32]) -> NDArray[np.int64]:
+        """How many readings each slot still needs before the detector has an opinion; 0 when it has one."""
+        left: NDArray[np.int64] = np.maximum(0, WARMUP - self._series["seen"][slot].astype(np.int64))
+        return left
+
+    def save(self, slot: NDArray[np.int32]) -> State:
+        """A copy of the state of these slots, and of what their groups know, for each slot anew."""
+        state: State = {"series": self._series[slot].view(np.uint8).reshape(slot.size, SERIES.itemsize)}
+        state |= {f"expert.{name}": column for name, column in save_rows(self._experts, slot).items()}
+        state |= {f"ring.{i}": ring[slot] for i, ring in enumerate(self._rings)}
+        group = self._group[slot]
+        state["prior"] = self._groups[np.maximum(group, 0)].view(np.uint8).reshape(slot.size, prior.PRIOR.itemsize)
+        return state
+
+    def restore(self, slot: NDArray[np.int32], state: State) -> None:
+        """Set these slots, and their groups, to what ``save`` gave for as many slots."""
+        if state["series"].shape != (slot.size, SERIES.itemsize):
+            raise ValueError(f"state 'series' has the shape {state['series'].shape}: expected {slot.size} rows of "
+                             f"{SERIES.itemsize} bytes")
+        self._series[slot] = np.ascontiguousarray(state["series"]).view(SERIES).reshape(slot.size)
+        restore_rows(self._experts, slot, {
+            name.removeprefix("expert."): column for name, column in state.items() if name.startswith("expert.")})
+        for i, ring in enumerate(self._rings):
+            ring[slot] = state[f"ring.{i}"]
+        group = self._group[slot]
+        known = np.ascontiguousarray(state["prior"]).view(prior.PRIOR).reshape(slot.size)
+        self._groups[group[group >= 0]] = known[group >= 0]
+
+    def forget(self, slot: NDArray[np.int32]) -> None:
+        """Set these slots back to never having seen a point; what they taught their groups stays."""
+        self._series[slot] = np.zeros((), SERIES)
+        self._experts[slot] = np.zeros((), self._experts.dtype)
+        for ring in self._rings:
+            ring[slot] = 0
