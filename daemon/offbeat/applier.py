@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
+from offbeat.engine.buckets import RULES
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.engine.entries import Block, Entry
 from offbeat.engine.outcome import Outcome
@@ -88,6 +89,11 @@ class Applier:
                 for (entry, done), outcome in zip(batch, outcomes, strict=True):
                     done()
                     self.applied = entry.seq
+                    self._metrics.findings_hidden_total.inc(outcome.hidden_count)
+                    for rule, count in zip(RULES, outcome.untold, strict=True):
+                        self._metrics.findings_suppressed_total.labels(rule).inc(count)
+                    if outcome.ended:
+                        self._found.set()
                     if outcome.findings or outcome.changes:
                         self._found.set()
                         self._metrics.findings_total.inc(len(outcome.findings))

@@ -64,6 +64,7 @@ class Broadcast:
                 one.novelty,
                 one.probability,
                 one.score,
+                one.evidence,
             )
             return "record", record_of(job, row, self._series_name(one.series))
         return "bucket", Bucket(

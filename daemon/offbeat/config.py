@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from offbeat.errors import BadConfig
+
+DEFAULT_DETECTOR = "rhythm"
+"""The model of a job that names none."""
 
 
 def setting(default: Any, why: str, *, unit: str = "", low: float | None = None, high: float | None = None,
@@ -108,6 +112,10 @@ class EngineConfig:
         "a source whose newest event came later than this after its time is back-filling: the clock does not "
         "close its buckets",
         unit="seconds", low=0)
+    time_zone: str = setting(
+        "UTC",
+        "where days and weeks begin for detectors that know them, an IANA name as Europe/Berlin; a job takes it over "
+        "when it is created, unless its parameters have a time_zone of their own")
     detector_modules: tuple[str, ...] = setting(
         (), "modules of which a job may name a class as its detector, package.module:Class; naming one runs its code")
     shard_series: int = setting(
@@ -122,8 +130,12 @@ class WatchConfig:
     bucket_span_s: int = setting(60, "length of a bucket", unit="seconds", low=1, high=86_400)
     latency_s: int = setting(0, "how long a bucket stays open for late events", unit="seconds", low=0, high=86_400)
     detector: str = setting(
-        "ewma", "the model of a series: a name of the entry-point group offbeat.detectors, or river:<dotted name>")
+        DEFAULT_DETECTOR,
+        "the model of a series: a name of the entry-point group offbeat.detectors, or river:<dotted name>")
     parameters: dict[str, Any] = setting({}, "the detector's parameters")
+    peer_groups: tuple[str, ...] = setting(
+        (), "patterns of sources: for a detector that learns from peers, the sources that match the same one first are "
+        "peers, and those that match none; without any, all are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,23 @@ class Config:
             if not getattr(self.ingest, name):
                 where = {"setting": f"ingest.{name}"}
                 raise BadConfig(f"ingest.{name} is empty: expected at least one name", where=where)
+        zone = self.engine.time_zone
+        if not known_zone(zone):
+            raise BadConfig(
+                f"engine.time_zone is {zone!r}: expected the IANA name of a time zone",
+                hint="as Europe/Berlin or America/New_York; the system's list is in /usr/share/zoneinfo",
+                where={"setting": "engine.time_zone"})
+
+
+def known_zone(name: str) -> bool:
+    """Whether *name* is a time zone that this machine has the rules of; UTC needs none."""
+    if name == "UTC":
+        return True
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, as Europe, is an OSError
+        return False
+    return True
 
 
 def _coerced(name: str, f: Field[Any], value: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from offbeat.engine.engine import WATCH
 from offbeat.engine.entries import Job
+from offbeat.engine.groups import PATTERNS_MAX
 from offbeat.engine.views import job_totals
 from offbeat.errors import BadRequest, Conflict, NotFound
 from offbeat.intake.committer import Control
@@ -31,11 +33,12 @@ class Jobs:
         reached: Callable[[int, float], Awaitable[None]],
         ask: Ask,
         detector_modules: Callable[[], tuple[str, ...]],
+        time_zone: str = "UTC",
     ) -> None:
         self.by_number = {job.number: job for job in known}
         self._newest = newest_number
         self._submit, self._reached, self._ask = submit, reached, ask
-        self._detector_modules = detector_modules
+        self._detector_modules, self._time_zone = detector_modules, time_zone
         self._turn = asyncio.Lock()
 
     def _of(self, id: str) -> Job:
@@ -59,7 +62,7 @@ class Jobs:
     async def create(self, spec: JobSpec) -> JobInfo:
         """Begin a job. Raises BadRequest for a specification that cannot work, Conflict for an id that is taken."""
         check(spec, self._detector_modules())
-        return await self.begin(spec)
+        return await self.begin(in_zone(spec, self._time_zone))
 
     async def begin(self, spec: JobSpec) -> JobInfo:
         """Begin a job that has been checked. Raises Conflict for an id that is taken.
@@ -109,6 +112,17 @@ class Jobs:
         await self._reached(seq, 10.0)
 
 
+def in_zone(spec: JobSpec, time_zone: str) -> JobSpec:
+    """*spec* with *time_zone* among its parameters, if its detector takes one and has none.
+
+    It is journaled with them: a replay must not depend on today's config.
+    """
+    parameters = dict(spec.parameters)
+    if "time_zone" in parameters or not registry.takes(spec.detector, "time_zone"):
+        return spec
+    return replace(spec, parameters=tuple(sorted({**parameters, "time_zone": time_zone}.items())))
+
+
 def check(spec: JobSpec, detector_modules: tuple[str, ...] | None) -> None:
     """Raise BadRequest if *spec* cannot work; says which field, and what was expected.
 
@@ -128,6 +142,8 @@ def check(spec: JobSpec, detector_modules: tuple[str, ...] | None) -> None:
         raise bad("latency_s", f"is {spec.latency_s}: expected 0 to {OPEN_BUCKETS_MAX - 1} bucket spans")
     if not spec.sources or not spec.fields:
         raise bad("sources" if not spec.sources else "fields", "is empty: expected at least one pattern")
+    if len(spec.peer_groups) > PATTERNS_MAX:
+        raise bad("peer_groups", f"has {len(spec.peer_groups)} patterns: expected at most {PATTERNS_MAX}")
     module, colon, _ = spec.detector.partition(":")
     if colon and module != "river" and detector_modules is not None and module not in detector_modules:
         raise bad(

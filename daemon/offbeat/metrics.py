@@ -39,6 +39,15 @@ class Metrics:
         )
         self.late_events_total = self._counter("late_events_total", "Events older than the oldest bucket still open.")
         self.findings_total = self._counter("findings_total", "Records that the engine wrote.")
+        self.findings_hidden_total = self._counter(
+            "findings_hidden_total", "What would have been a record, had feedback not adjusted its series."
+        )
+        self.findings_suppressed_total = self._counter(
+            "findings_suppressed_total",
+            "What would have been a record but for a rule: held by its incident, damped by earlier peaks, silence that "
+            "was told.",
+            "rule",
+        )
         self.decode_seconds = self._histogram("decode_seconds", "Time to decode the bodies that were decoded together.")
         self.commit_seconds = self._histogram(
             "commit_seconds", "Time of one journal transaction, with its sync to disk."
@@ -52,6 +61,10 @@ class Metrics:
         )
         self.sources = self._gauge("sources", "Sources known.")
         self.series = self._gauge("series", "Series known.")
+        self.adjustments = self._gauge("adjustments", "Adjustments by feedback that are in force.")
+        self.models_begun_anew = self._gauge(
+            "models_begun_anew", "Series whose model could not be restored at the last start, and so began anew."
+        )
         self.store_bytes = self._gauge("store_bytes", "Size of the database with its write-ahead log.")
         self.stream_clients = self._gauge("stream_clients", "Clients that follow /api/v1/stream now.")
         self.http_requests_total = self._counter(

@@ -17,7 +17,7 @@ from offbeat.packing import BadPack
 from offbeat.store import journal
 from offbeat.store.checkpoints import load_shard, pack_shard
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
-from offbeat.store.findings import Findings
+from offbeat.store.findings import Findings, stored
 from offbeat_detectors.contract import State
 
 PIECES = (0, 997)
@@ -154,7 +154,8 @@ async def _findings_differ(database: Database, engine: Engine, findings: Finding
         if job not in engine.jobs:
             continue
         rows = await database.read(
-            "SELECT time_ms, actual, score, novelty, seq FROM record WHERE job = ? AND series = ? AND bucket_ms = ?",
+            "SELECT time_ms, actual, score, novelty, evidence, seq FROM record "
+            "WHERE job = ? AND series = ? AND bucket_ms = ?",
             (job, series, bucket_ms),
         )
         shard = int(engine.catalog.source_shard[f.source])
@@ -163,7 +164,8 @@ async def _findings_differ(database: Database, engine: Engine, findings: Finding
             if settled:
                 differences.append(f"a record of series {series} at {bucket_ms} is not stored")
         elif (settled and rows[0][2] < f.score) or (
-            rows[0][4] == f.seq and tuple(rows[0][:4]) != (f.time_ms, f.actual, f.score, f.novelty)
+            rows[0][5] == f.seq
+            and tuple(rows[0][:5]) != (f.time_ms, stored(f.actual), f.score, f.novelty, f.evidence or None)
         ):
             differences.append(f"the record of series {series} at {bucket_ms} differs from what is stored")
     return differences

@@ -35,7 +35,9 @@ def test_the_help_lists_every_command_and_every_exit_status(offbeat):
         "send",
         "buckets",
         "records",
+        "explain",
         "sources",
+        "feedback",
         "watch",
         "diagnosis",
         "quarantine",
@@ -49,7 +51,7 @@ def test_the_help_lists_every_command_and_every_exit_status(offbeat):
         assert f"\n  {int(status):<3}  {meaning}" in ran.out
 
 
-@pytest.mark.parametrize("command", ["serve", "send", *QUERIES, "demo", "verify", "check-config", "version"])
+@pytest.mark.parametrize("command", ["serve", "send", *QUERIES, "explain", "demo", "verify", "check-config", "version"])
 def test_every_command_has_a_help(offbeat, command):
     ran = offbeat(command, "--help")
     assert ran.status == 0

@@ -67,9 +67,10 @@ DIAGNOSIS = {
             "live": True,
             "event_count": 8720,
             "late_count": 0,
+            "suppressed": [{"job": "watch", "held": 17, "damped": 2, "silence": 1, "adjusted": 0}],
             "series": [
-                {"job": "watch", "field": "a", "warmup_left": 0, "says": "ready"},
-                {"job": "watch", "field": "b", "warmup_left": 9, "says": "warming up"},
+                {"job": "watch", "field": "a", "state": "ready", "warmup_left": 0, "says": "ready"},
+                {"job": "watch", "field": "b", "state": "warming_up", "warmup_left": 9, "says": "warming up"},
             ],
         }
     ],
@@ -248,6 +249,18 @@ def test_diagnosis_shows_the_daemon_then_the_sources(offbeat, server):
     assert ran.out.splitlines()[-1] == "AAL\t2015-12-10T00:00:00.000Z\t0.2\t3.1\tyes\t8720\t0\t1 ready; 1 warming up"
     raw = [json.loads(line) for line in offbeat("diagnosis", "--json", "--url", server.url).out.splitlines()]
     assert raw == [DIAGNOSIS["daemon"], *DIAGNOSIS["sources"]]
+
+
+def test_diagnosis_of_one_source_shows_its_series_and_what_was_not_told(offbeat, server):
+    server.answers(DIAGNOSIS)
+    ran = offbeat("diagnosis", "--source", "AAL", "--url", server.url)
+    assert ran.out.splitlines()[-5:] == [
+        "job\tfield\tstate\tsays",
+        "watch\ta\tready\tready",
+        "watch\tb\twarming_up\twarming up",
+        "not told by job\theld by an incident\tdamped by peaks\tsilence that was told\tby feedback",
+        "watch\t17\t2\t1\t0",
+    ]
 
 
 class Terminal(io.StringIO):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offbeat_detectors import checks
+from offbeat_detectors import checks, river_adapter
 from offbeat_detectors.contract import Opinions
-from offbeat_detectors.river_adapter import RiverDetector, UnknownModel
+from offbeat_detectors.river_adapter import OtherVersion, RiverDetector, UnknownModel
 
 FOREST = "preprocessing.MinMaxScaler|anomaly.HalfSpaceTrees"
 SMALL: dict[str, Any] = {"HalfSpaceTrees.n_trees": 3, "2.height": 4, "window_size": 50, "settle_readings": 50}
@@ -27,6 +27,7 @@ def noise(n: int = 1500, seed: int = 0) -> NDArray[np.float64]:
 @pytest.mark.parametrize(("model", "parameters"), [
     ("anomaly.GaussianScorer", {}),
     (FOREST, {**SMALL, "lags": 2}),
+    ("time_series.HoltWinters", {"alpha": 0.3, "beta": 0.1, "settle_readings": 50}),
 ])
 def test_it_passes_all_checks(model: str, parameters: dict[str, Any]) -> None:
     assert checks.check(lambda capacity: RiverDetector(capacity, model, **parameters), readings=400) == []
@@ -95,6 +96,62 @@ def test_a_model_that_cannot_score_a_reading_has_no_opinion_of_it_and_the_failur
     assert detector.failures(SLOT).tolist() == [50]
 
 
+@pytest.mark.parametrize(("model", "parameters", "typical", "half"), [
+    ("anomaly.GaussianScorer", {}, 20.0, 2.33),
+    ("anomaly.StandardAbsoluteDeviation", {}, 20.0, 2.33),
+    ("time_series.SNARIMAX", {"p": 1, "d": 0, "q": 0}, 20.0, 2.6),
+    ("anomaly.PredictiveAnomalyDetection",
+     {"predictive_model": {"river": "time_series.SNARIMAX", "p": 1, "d": 0, "q": 0}, "warmup_period": 50}, 20.0, 2.3),
+    ("anomaly.PredictiveAnomalyDetection",
+     {"predictive_model": {"river": "linear_model.LinearRegression", "intercept_lr": 0.1}, "warmup_period": 50},
+     20.0, 2.3),
+])
+def test_what_a_model_expects_is_told_where_it_shows_it(
+    model: str, parameters: dict[str, Any], typical: float, half: float,
+) -> None:
+    said = judged(RiverDetector(1, model, **parameters), noise(3000))
+    told = ~np.isnan(said.novelty)
+    assert told[300:].all()
+    assert np.array_equal(told, ~np.isnan(said.typical))
+    assert np.median(said.typical[1000:]) == pytest.approx(typical, abs=0.2)
+    for width in (said.upper - said.typical, said.typical - said.lower):
+        assert 0.5 * half < np.median(width[1000:]) < 2.0 * half
+
+
+def test_a_forecaster_is_judged_by_its_errors() -> None:
+    values = noise() + np.arange(1500) * 0.5
+    values[1200] += 12.0
+    said = judged(RiverDetector(1, "time_series.HoltWinters", alpha=0.3, beta=0.1), values)
+    assert int(np.nanargmax(said.novelty)) == 1200
+    assert said.lower[1200] < values[1200] - 12.0 < said.upper[1200] < values[1200]
+
+
+@pytest.mark.parametrize("model", [
+    "anomaly.GaussianScorer", "anomaly.StandardAbsoluteDeviation", FOREST, "time_series.HoltWinters",
+])
+def test_the_saved_state_is_the_same_whatever_came_between(model: str) -> None:
+    """Else a replay, which restores where the daemon went on, would differ from the checkpoint."""
+    parameters = {"alpha": 0.3} if model.startswith("time_series") else {}
+    whole, restored = (RiverDetector(1, model, **parameters) for _ in range(2))
+    judged(whole, noise(500))
+    judged(restored, noise(500)[:200])
+    restored.restore(SLOT, checks.through_bytes(restored.save(SLOT)))
+    judged(restored, noise(500)[200:])
+    kept, other = whole.save(SLOT), restored.save(SLOT)
+    assert [name for name in kept if not np.array_equal(kept[name], other[name], equal_nan=name != "pickled")] == []
+
+
+def test_what_another_version_has_pickled_is_refused_by_name_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = RiverDetector(1, "anomaly.GaussianScorer")
+    judged(detector, noise(300))
+    kept = detector.save(SLOT)
+    kept["pickled"][:] = 0  # reading it would raise something else
+    monkeypatch.setattr(river_adapter, "WRITTEN_BY", "river 99.0, Python 3.99")
+    with pytest.raises(OtherVersion, match=r"written by river 0\..*, Python 3\..*; this is river 99\.0, Python 3\.99"):
+        detector.restore(SLOT, kept)
+    assert detector.warmup_left(SLOT).tolist() == [0]
+
+
 def test_the_same_readings_give_the_same_opinions_whatever_the_seed_of_the_process() -> None:
     one, other = (judged(RiverDetector(1, FOREST, **SMALL), noise(400)) for _ in range(2))
     different = judged(RiverDetector(1, FOREST, seed=1, **SMALL), noise(400))
@@ -120,6 +177,7 @@ def test_the_memory_of_a_forest_is_told_to_be_larger_than_that_of_a_normal_law()
     ("GaussianScorer", {}, UnknownModel, "GaussianScorer"),
     ("", {}, UnknownModel, "no model"),
     ("linear_model.LinearRegression", {}, UnknownModel, "no anomaly detector"),
+    ("preprocessing.MinMaxScaler|time_series.SNARIMAX", {"p": 1, "d": 0, "q": 0}, UnknownModel, "stands alone"),
     ("datasets.CreditCard", {}, UnknownModel, "no model"),
     ("anomaly.HalfSpaceTrees", {"trees": 3}, ValueError, "HalfSpaceTrees takes n_trees"),
     ("anomaly.HalfSpaceTrees", {"n_trees": "many"}, ValueError, "fails at its first readings"),

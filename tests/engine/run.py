@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Entry, Job
 from offbeat.engine.ledger import TIME_MIN_MS
-from offbeat.engine.outcome import Finding
+from offbeat.engine.outcome import EndedAdjustment, Finding
 from offbeat.engine.views import live_readings
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings, Table
 
 LIMITS = Limits(64, 64, 256, 4)
-WATCH = JobSpec("watch", parameters=(("warmup_readings", 5),))
+WATCH = JobSpec("watch", detector="ewma", parameters=(("warmup_readings", 5),))
+BEAT = JobSpec("watch", detector="tests.engine.heartbeat:Heartbeat", parameters=(("warmup_readings", 5),))
+"""The built-in job with a detector that watches for silence and has groups."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ class Run:
         self.now_ms, self.journal = start_ms, list[Entry]()
         self.records: dict[tuple[int, int, int], Finding] = {}
         self._jobs = 0
-        self.late_count = 0
+        self.late_count = self.hidden_count = 0
+        self.untold = dict.fromkeys(buckets.RULES, 0)
+        self.ended: dict[int, EndedAdjustment] = {}
         self.step(Create(watch))
 
     def entry(self, kind: str, body: Any) -> Entry:
@@ -103,6 +108,10 @@ class Run:
     def keep(self, outcome: Any) -> None:
         """Of each record, the strongest form."""
         self.late_count += outcome.late_count
+        self.hidden_count += outcome.hidden_count
+        for rule, count in zip(buckets.RULES, outcome.untold, strict=True):
+            self.untold[rule] += count
+        self.ended |= {one.number: one for one in outcome.ended}
         for f in outcome.findings:
             held = self.records.get((f.job, f.series, f.bucket_ms))
             if held is None or f.score > held.score:
@@ -161,9 +170,10 @@ class Run:
             found[key] = ((int(count), novelty, score, int(records)), flag)
         return found
 
-    def strongest(self, job: int) -> dict[tuple[str, str, int], tuple[int, float, float]]:
+    def strongest(self, job: int) -> dict[tuple[str, str, int], tuple[int, float | None, float]]:
+        """Time, value and score of each record; of a silence the value is None."""
         return {
-            (*self.engine.name_of(series), bucket): (f.time_ms, f.actual, f.score)
+            (*self.engine.name_of(series), bucket): (f.time_ms, None if math.isnan(f.actual) else f.actual, f.score)
             for (number, series, bucket), f in self.records.items()
             if number == job
         }
@@ -179,11 +189,11 @@ class Run:
                 found[rollups.LEVELS[int(row[1])]][(*name, int(row[2]))] = row[3:]
         return found
 
-    def ledger(self) -> dict[str, tuple[int, int, int, int, int]]:
+    def ledger(self) -> dict[str, tuple[int, int, int, int, int, int]]:
         rows = self.engine.ledger.sources[: self.catalog.sources.count].tolist()
         return {
-            self.catalog.sources.text(i): (n, first - 1 + TIME_MIN_MS, last - 1 + TIME_MIN_MS, arrival, lag)
-            for i, (n, first, last, arrival, lag) in enumerate(rows)
+            self.catalog.sources.text(i): (n, first - 1 + TIME_MIN_MS, last - 1 + TIME_MIN_MS, arrival, lag, delay)
+            for i, (n, first, last, arrival, lag, _, delay) in enumerate(rows)
         }
 
 
@@ -192,9 +202,9 @@ class Run:
 AFTER_MS = (0, 1, 29_999, 30_000, 59_999, 60_000, 90_000, 119_999, 120_000, 3_599_999, 3_600_000, 90_000_000)
 STARTS_MS = (0, -86_400_000 * 3, 1_700_000_000_000, -62_135_596_800_000 + 1)
 SPECS = (
-    JobSpec("some", sources=("a*",), fields=("x", "z?"), bucket_span_s=30, parameters=(("warmup_readings", 5),)),
-    JobSpec("late", bucket_span_s=60, latency_s=150, parameters=(("warmup_readings", 6),)),
-    JobSpec("hour", sources=("b",), bucket_span_s=3600, latency_s=3600, parameters=(("warmup_readings", 5),)),
+    replace(WATCH, id="some", sources=("a*",), fields=("x", "z?"), bucket_span_s=30),
+    replace(WATCH, id="late", bucket_span_s=60, latency_s=150, parameters=(("warmup_readings", 6),)),
+    replace(WATCH, id="hour", sources=("b",), bucket_span_s=3600, latency_s=3600),
 )
 FIELDS = ("x", "y", "z1")
 
@@ -226,6 +236,46 @@ def random_steps(
             back = rng.choice([0, 0, 0, 0, 1_000, 59_999, 60_000, 130_000, 3_700_000])
             names = rng.sample(FIELDS, rng.choice([0, 1, 1, 1, 2, 3]))
             steps.append(Event(source, now[source] - back, {n: value_of(rng, absurd) for n in names}))
+    return steps
+
+
+def living_steps(seed: int, count: int, start_ms: int = 1_700_000_000_000) -> list[Step]:
+    """*count* events as they come in life, by sources that each have a pace of their own, and ticks all the while.
+
+    A source falls silent at times, or one of its fields does; some come late, and one collects before it sends.
+    """
+    rng, steps, now, made = random.Random(seed), list[Step](), start_ms, 0
+    pace = {name: rng.choice([4_000, 10_000, 15_000]) for name in (*SOURCES, "d1", "d2")}
+    due = {name: now + rng.randrange(pace[name]) for name in pace}
+    mute: dict[tuple[str, str], int] = {}
+    kept: list[Event] = []
+    last_tick = now
+    while made < count:
+        name = min(due, key=lambda one: due[one])
+        while due[name] >= last_tick + 5_000:
+            last_tick += 5_000
+            steps += [Clock(last_tick - now), Tick()]
+            now = last_tick
+        if due[name] > now:
+            steps.append(Clock(due[name] - now))
+            now = due[name]
+        if rng.random() < 0.01:
+            due[name] += rng.choice([60_000, 300_000])
+            continue
+        if rng.random() < 0.01:
+            mute[name, rng.choice(FIELDS)] = now + 200_000
+        time_ms = now - rng.choice([0, 0, 0, 1, 200, 12_000])
+        values = {f: value_of(rng, 0.02) for f in FIELDS if mute.get((name, f), 0) <= now and rng.random() < 0.95}
+        event = Event(name, time_ms, values)
+        if name == "c":  # what it collects goes out together
+            kept.append(event)
+            if len(kept) == 12:
+                steps += kept
+                kept = []
+        else:
+            steps.append(event)
+        made += 1
+        due[name] += pace[name] + rng.randrange(1_000)
     return steps
 
 

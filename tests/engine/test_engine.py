@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offbeat.engine.buckets import RULES
 from offbeat.engine.entries import Entry
 from offbeat.records import Strings
 from tests.engine import naive
@@ -28,9 +29,10 @@ def hold_together(run: Run, slow: naive.Engine) -> None:
         counters = run.engine.jobs[number].counters[: catalog.sources.count].tolist()
         for i, source in enumerate(catalog.sources.texts()):
             mine = sum(1 for whose, *_ in job.records if whose == source)
-            assert counters[i] == [job.events[source], job.late[source], mine]
+            untold = [job.untold[source, rule] for rule in RULES]
+            assert counters[i] == [job.events[source], job.late[source], mine, *untold]
     assert run.ledger() == {
-        name: (s.events, s.first_ms, s.last_ms, s.arrival_ms, s.lag_ms) for name, s in slow.sources.items()
+        name: (s.events, s.first_ms, s.last_ms, s.arrival_ms, s.lag_ms, s.delay_ms) for name, s in slow.sources.items()
     }
     windows = run.windows()
     for level in naive.SPANS_MS:
@@ -41,8 +43,19 @@ def hold_together(run: Run, slow: naive.Engine) -> None:
         source, name = run.engine.name_of(number)
         readings = slow.readings[source, name]
         newest = max(t for t, _ in readings)
-        count, _, value = run.engine.ledger.series[number].tolist()
+        count, _, value, interval = run.engine.ledger.series[number].tolist()
         assert (count, value) == (len(readings), [v for t, v in readings if t == newest][-1])
+        assert interval == usual_interval([t for t, _ in readings])
+
+
+def usual_interval(times: list[int]) -> float:
+    """The weighted mean of the steps forward; a step of more than four times that counts for four."""
+    usual, newest = 0.0, times[0]
+    for t in times[1:]:
+        if t > newest:
+            usual += 0.1 * (min(t - newest, 4.0 * usual) - usual) if usual else t - newest
+            newest = t
+    return usual
 
 
 @settings(max_examples=80)
@@ -84,7 +97,9 @@ def test_a_single_block_gives_the_bits_of_one_event_at_a_time(seed: int) -> None
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_where_the_clock_ticked_does_not_change_the_final_results(seed: int) -> None:
+def test_where_the_clock_ticked_does_not_change_the_final_results_of_a_detector_that_watches_no_silence(
+    seed: int,
+) -> None:
     todo = random_steps(seed, 900)
     without = [step for step in todo if not isinstance(step, Tick)]
     elsewhere = list(without)
@@ -108,7 +123,7 @@ def test_a_bucket_that_a_tick_closed_is_open_again_when_its_source_goes_on_in_it
     assert run.buckets(1) == {("a", 60_000): ((1, 0.0, 0.0, 0), False)}
     run.step(Event("a", 91_000, {"x": 1.0}))
     assert run.buckets(1) == {("a", 60_000): ((2, 0.0, 0.0, 0), True)}
-    assert run.engine.jobs[1].counters[0].tolist() == [2, 0, 0]
+    assert run.engine.jobs[1].counters[0].tolist() == [2, 0, 0, 0, 0, 0]
 
 
 def test_the_clock_leaves_a_source_alone_that_is_filling_in_history() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.engine.tail import Tail, by_shard
-from tests.engine.run import Event, Run, Step, Tick, random_steps
+from tests.engine.run import BEAT, Create, Event, Run, Step, Tick, living_steps, random_steps
+
+BY_SOURCE = replace(BEAT, id="by-source", parameters=(("by", "source"), ("warmup_readings", 5)))
 
 
 def state_of(engine: Engine) -> dict[str, bytes]:
@@ -81,6 +85,23 @@ def test_checkpoints_of_shards_taken_at_any_moments_and_a_replay_give_every_bit_
                 frozen[shard] = one
                 run.engine.written(one)
     assert len(frozen) > 1
+    again = recovered(run, frozen)
+    assert state_of(again) == state_of(run.engine)
+    assert tail_of(again) == tail_of(run.engine)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_so_they_do_of_one_that_watches_for_silence_and_has_groups(seed: int) -> None:
+    rng, run, frozen = random.Random(seed), Run(watch=BEAT), dict[int, Frozen]()
+    for part in range(12):
+        run.take(living_steps(seed * 100 + part, 60, run.now_ms), random.Random(part))
+        if part == 4:
+            run.step(Create(BY_SOURCE))
+        for shard in shards_of(run):
+            if rng.random() < 0.3 and (one := run.engine.freeze(shard)) is not None:
+                frozen[shard] = one
+                run.engine.written(one)
+    assert len(frozen) > 1 and any(math.isnan(f.actual) for f in run.records.values())
     again = recovered(run, frozen)
     assert state_of(again) == state_of(run.engine)
     assert tail_of(again) == tail_of(run.engine)

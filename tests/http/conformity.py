@@ -55,7 +55,7 @@ def misfits(value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
         found.append(f"{at} is {value!r}, out of its range")
     if isinstance(value, str) and "pattern" in schema and not re.search(schema["pattern"], value):
         found.append(f"{at} is {value!r}, not like {schema['pattern']}")
-    if schema.get("format") == "date-time" and not TIME.fullmatch(value):
+    if schema.get("format") == "date-time" and value is not None and not TIME.fullmatch(value):
         found.append(f"{at} is {value!r}, not a time with milliseconds")
     if isinstance(value, list):
         found += [misfit for i, one in enumerate(value) for misfit in misfits(one, schema["items"], f"{at}[{i}]")]

@@ -14,6 +14,7 @@ from yarl import URL
 from offbeat.clock import ManualClock
 from offbeat.config import Config
 from offbeat.errors import BadRequest, Conflict, NotFound, Refused, TooManyClients
+from offbeat.feedback import AdjustmentInfo
 from offbeat.gateways import GATEWAYS
 from offbeat.http.app import build_app, server_options
 from offbeat.http.parts import Parts
@@ -28,13 +29,16 @@ from offbeat.store.queries import (
     QuarantinedLine,
     ReadingsQuery,
     Record,
+    RecordInFull,
     RecordQuery,
     SeriesReadings,
     SourceDiagnosis,
     SourceInfo,
     StreamEvent,
 )
+from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
+from tests.http import rows
 
 TAKEN = Receipt(accepted=1, rejected=0, errors=(), errors_omitted=0, sequence=17)
 
@@ -109,6 +113,12 @@ class MemoryResults:
     async def records(self, query: RecordQuery) -> Page[Record]:
         return self._answer("records", query)  # type: ignore[no-any-return]
 
+    async def record(self, id: str) -> RecordInFull:
+        found = self._answer("record", id)
+        if not isinstance(found, RecordInFull):
+            raise NotFound(f"there is no record {id}")
+        return found
+
     async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]:
         return self._answer("sources", prefix, limit, cursor)  # type: ignore[no-any-return]
 
@@ -160,6 +170,39 @@ class MemoryJobs:
         del self.held[id]
 
 
+class MemoryFeedback:
+    """One adjustment, the guide's: weighed whatever is said, held once it is accepted. *raises* refuses all."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, AdjustmentInfo] = {}
+        self.asked: list[Any] = []
+        self.raises: Exception | None = None
+
+    async def weigh(self, said: Said) -> Weighed:
+        self.asked.append(said)
+        if self.raises is not None:
+            raise self.raises
+        return rows.WEIGHED
+
+    async def accept(self, said: Said) -> Weighed:
+        weighed = replace(await self.weigh(said), name=rows.ADJUSTMENT.kept.name)
+        self.held[rows.ADJUSTMENT.kept.name] = rows.ADJUSTMENT
+        return weighed
+
+    async def get(self, name: str) -> AdjustmentInfo:
+        if name not in self.held:
+            raise NotFound(f"there is no adjustment {name}")
+        return self.held[name]
+
+    async def undo(self, name: str) -> None:
+        await self.get(name)
+        del self.held[name]
+
+    async def list(self, sources: tuple[str, ...], limit: int, cursor: str | None) -> Page[AdjustmentInfo]:
+        self.asked.append((sources, limit, cursor))
+        return Page(tuple(self.held.values()), None)
+
+
 class MemoryStream:
     """Sends what is put into ``events``; None ends it, an error is raised. *clients_max* may follow at once."""
 
@@ -206,13 +249,14 @@ class Behind:
     intake: MemoryIntake = field(default_factory=MemoryIntake)
     results: MemoryResults = field(default_factory=MemoryResults)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    feedback: MemoryFeedback = field(default_factory=MemoryFeedback)
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
 
     def parts(self) -> Parts:
         """As the doors are given them."""
-        return Parts(self.intake, self.results, self.jobs, self.stream, lambda: self.config, lambda: self.not_ready,
-                     ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
+        return Parts(self.intake, self.results, self.jobs, self.feedback, self.stream, lambda: self.config,
+                     lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from offbeat.engine.entries import Adjustment
+from offbeat.feedback import AdjustmentInfo
+from offbeat.store.adjustments import Given, Kept
 from offbeat.store.queries import (
     Bucket,
     DaemonDiagnosis,
@@ -10,12 +13,16 @@ from offbeat.store.queries import (
     Page,
     QuarantinedLine,
     Record,
+    RecordInFull,
     SeriesDiagnosis,
     SeriesInfo,
     SeriesReadings,
     SourceDiagnosis,
     SourceInfo,
+    Suppressed,
 )
+from offbeat.weighing import Effect, Weighed
+from offbeat_detectors.explain import Reason, pack
 
 START, LAST = 1_449_677_640_000, 1_449_677_642_000
 BUCKET = Bucket("watch", "AAL", START, 60, 54, 1, 19.5, 100.0, False)
@@ -36,8 +43,10 @@ RECORD = Record(
     19.5,
     1e-12,
     100.0,
-    {"model": "ewma", "sentence": "responsetime of AAL was 302.9, typical is 100.2 (60.1 to 140.3)"},
+    "rhythm",
+    pack(Reason((("pattern", 3.0), ("jump", 1.0)), (812,), 0, 0.5, 1.0)),
 )
+RECORD_IN_FULL = RecordInFull(RECORD, (LAST - 33_112_000,), LAST - 13_000, 1, 1_449_093_420_000, 8720)
 SOURCE = SourceInfo(
     "AAL", 1, 8720, 0, 1_449_093_420_000, LAST, LAST, {"airline": "American", "desk": "B4"},
     (SeriesInfo("responsetime", 8720, 98.1, LAST),))
@@ -51,7 +60,29 @@ DIAGNOSIS = (
     Page(
         (
             SourceDiagnosis(
-                "AAL", LAST, LAST, 0.2, 3.1, True, 8720, 0, (SeriesDiagnosis("watch", "responsetime", 0, "ready"),)
+                "AAL",
+                LAST,
+                LAST,
+                0.2,
+                3.1,
+                True,
+                8720,
+                0,
+                (
+                    SeriesDiagnosis(
+                        "watch",
+                        "responsetime",
+                        "warming_up",
+                        23,
+                        1380.0,
+                        None,
+                        0,
+                        1.0,
+                        1.0,
+                        "warming up: 23 more readings, about 23 minutes",
+                    ),
+                ),
+                (Suppressed("watch", 17, 2, 0, 0),),
             ),
         ),
         None,
@@ -59,3 +90,16 @@ DIAGNOSIS = (
 )
 QUARANTINED = QuarantinedLine(
     5, LAST, "ndjson", 3, "bad_time", 'the time "yesterday" is neither ISO 8601 nor an epoch number', '{"time": "yest')
+WEIGHED = Weighed(
+    None, "normal", "watch", "AAL", "responsetime", START, START + 60_000, "the partner's nightly batch", 4.02, 1.0,
+    4.02, 25.0, 24.9, False,
+    (
+        Effect("watch:0:AAL:responsetime:1449677640000", LAST, 73.2, 73.2, 24.9),
+        Effect("watch:0:AAL:responsetime:1449591240000", LAST - 86_400_000, 31.0, 31.0, 0.0),
+    ),
+    0, 3, 2, 1, 0, 0)
+ADJUSTMENT = AdjustmentInfo(
+    Kept(
+        Given(Adjustment(17, 1, 0, 4.02), "normal", "the partner's nightly batch", START, START + 60_000),
+        LAST, 40, None, None, 2, 0),
+    "watch", "AAL", "responsetime")

@@ -50,6 +50,7 @@ async def test_a_source_is_found_whatever_its_name(path: str, query: ReadingsQue
 @pytest.mark.parametrize(("name", "path", "row", "example", "schema"), [
     ("buckets", "/buckets", Page((rows.BUCKET,), None), examples.BUCKETS, "Buckets"),
     ("records", "/records", Page((rows.RECORD,), None), examples.RECORDS, "Records"),
+    ("record", "/records/a", rows.RECORD_IN_FULL, examples.RECORD_IN_FULL, "Record"),
     ("sources", "/sources", Page((rows.SOURCE,), None), examples.SOURCES, "Sources"),
     ("source", "/sources/AAL", rows.SOURCE, examples.SOURCE_IN_FULL, "SourceInFull"),
     ("readings", "/sources/AAL/readings", (rows.READINGS,), examples.READINGS, "Readings"),
@@ -80,6 +81,43 @@ async def test_what_a_detector_did_not_say_is_null() -> None:
         (record,) = document["records"]
         assert [record[name] for name in ("typical", "lower", "upper", "probability")] == [None] * 4
         assert misfits(document, named("Records")) == []
+
+
+async def test_of_a_silence_there_is_no_value_and_what_was_expected_is_a_time() -> None:
+    due_ms = rows.START - 60_000
+    silent = replace(rows.RECORD, actual=np.nan, typical=float(due_ms), lower=np.nan, upper=np.nan)
+    full = replace(rows.RECORD_IN_FULL, record=silent)
+    results = MemoryResults({"records": Page((silent,), None), "record": full})
+    async with serving(Behind(results=results)) as door:
+        (record,) = (await door.get("/api/v1/records"))["records"]
+        whole = await door.get("/api/v1/records/x")
+        for document in (record, whole):
+            said = document["explain"]
+            assert [document[name] for name in ("actual", "typical", "lower", "upper")] == [None] * 4
+            assert [said[name] for name in ("observed", "typical", "lower", "upper", "normal")] == [None] * 5
+            assert said["due"] == "2015-12-09T16:13:00.000Z"
+            assert misfits(document, named("Record")) == []
+        assert "nothing has come of responsetime of AAL by 2015-12-09 16:14:02 UTC" in record["explain"]["sentence"]
+        assert "nothing has come of responsetime of AAL since 2015-12-09 16:13:49 UTC" in whole["explain"]["sentence"]
+
+
+async def test_a_similar_moment_that_is_no_longer_kept_has_no_time() -> None:
+    gone = replace(rows.RECORD_IN_FULL, similar_ms=(None,), last_ms=None)
+    async with serving(Behind(results=MemoryResults({"record": gone}))) as door:
+        said = (await door.get("/api/v1/records/x"))["explain"]
+        assert said["similar"] == [{"readings_ago": 812, "time": None}]
+        assert said["history"]["reading_before"] is None
+
+
+async def test_a_record_is_found_whatever_the_names_in_its_id() -> None:
+    async with serving(Behind(results=MemoryResults({"record": rows.RECORD_IN_FULL}))) as door:
+        await door.get("/api/v1/records/watch%3A0%3Aa%2Fb%20%7Bc%7D%3A%25253A%3A0")
+        assert door.behind.results.asked == [("record", "watch:0:a/b {c}:%253A:0")]
+
+
+async def test_a_record_that_is_not_there_is_not_found() -> None:
+    async with serving() as door:
+        assert (await door.get("/api/v1/records/x", 404))["error"]["code"] == "not_found"
 
 
 async def test_a_record_comes_without_its_evidence_if_asked() -> None:

@@ -51,6 +51,7 @@ async def test_the_answers_of_the_daemon_keep_to_the_schemas(state_dir: Path) ->
             ("/buckets", "Buckets", "buckets"),
             ("/buckets?scope=job", "Buckets", "buckets"),
             ("/records", "Records", "records"),
+            ("/records/watch%3A0%3Aline%201%2Fpump%3Aflow%3A1700000100000", "Record", "explain"),
             ("/buckets?order=-score", "Buckets", "buckets"),
             ("/sources", "Sources", "sources"),
             ("/jobs", "Jobs", "jobs"),
@@ -63,6 +64,20 @@ async def test_the_answers_of_the_daemon_keep_to_the_schemas(state_dir: Path) ->
             document = await get(client, f"/api/v1{path}")
             assert misfits(document, named(schema)) == [], path
             assert document[rows], path
+
+
+async def test_the_answers_about_feedback_keep_to_the_schemas(state_dir: Path) -> None:
+    async with daemon(state_dir) as client:
+        record = (await get(client, "/api/v1/records?order=-score&limit=1"))["records"][0]
+        said = {"verdict": "normal", "record": record["id"]}
+        for query, status, name in (("?preview=true", 200, None), ("", 201, "calmer-1")):
+            async with client.post(f"/api/v1/feedback{query}", json=said) as response:
+                document = await response.json()
+                assert (response.status, document.get("name")) == (status, name), document
+                assert misfits(document, named("FeedbackWeighed")) == []
+                assert [one["id"] for one in document["records"]] == [record["id"]]
+        assert misfits(await get(client, "/api/v1/feedback"), named("Feedback")) == []
+        assert misfits(await get(client, "/api/v1/feedback/calmer-1"), named("Adjustment")) == []
 
 
 async def test_the_stream_resumes_with_what_the_queries_tell(state_dir: Path) -> None:

@@ -66,7 +66,7 @@ def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(tmp_path: Pa
 def test_a_setting_like_no_other_is_answered_with_the_list(tmp_path: Path) -> None:
     refused = refusal(tmp_path, "[watch]\nzzz = 1\n")
     assert refused.message == "watch.zzz is not a setting"
-    assert refused.hint == "known here: bucket_span_s, latency_s, detector, parameters"
+    assert refused.hint == "known here: bucket_span_s, latency_s, detector, parameters, peer_groups"
     assert refused.where == {"setting": "watch.zzz"}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from offbeat.clock import ManualClock
 from offbeat.config import Config, from_mapping
-from offbeat.engine.entries import Entry
+from offbeat.engine.entries import Adjustment, Entry
 from offbeat.intake.committer import Control
 from offbeat.records import Receipt
 from offbeat.service import Service, running
-from offbeat.store import journal
+from offbeat.store import adjustments, journal
 from offbeat.store.database import FILE_NAME
 from offbeat.store.queries import BucketQuery, Page, ReadingsQuery, RecordQuery
 from offbeat.wire.options import Options
@@ -27,12 +27,26 @@ from tests.engine.run import Clock, Create, Delete, Event, Step, Tick
 START_MS = 1_700_000_000_000
 
 
+@dataclass(frozen=True)
+class Adjust:
+    """Feedback on one series, as it is once it has been weighed."""
+
+    source: str
+    field: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The oldest adjustment in force is taken back, if there is one."""
+
+
 def config(state_dir: Path, **sections: dict[str, Any]) -> Config:
     """Small limits, and nothing that happens by itself: ticks and checkpoints come when a test says so."""
     document: dict[str, dict[str, Any]] = {
         "store": {"state_dir": str(state_dir), "checkpoint_s": 1e9},
         "engine": {"tick_s": 1e6, "shard_series": 64, "series_max": 4096, "sources_max": 1024, "fields_max": 1024},
-        "watch": {"parameters": {"warmup_readings": 5}},
+        "watch": {"detector": "ewma", "parameters": {"warmup_readings": 5}},
     }
     for section, values in sections.items():
         document[section] = document.get(section, {}) | values
@@ -71,7 +85,7 @@ async def round_made(service: Service) -> None:
     await service.applier._prune()
 
 
-async def do(service: Service, clock: ManualClock, step: Step) -> None:
+async def do(service: Service, clock: ManualClock, step: Step | Adjust | Undo) -> None:
     """One step that is no event."""
     match step:
         case Clock(by_ms):
@@ -84,6 +98,16 @@ async def do(service: Service, clock: ManualClock, step: Step) -> None:
             ids = [job.spec.id for job in service.jobs.by_number.values() if job.spec.id != "watch"]
             if ids:
                 await service.jobs.delete(ids[0])
+        case Adjust(source, field, factor):
+            named = await adjustments.series_named(service.database, source, field)
+            if named is not None:
+                number = await adjustments.newest_number(service.database) + 1
+                given = adjustments.Given(Adjustment(number, 1, named[1], factor), "normal", "", 0, 1)
+                await service.intake.submit(Control("adjustment_added", given=given))
+        case Undo():
+            in_force = await adjustments.in_force_before(service.database, service.committer.seq + 1)
+            if in_force:
+                await service.feedback.undo(f"calmer-{in_force[0].number}")
 
 
 async def copied(service: Service, to: Path) -> Path:
@@ -105,13 +129,14 @@ class Journeys:
     """One list of steps, taken by daemons that start, stop and die at random places over the same state."""
 
     def __init__(self, directory: Path, seed: int, *, batch_max: int, threads: int, stops: float, crashes: float,
-                 checkpoints: float, ticks: float = 0.0) -> None:
+                 checkpoints: float, ticks: float = 0.0, watch: dict[str, Any] | None = None) -> None:
         self.directory, self.rng = directory, random.Random(seed)
         self.batch_max, self.threads = batch_max, threads
         self.stops, self.crashes, self.checkpoints, self.ticks = stops, crashes, checkpoints, ticks
+        self.watch = watch or {}
         self.lives = 0
 
-    async def take(self, steps: list[Step]) -> dict[str, Any]:
+    async def take(self, steps: Sequence[Step | Adjust | Undo]) -> dict[str, Any]:
         """Everything that can be asked at the end."""
         state, clock, todo = self.directory / "0", ManualClock(START_MS), list(steps)
         while True:
@@ -124,9 +149,9 @@ class Journeys:
                     state = await copied(service, self.directory / str(self.lives))
 
     def config(self, state: Path) -> Config:
-        return config(state, ingest={"decode_threads": self.threads})
+        return config(state, ingest={"decode_threads": self.threads}, watch=self.watch)
 
-    async def live(self, service: Service, clock: ManualClock, todo: list[Step]) -> str:
+    async def live(self, service: Service, clock: ManualClock, todo: list[Step | Adjust | Undo]) -> str:
         """Take steps off *todo* until this life ends."""
         while todo:
             if self.rng.random() < self.checkpoints:
@@ -203,6 +228,10 @@ async def everything(service: Service) -> dict[str, Any]:
         for level in ("raw", "1m", "1h", "1d"):
             query = ReadingsQuery(one.source, width=10_000, level=level)  # type: ignore[arg-type]
             found[f"readings {one.source} {level}"] = plain(await results.readings(query))
+    found["feedback"] = [
+        (info.kept.name, info.source, info.field, info.kept.hidden_count, info.kept.revealed_count)
+        for info in (await service.feedback.list((), 1000, None)).rows
+    ]
     _, diagnosis = await results.diagnosis((), 1000, None)
     found["diagnosis"] = plain([one.series for one in diagnosis.rows])
     return found

@@ -64,6 +64,22 @@ def test_preparing_again_keeps_every_row(path: Path) -> None:
     assert sqlite3.connect(path).execute("SELECT count(*), sum(id) FROM field").fetchone() == (2000, 1999000)
 
 
+def test_a_file_from_before_records_said_why_keeps_its_records_and_takes_those_that_nothing_came(path: Path) -> None:
+    record = (1, 2, 60_000, 3, 61_000, 9.5, 1.0, 0.5, None, 4.0, 1e-5, 82.5, 17, 2, 99_000)
+    with sqlite3.connect(path) as db:
+        db.executescript(f"{MIGRATIONS[0]} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;")
+        db.execute(f"INSERT INTO record VALUES ({', '.join('?' * len(record))})", record)
+    named = "SELECT name FROM sqlite_master WHERE tbl_name = 'record' AND name LIKE 'record_by_%' ORDER BY name"
+    indexes = db.execute(named).fetchall()
+    db.close()
+    prepare(path)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT * FROM record").fetchall() == [(*record, None)]
+        db.execute("UPDATE record SET actual = NULL, evidence = x'01'")
+        assert db.execute(named).fetchall() == indexes
+    db.close()
+
+
 def test_an_empty_file_is_as_good_as_none(path: Path) -> None:
     path.touch()
     prepare(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.run import SPECS, Create, Delete, Event, Step, Tick, random_steps
-from tests.store.process import Journeys
+from tests.engine.run import FIELDS, SPECS, Clock, Create, Delete, Event, Step, Tick, living_steps, random_steps
+from tests.store.process import Adjust, Journeys, Undo
 
 WAYS: dict[str, dict[str, Any]] = {
     "one by one": {"batch_max": 1, "threads": 1, "stops": 0.0, "crashes": 0.0, "checkpoints": 0.1},
@@ -70,7 +72,9 @@ def test_so_are_those_of_any_events_and_any_life(
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_so_are_those_of_a_daemon_that_ticked_at_other_places(tmp_path: Path, seed: int) -> None:
+async def test_so_are_those_of_a_daemon_that_ticked_at_other_places_if_no_detector_watches_for_silence(
+    tmp_path: Path, seed: int
+) -> None:
     steps = random_steps(seed + 50, 400)
     without: list[Step] = [step for step in steps if not isinstance(step, Tick)]
     still = Journeys(tmp_path / "still", 0, batch_max=20, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0)
@@ -79,6 +83,33 @@ async def test_so_are_those_of_a_daemon_that_ticked_at_other_places(tmp_path: Pa
     still.directory.mkdir()
     ticking.directory.mkdir()
     assert differing(await still.take(without), await ticking.take(without)) == []
+
+
+BEATING: dict[str, Any] = {
+    "detector": "tests.engine.heartbeat:Heartbeat",
+    "parameters": {"warmup_readings": 5},
+    "peer_groups": ["a*"],
+}
+
+
+@pytest.mark.parametrize("way", ["one by one", "stopped often", "crashed often"])
+async def test_so_are_those_of_a_detector_that_watches_for_silence_and_has_groups_if_the_ticks_are_the_same(
+    tmp_path: Path, way: str
+) -> None:
+    steps = [*living_steps(3, 120), *(step for _ in range(10) for step in (Clock(30_000), Tick()))]
+    calm = Journeys(
+        tmp_path / "calm", 0, batch_max=10_000, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0, watch=BEATING
+    )
+    rates = {"stops": 0.03, "crashes": 0.03, "checkpoints": 0.1}
+    rare = {name: min(value, rates.get(name, value)) for name, value in WAYS[way].items()}
+    restless = Journeys(tmp_path / "restless", 1, **rare, watch=BEATING)
+    calm.directory.mkdir()
+    restless.directory.mkdir()
+    expected, found = await calm.take(steps), await restless.take(steps)
+    assert differing(expected, found) == []
+    assert any(record["actual"] == "nan" for record in expected["records watch time"]), "something fell silent"
+    assert any(bucket["event_count"] == 0 for bucket in expected["buckets watch source time"])
+    assert any(one["state"] == "silent" for source in expected["diagnosis"] for one in source)
 
 
 async def test_so_are_those_of_jobs_that_came_and_went_between_checkpoints(tmp_path: Path) -> None:
@@ -100,6 +131,28 @@ async def test_so_are_those_of_jobs_that_came_and_went_between_checkpoints(tmp_p
     for seed in range(3):
         way = Journeys(
             tmp_path / str(seed), seed, batch_max=30, threads=2, stops=0.1, crashes=0.1, checkpoints=0.3
+        )
+        way.directory.mkdir()
+        assert differing(expected, await way.take(steps)) == []
+
+
+async def test_so_are_those_of_feedback_that_came_and_was_taken_back_between_checkpoints(tmp_path: Path) -> None:
+    rng, steps = random.Random(3), list[Step | Adjust | Undo]()
+    for step in random_steps(3, 1000, sources=("a", "b"), absurd=0.03):
+        values = step.values if isinstance(step, Event) else {}
+        mild = {name: float(rng.randrange(14, 26)) if abs(value) > 100 else value for name, value in values.items()}
+        steps.append(replace(step, values=mild) if isinstance(step, Event) else step)
+        if rng.random() < 0.02:
+            steps.append(Adjust(rng.choice("ab"), rng.choice(FIELDS), rng.choice([0.3, 2.0, 8.0])))
+        elif rng.random() < 0.01:
+            steps.append(Undo())
+    calm = Journeys(tmp_path / "calm", 0, batch_max=10_000, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0)
+    calm.directory.mkdir()
+    expected = await calm.take(steps)
+    assert sum(hidden for *_, hidden, _ in expected["feedback"]) > 0
+    for seed in range(3):
+        way = Journeys(
+            tmp_path / str(seed), seed, batch_max=30, threads=2, stops=0.05, crashes=0.1, checkpoints=0.3
         )
         way.directory.mkdir()
         assert differing(expected, await way.take(steps)) == []

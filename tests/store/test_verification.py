@@ -92,7 +92,8 @@ NEWEST = "(SELECT seq FROM shard LIMIT 1)"
 async def test_a_record_that_was_changed_is_found(tmp_path: Path) -> None:
     state = await took(tmp_path / "state", 0)
     last = "(job, series, bucket_ms) = (SELECT job, series, bucket_ms FROM record ORDER BY seq DESC LIMIT 1)"
-    for change in ("score = score - 1", "score = 100.5", "actual = actual + 1e-9 + 1", "time_ms = time_ms + 1"):
+    for change in ("score = score - 1", "score = 100.5", "actual = actual + 1e-9 + 1", "time_ms = time_ms + 1",
+                   "actual = NULL", "evidence = x'00'"):
         report = await changed(await took(tmp_path / change, 0), f"UPDATE record SET {change} WHERE {last}")
         assert len(report.differences) == 1 and "record of series" in report.differences[0], change
     report = await changed(state, f"DELETE FROM record WHERE {last}")

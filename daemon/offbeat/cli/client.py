@@ -116,6 +116,18 @@ class Daemon:
         async with self.request("GET", f"/api/v1{path}", parameters=parameters) as answer:
             return await self.document(answer)
 
+    async def post(self, path: str, document: Mapping[str, Any], parameters: Parameters = ()) -> dict[str, Any]:
+        """What *path* (below /api/v1) answers to a JSON document. Raises as ``get``."""
+        headers, body = {"Content-Type": "application/json"}, orjson.dumps(document)
+        async with self.request("POST", f"/api/v1{path}", parameters=parameters, body=body, headers=headers) as answer:
+            return await self.document(answer)
+
+    async def delete(self, path: str) -> None:
+        """Delete what is at *path* (below /api/v1). Raises as ``get``."""
+        async with self.request("DELETE", f"/api/v1{path}") as answer:
+            if answer.status != 204:
+                await self.document(answer)
+
     async def document(self, answer: aiohttp.ClientResponse) -> dict[str, Any]:
         """The JSON object of *answer*.
 
@@ -199,6 +211,11 @@ def retry_after_s(answer: aiohttp.ClientResponse) -> float | None:
 def source_path(source: str) -> str:
     """The path of one source below /api/v1, whatever its name holds."""
     return f"/sources/{quote(source, safe='')}"
+
+
+def record_path(record: str) -> str:
+    """The path of one record below /api/v1, whatever its id holds."""
+    return f"/records/{quote(record, safe='')}"
 
 
 def _words(error: BaseException) -> str:

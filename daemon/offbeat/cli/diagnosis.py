@@ -16,7 +16,8 @@ from offbeat.cli.options import as_parameters, list_options
 def diagnosis(limit: int, everything: bool, as_json: bool, url: str, source: str | None) -> None:
     """Show why the daemon says what it says, or nothing: its counters and limits, then each source.
 
-    With --json the first line is the daemon's document, each further line a source's.
+    With --source, each series of it too, and what was found and not told. With --json the first line is the daemon's
+    document, each further line a source's.
     """
     from offbeat.cli.client import Daemon
     from offbeat.cli.output import Column, column, number, print_json, print_pages, print_table, run
@@ -32,16 +33,30 @@ def diagnosis(limit: int, everything: bool, as_json: bool, url: str, source: str
         Column("says", says),
     )
 
+    of_series = (column("job"), column("field"), column("state"), column("says"))
+    of_rules = (
+        column("job", "not told by job"),
+        number("held", "held by an incident"),
+        number("damped", "damped by peaks"),
+        number("silence", "silence that was told"),
+        number("adjusted", "by feedback"),
+    )
+
     async def show() -> None:
         async with Daemon(url) as daemon:
             parameters = as_parameters(source=source)
-            state = (await daemon.get("/diagnosis", [*parameters, ("limit", "1")])).get("daemon", {})
+            document = await daemon.get("/diagnosis", [*parameters, ("limit", "1")])
+            state = document.get("daemon", {})
             if as_json:
                 print_json([state])
             else:
                 print_table((column("daemon"), column("value")), daemon_rows(state))
             pages = daemon.pages("/diagnosis", "sources", parameters, None if everything else limit)
             await print_pages(pages, columns, as_json=as_json, nothing="nothing has sent yet")
+            if source and not as_json:
+                for its in document.get("sources", []):
+                    print_table(of_series, its.get("series", []))
+                    print_table(of_rules, its.get("suppressed", []))
 
     run(show())
 

@@ -32,7 +32,7 @@ MEANINGS = {
     Status.STORE_UNUSABLE: "the store is corrupt, locked, or newer than this program",
     Status.NOT_REACHABLE: "no daemon answers at the address",
     Status.SOME_REJECTED: "send: some lines were rejected, the others were taken",
-    Status.DIFFERENT: "verify: the replay differs from what is stored",
+    Status.DIFFERENT: "verify, backtest: something differs, and that was asked",
     Status.INTERRUPTED: "interrupted by Ctrl-C",
     Status.READER_LEFT: "whoever read the output went away",
 }

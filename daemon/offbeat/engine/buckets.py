@@ -1,6 +1,8 @@
 """Buckets of a job: which event belongs to which, when one closes, what it holds.
 
-Event by event, in order, compiled.
+Event by event, in order, compiled. The open buckets of a source are the rows of a table: k that events may still fall
+into, by bucket number modulo k, and after them AHEAD more for buckets that begin after its newest event, because a
+silence was found in them; those are filled from the first on. A row without events and without records is empty.
 """
 
 from __future__ import annotations
@@ -9,13 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.ledger import TIME_MIN_MS
+from offbeat.engine.outcome import BucketChange
+from offbeat_detectors.contract import EVIDENCE_MIN
 from offbeat_detectors.kernel import kernel
+from offbeat_detectors.scores import score_of_strength
 
 START, COUNT, NOVELTY, SCORE, RECORDS, CLOSED = range(6)
 OPEN = 6
 SOURCE = 0  # a row that leaves is (source, start, count, novelty, score, records)
 ROW = 6
+AHEAD = 4
 ABSENT, ON_TIME, LATE = 0, 1, 2
+EVENTS, LATE_EVENTS, FOUND, HELD, DAMPED, SILENCE = range(6)
+COUNTERS = 6
+"""What is counted of a source: events, late events, records, and what was found and not told, by the rule that held it
+back: RULES."""
+RULES = ("held", "damped", "silence")
 
 
 @kernel
@@ -64,6 +75,89 @@ def route(
 
 
 @kernel
+def in_use(table: NDArray[np.float64]) -> int:
+    """How many rows of the *table* of one source may hold a bucket: its k, and those ahead that do."""
+    count: int = table.shape[0] - AHEAD
+    while count < table.shape[0] and table[count, RECORDS] > 0.0:
+        count += 1
+    return count
+
+
+@kernel
+def _leave(table: NDArray[np.float64], at: int) -> None:
+    """Empty row *at*; those ahead close up."""
+    last = at
+    if at >= table.shape[0] - AHEAD:
+        last = in_use(table) - 1
+        for i in range(at, last):
+            table[i, :] = table[i + 1, :]
+    table[last, :] = 0.0
+
+
+@kernel
+def _begin(table: NDArray[np.float64], at: int, start: int) -> None:
+    """Begin bucket *start* in the empty row *at*, with what a silence has left in it."""
+    table[at, :] = 0.0
+    table[at, START] = start
+    for i in range(table.shape[0] - AHEAD, in_use(table)):
+        if table[i, START] == start:
+            table[at, :] = table[i, :]
+            _leave(table, i)
+            return
+
+
+@kernel
+def row_of_silence(table: NDArray[np.float64], start: int, span_ms: int) -> int:
+    """The row of bucket *start*, begun ahead if it is in none yet; −1 if there is no room for it."""
+    k = table.shape[0] - AHEAD
+    at = (start // span_ms) % k
+    if table[at, COUNT] > 0.0 and table[at, START] == start:
+        return int(at)
+    count = in_use(table)
+    for i in range(k, count):
+        if table[i, START] == start:
+            return i
+    if count == table.shape[0]:
+        return -1
+    table[count, :] = 0.0
+    table[count, START] = start
+    return count
+
+
+@kernel
+def enter(
+    best: NDArray[np.float64],
+    bucket: NDArray[np.float64],
+    score: float,
+    counters: NDArray[np.int64],
+) -> bool:
+    """Enter a finding of one series into its bucket: is it a record, or a stronger one than it has there?
+
+    best  (b, 2)  bucket start plus 1 (from TIME_MIN_MS) and score of the strongest finding of the series in each bucket
+        that is open, b being as many as can be; the oldest gives way
+    """
+    key = bucket[START] - np.float64(TIME_MIN_MS) + 1.0
+    at = 0
+    for i in range(best.shape[0]):
+        if best[i, 0] == key:
+            at = i
+            break
+        if best[i, 0] < best[at, 0]:
+            at = i
+    first = best[at, 0] != key
+    if not first and score <= best[at, 1]:
+        return False
+    best[at, 0] = key
+    best[at, 1] = score
+    if first:
+        bucket[RECORDS] += 1.0
+        counters[FOUND] += 1
+    if score > bucket[SCORE]:
+        bucket[SCORE] = score
+    return True
+
+
+@kernel
 def accumulate(
     source: NDArray[np.int32],
     time_ms: NDArray[np.int64],
@@ -71,6 +165,7 @@ def accumulate(
     point_row: NDArray[np.int32],
     series: NDArray[np.int32],
     novelty: NDArray[np.float64],
+    strength: NDArray[np.float64],
     score: NDArray[np.float64],
     span_ms: int,
     latency_ms: int,
@@ -83,32 +178,34 @@ def accumulate(
     closed_row: NDArray[np.int32],
     found: NDArray[np.int64],
     found_bucket: NDArray[np.float64],
+    untold: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Put q judged values, and their events, into the buckets of their sources.
 
     Close those that the events have passed.
 
-    point_row, series, novelty, score  (q,)   the values on time; novelty NaN: no opinion; score 0: no finding
+    point_row, series, novelty, strength, score  (q,)   the values on time; novelty NaN: no opinion; strength 0: held
+        by an incident, or nothing to say; score 0: no finding
     frontier   (sources_max,) int64          newest event time so far, as ``latest`` of ``route``
-    opened     (sources_max, k, OPEN)        the open buckets of a source, by bucket number modulo k
-    best       (series_max, k, 2)            bucket start plus 1 (from TIME_MIN_MS) and score of the strongest
-        finding of a series
-    counters   (sources_max, 3) int64        events, late events, records
+    opened     (sources_max, k + AHEAD, OPEN)   the open buckets of a source
+    best       (series_max, k + AHEAD, 2)    as in ``enter``, of each series
+    counters   (sources_max, COUNTERS) int64
     closed     (c, ROW), closed_row (c,)     buckets that closed, and the event that closed each
     found      (q,) int64                    which values are a record, or a stronger one than before in the same bucket
     found_bucket  (q, ROW)                   the bucket as it was just after that
+    untold     (3,) int64                    counts what was found and not told, by RULES
     Returns how many closed and how many were found.
     """
-    k = opened.shape[1]
+    k = opened.shape[1] - AHEAD
     closed_count, found_count, q = 0, 0, 0
     for row in range(source.size):
         s = source[row]
         if row_state[row] == LATE:
-            counters[s, 1] += 1
+            counters[s, LATE_EVENTS] += 1
             continue
         if row_state[row] != ON_TIME:
             continue
-        counters[s, 0] += 1
+        counters[s, EVENTS] += 1
         stamp = time_ms[row] - TIME_MIN_MS + 1
         if stamp > frontier[s]:
             before = frontier[s]
@@ -120,28 +217,25 @@ def accumulate(
         at = (start // span_ms) % k
         bucket = opened[s, at]
         if bucket[COUNT] == 0.0:
-            bucket[:] = 0.0
-            bucket[START] = start
+            _begin(opened[s], at, start)
         bucket[COUNT] += 1.0
         bucket[CLOSED] = 0.0
         while q < point_row.size and point_row[q] == row:
             if novelty[q] > bucket[NOVELTY]:
                 bucket[NOVELTY] = novelty[q]
             if score[q] >= score_min and score[q] > 0.0:
-                held = best[series[q], at]
-                key = np.float64(start - TIME_MIN_MS + 1)
-                first = held[0] != key
-                if first or score[q] > held[1]:
-                    held[0], held[1] = key, score[q]
-                    if first:
-                        bucket[RECORDS] += 1.0
-                        counters[s, 2] += 1
-                    if score[q] > bucket[SCORE]:
-                        bucket[SCORE] = score[q]
+                if enter(best[series[q]], bucket, score[q], counters[s]):
                     found[found_count] = q
                     found_bucket[found_count, 0] = s
                     found_bucket[found_count, 1:] = bucket[:CLOSED]
                     found_count += 1
+            elif novelty[q] > EVIDENCE_MIN and score_of_strength(novelty[q]) >= score_min:
+                if not strength[q] > 0.0:
+                    counters[s, HELD] += 1
+                    untold[0] += 1
+                elif score_of_strength(strength[q]) < score_min:  # else feedback hid it, and is told so
+                    counters[s, DAMPED] += 1
+                    untold[1] += 1
             q += 1
     return closed_count, found_count
 
@@ -162,9 +256,9 @@ def _close(
     """
     while True:
         oldest = -1
-        for i in range(buckets.shape[0]):
+        for i in range(in_use(buckets)):
             if (
-                buckets[i, COUNT] > 0.0
+                (buckets[i, COUNT] > 0.0 or buckets[i, RECORDS] > 0.0)
                 and buckets[i, START] < floor
                 and (oldest < 0 or buckets[i, START] < buckets[oldest, START])
             ):
@@ -175,7 +269,7 @@ def _close(
         closed[done, 1:] = buckets[oldest, :CLOSED]
         closed_row[done] = row
         done += 1
-        buckets[oldest, COUNT] = 0.0
+        _leave(buckets, oldest)
 
 
 @kernel
@@ -204,12 +298,19 @@ def close_silent(
         if ledger[s, 0] == 0 or lag > lag_max_ms or lag < -lag_max_ms:
             continue
         watermark = now_ms - max(lag, 0) - latency_ms
-        for i in range(opened.shape[1]):
+        for i in range(in_use(opened[s])):
             bucket = opened[s, i]
-            if bucket[COUNT] > 0.0 and bucket[CLOSED] == 0.0 and bucket[START] + span_ms <= watermark:
+            held = bucket[COUNT] > 0.0 or bucket[RECORDS] > 0.0
+            if held and bucket[CLOSED] == 0.0 and bucket[START] + span_ms <= watermark:
                 bucket[CLOSED] = 1.0
                 if done < closed.shape[0]:
                     closed[done, 0] = s
                     closed[done, 1:] = bucket[:CLOSED]
                     done += 1
     return done
+
+
+def change_of(job: int, seq: int, at_ms: int, row: NDArray[np.float64], *, closed: bool) -> BucketChange:
+    """A row that leaves as a change; its ordinal is still 0."""
+    source, start, count, novelty, score, records = row.tolist()
+    return BucketChange(seq, 0, at_ms, job, int(source), int(start), int(count), novelty, score, int(records), closed)

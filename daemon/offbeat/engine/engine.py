@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine import rollups
+from offbeat.engine.buckets import RULES
 from offbeat.engine.catalog import Catalog
-from offbeat.engine.entries import Block, Entry, Job, Settings
+from offbeat.engine.entries import Adjustment, AdjustmentEnd, Block, Entry, Job, Settings
 from offbeat.engine.job import JobState
 from offbeat.engine.ledger import Ledger, note_events, note_readings
 from offbeat.engine.outcome import NOTHING, BucketChange, Finding, Outcome
 from offbeat.engine.tail import ShardTail, Tail, by_shard
+from offbeat.engine.ticks import Moment, tick
 from offbeat_detectors.contract import State
 
 
@@ -56,7 +58,9 @@ class Engine:
 
     def add_job(self, job: Job) -> None:
         """Begin a job; entries after ``job.created_seq`` are its own."""
-        state = self.jobs[job.number] = JobState(job, self._sources_max, self._series_max, self.name_of)
+        state = self.jobs[job.number] = JobState(
+            job, self._sources_max, self._series_max, self.name_of, self.catalog
+        )
         state.follow(self.series_count)
 
     def name_of(self, series: int) -> tuple[str, str]:
@@ -83,6 +87,8 @@ class Engine:
             self.settings = entry.body
         elif isinstance(entry.body, int):
             self.jobs.pop(entry.body, None)
+        elif isinstance(entry.body, Adjustment | AdjustmentEnd):
+            outcome = self._adjust(entry, entry.body)
         else:
             outcome = self._tick(entry)
         self.seq = entry.seq
@@ -98,12 +104,15 @@ class Engine:
         p = block.series.size
         band = np.full((3, p), np.nan)
         found: list[Finding | BucketChange] = []
-        late = 0
+        late = hidden = 0
+        untold = np.zeros(len(RULES), np.int64)
         for job in self.jobs.values():
             if seq <= job.job.created_seq:
                 continue
             judged = job.judge(block, seq, at_ms, self.settings.score_min)
             late += judged.late_count
+            hidden += judged.hidden_count
+            untold += judged.untold
             found += [finding for _, finding in judged.findings]
             if judged.closed.shape[0]:
                 shards = self.catalog.source_shard[judged.closed[:, 0].astype(np.int64)]
@@ -126,7 +135,26 @@ class Engine:
         if closed.shape[0]:
             owners = self.catalog.series_source[closed[:, rollups.SERIES].astype(np.int64)]
             self.tail.add_windows(self.catalog.source_shard[owners], closed.copy(), seq, at_ms)
-        return numbered(found, late)
+        return replace(numbered(found, late), hidden_count=hidden, untold=tuple(untold.tolist()))
+
+    def _adjust(self, entry: Entry, body: Adjustment | AdjustmentEnd) -> Outcome:
+        """Begin or end an adjustment. A shard that is beyond the entry has its counts already, from the checkpoint."""
+        job = self.jobs.get(body.job)
+        if job is None:  # the job was deleted since
+            return NOTHING
+        shard = int(self.catalog.source_shard[self.catalog.series_source[body.series]])
+        counts = self.positions.get(shard, 0) < entry.seq
+        if counts:
+            self.tail.touch(shard, entry.seq, entry.at_ms)
+        if isinstance(body, Adjustment):
+            job.adjustments.begin(body, counts=counts)
+            return NOTHING
+        ended = job.adjustments.end(body.number, counts=counts)
+        return NOTHING if ended is None else replace(NOTHING, ended=(ended,))
+
+    def adjustment_count(self) -> int:
+        """How many adjustments are in force; any thread may ask."""
+        return sum(len(job.adjustments.in_force) for job in list(self.jobs.values()))
 
     def _tick(self, entry: Entry) -> Outcome:
         count = self.source_count
@@ -135,16 +163,18 @@ class Engine:
             if position >= entry.seq:
                 taking_part[self.catalog.source_shard[:count] == shard] = False
         found: list[Finding | BucketChange] = []
+        owner = self.catalog.series_source[: self.series_count]
+        moment = Moment(entry.seq, entry.at_ms, self.settings, self.ledger, owner, taking_part)
+        quiet = 0
         for job in self.jobs.values():
             if entry.seq <= job.job.created_seq:
                 continue
-            closed, changes = job.tick(
-                entry.at_ms, self.settings.lag_max_ms, self.ledger.sources, count, taking_part, entry.seq
-            )
-            found += changes
-            for shard in np.unique(self.catalog.source_shard[closed[:, 0].astype(np.int64)]):
+            ticked = tick(job, moment)
+            found += ticked.changes
+            quiet += ticked.quiet_count
+            for shard in np.unique(self.catalog.source_shard[ticked.touched]):
                 self.tail.touch(int(shard), entry.seq, entry.at_ms)
-        return numbered(found, 0)
+        return replace(numbered(found, 0), untold=(0, 0, quiet))
 
     def members(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The sources and the series of *shard*."""

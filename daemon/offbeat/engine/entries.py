@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from offbeat.packing import pack, unpack
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings
 
-Kind = Literal["data", "tick", "job_created", "job_deleted", "settings"]
+Kind = Literal["data", "tick", "job_created", "job_deleted", "settings", "adjustment_added", "adjustment_removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,34 @@ class Settings:
 
     lag_max_ms  a source whose lag is larger is back-filling: ticks leave it alone
     score_min   findings below are no records
+    tick_ms     how often the clock ticks, or less; a silence that has not lasted longer is not asked about
     """
 
     lag_max_ms: int = 900_000
     score_min: float = 10.0
+    tick_ms: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Feedback on one series, as the journal knows it: the strengths of its findings are divided by *factor*.
+
+    *number* is never given twice. It acts on the entries after its own: what was said before stays said.
+    """
+
+    number: int
+    job: int
+    series: int
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentEnd:
+    """Feedback that was taken back: *number* acts on no entry after this one."""
+
+    number: int
+    job: int
+    series: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +114,13 @@ class Entry:
     *at_ms* is the wall clock when it was journaled: for data the time of arrival, for a tick what it says.
 
     body  a Block for data, a Job for job_created, the job's number for job_deleted, Settings for settings, None for
-        a tick
+        a tick, an Adjustment for adjustment_added, an AdjustmentEnd for adjustment_removed
     """
 
     seq: int
     kind: Kind
     at_ms: int
-    body: Block | Job | int | Settings | None
+    body: Block | Job | int | Settings | Adjustment | AdjustmentEnd | None
 
 
 def pack_block(block: Block) -> bytes:

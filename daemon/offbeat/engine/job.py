@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine import buckets
-from offbeat.engine.buckets import LATE, accumulate, close_silent, route
+from offbeat.engine.adjustments import HIDDEN, Adjustments, total_of
+from offbeat.engine.buckets import AHEAD, LATE, RULES, accumulate, change_of, route
+from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Block, Job
+from offbeat.engine.groups import Groups
 from offbeat.engine.outcome import BucketChange, Finding
-from offbeat_detectors import registry, scores
-from offbeat_detectors.contract import Detector, Opinions, State
+from offbeat_detectors import explain, registry, scores
+from offbeat_detectors.contract import Detector, Explaining, Grouped, Opinions, State
 
 UNKNOWN, FOLLOWED, LEFT_OUT = 0, 1, 2
 
@@ -25,6 +28,7 @@ class Judged:
 
     kept      (q,) int64   the values that it judged, as indices into the block's
     opinions  of those     closed  (c, buckets.ROW) buckets that closed    late_count  events that came too late
+    hidden_count  findings that adjustments kept from being any    untold  (3,) how many were not told, by buckets.RULES
     """
 
     kept: NDArray[np.int64]
@@ -32,26 +36,43 @@ class Judged:
     closed: NDArray[np.float64]
     late_count: int
     findings: tuple[tuple[int, Finding | BucketChange], ...]
+    hidden_count: int
+    untold: NDArray[np.int64]
 
 
 class JobState:
     """The state of one job in columns by source and by series. See ``buckets`` for what each column holds."""
 
-    def __init__(self, job: Job, sources_max: int, series_max: int, name_of: Callable[[int], tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        sources_max: int,
+        series_max: int,
+        name_of: Callable[[int], tuple[str, str]],
+        catalog: Catalog,
+    ) -> None:
         spec = job.spec
         self.job = job
         self.span_ms, self.latency_ms = spec.bucket_span_s * 1000, spec.latency_s * 1000
         self.detector: Detector = registry.create(spec.detector, series_max, dict(spec.parameters))
+        self.pieces = self.detector.pieces if isinstance(self.detector, Explaining) else ()
         self.alert = scores.AlertStage(series_max)
+        self.adjustments = Adjustments(series_max)
         self.followed = np.zeros(series_max, np.int8)
         self._known = 0  # series up to here have been compared with the patterns
         self._name_of = name_of
-        open_max = -(-self.latency_ms // self.span_ms) + 1
+        self._groups = (
+            Groups(self.detector.group_by, spec.peer_groups, catalog) if isinstance(self.detector, Grouped) else None
+        )
+        open_max = -(-self.latency_ms // self.span_ms) + 1 + AHEAD
         self._latest = np.zeros(sources_max, np.int64)
         self.frontier = np.zeros(sources_max, np.int64)
         self.opened = np.zeros((sources_max, open_max, buckets.OPEN))
-        self.counters = np.zeros((sources_max, 3), np.int64)
-        self._best = np.zeros((series_max, open_max, 2))
+        self.counters = np.zeros((sources_max, buckets.COUNTERS), np.int64)
+        self.spoken = np.zeros((sources_max, 2))  # of a source's silence, see ``find_silence``
+        self.best = np.zeros((series_max, open_max, 2))
+        self.begun_anew = np.zeros(series_max, np.bool_)  # their model's state could not be restored, for this reason
+        self.anew_reason = ""
 
     def judge(self, block: Block, seq: int, at_ms: int, score_min: float) -> Judged:
         """Route, score, learn and count the events of *block*."""
@@ -77,11 +98,14 @@ class JobState:
         value = block.value if whole else block.value[kept]
         time_ms = block.time_ms[rows]
         opinions = self.detector.process(series, time_ms, value)
-        score = np.empty(q)
-        scores.score_all(self.alert.process(series, opinions.novelty), score)
+        strength = opinions.strength
+        if strength is None:
+            strength = self.alert.process(series, opinions.novelty)
+        score, hidden_count = self.adjustments.score(series, opinions.novelty, strength, score_min)
         k = self.opened.shape[1]
         closed, closed_row = np.empty((n + n * k, buckets.ROW)), np.empty(n + n * k, np.int32)
         found, found_bucket = np.empty(q, np.int64), np.empty((q, buckets.ROW))
+        untold = np.zeros(len(RULES), np.int64)
         closed_count, found_count = accumulate(
             block.source,
             block.time_ms,
@@ -89,18 +113,20 @@ class JobState:
             rows,
             series,
             opinions.novelty,
+            strength,
             score,
             self.span_ms,
             self.latency_ms,
             score_min,
             self.frontier,
             self.opened,
-            self._best,
+            self.best,
             self.counters,
             closed,
             closed_row,
             found,
             found_bucket,
+            untold,
         )
         closed = closed[:closed_count].copy()
         findings = self._outcome(
@@ -116,9 +142,10 @@ class JobState:
             time_ms,
             value,
             opinions,
+            strength,
             score,
         )
-        return Judged(kept, opinions, closed, int((row_state == LATE).sum()), findings)
+        return Judged(kept, opinions, closed, int((row_state == LATE).sum()), findings, hidden_count, untold)
 
     def follow(self, newest: int) -> None:
         """Compare the series up to *newest* with the patterns, those that have not been."""
@@ -130,6 +157,10 @@ class JobState:
         else:
             for series in range(self._known, newest):
                 self.followed[series] = FOLLOWED if follows(self.job, *self._name_of(series)) else LEFT_OUT
+        if self._groups is not None and isinstance(self.detector, Grouped):
+            mine = np.flatnonzero(self.followed[self._known : newest] == FOLLOWED).astype(np.int32)
+            mine += np.int32(self._known)
+            self.detector.join(mine, self._groups.of(mine))
         self._known = newest
 
     def _outcome(
@@ -146,6 +177,7 @@ class JobState:
         time_ms: NDArray[np.int64],
         value: NDArray[np.float64],
         opinions: Opinions,
+        strength: NDArray[np.float64],
         score: NDArray[np.float64],
     ) -> tuple[tuple[int, Finding | BucketChange], ...]:
         """Findings and changed buckets with the event that gave each, in order of the events; ordinals are still 0."""
@@ -173,6 +205,7 @@ class JobState:
                         float(opinions.novelty[j]),
                         float(opinions.probability[j]),
                         float(score[j]),
+                        self.reason(opinions, j, int(series[j]), float(strength[j])),
                     ),
                 )
             )
@@ -180,30 +213,22 @@ class JobState:
         out.sort(key=lambda pair: pair[0])
         return tuple(out)
 
-    def tick(
-        self,
-        now_ms: int,
-        lag_max_ms: int,
-        ledger: NDArray[np.int64],
-        count: int,
-        taking_part: NDArray[np.bool_],
-        seq: int,
-    ) -> tuple[NDArray[np.float64], list[BucketChange]]:
-        """Close the open buckets of live sources that fell silent: the closed rows, and which of them hold a record."""
-        closed = np.empty((count * self.opened.shape[1], buckets.ROW))
-        closed = closed[
-            : close_silent(
-                now_ms, lag_max_ms, self.span_ms, self.latency_ms, ledger, count, taking_part, self.opened, closed
-            )
-        ]
-        return closed, [
-            change_of(self.job.number, seq, now_ms, row, closed=True) for row in closed if row[buckets.ROW - 1] > 0
-        ]
+    def reason(self, opinions: Opinions, point: int, series: int, strength: float) -> bytes:
+        """Why *point*, of *series*, became a finding of this *strength*, packed as it is kept with the record."""
+        damping = strength / float(opinions.novelty[point])
+        adjustment = 1.0 / self.factor_of(series)
+        return explain.pack(
+            explain.reason_of(opinions.evidence, point, self.pieces, damping=damping, adjustment=adjustment)
+        )
+
+    def factor_of(self, series: int) -> float:
+        """What feedback divides the strengths of *series* by; 1 where there is none."""
+        return total_of(adjustment.factor for adjustment in self.adjustments.of(series))
 
     def open_buckets(self, sources: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The buckets of *sources* that may still change, (m, ROW), and whether each is interim (m,)."""
         held = self.opened[sources]
-        at = np.nonzero(held[:, :, buckets.COUNT] > 0)
+        at = np.nonzero((held[:, :, buckets.COUNT] > 0) | (held[:, :, buckets.RECORDS] > 0))
         rows = np.empty((at[0].size, buckets.ROW))
         rows[:, 0] = sources[at[0]]
         rows[:, 1:] = held[at][:, : buckets.CLOSED]
@@ -216,11 +241,13 @@ class JobState:
             "frontier": self.frontier[sources],
             "opened": self.opened[sources],
             "counters": self.counters[sources],
+            "spoken": self.spoken[sources],
             "mine": mine,
-            "best": self._best[mine],
+            "best": self.best[mine],
         }
         state |= {f"detector.{name}": array for name, array in self.detector.save(mine).items()}
         state |= {f"alert.{name}": array for name, array in self.alert.save(mine).items()}
+        state |= {f"adjustments.{name}": array for name, array in self.adjustments.save(mine).items()}
         return state
 
     def restore(self, sources: NDArray[np.int64], state: State) -> None:
@@ -230,19 +257,34 @@ class JobState:
             state["opened"],
             state["counters"],
         )
-        self._latest[sources] = state["frontier"]
+        self._latest[sources], self.spoken[sources] = state["frontier"], state["spoken"]
         mine = state["mine"]
-        self._best[mine] = state["best"]
-        for prefix, part in (("detector.", self.detector), ("alert.", self.alert)):
-            part.restore(
-                mine, {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-            )
+        self.best[mine] = state["best"]
+        self._restore_models(
+            mine, {name.removeprefix("detector."): state[name] for name in state if name.startswith("detector.")}
+        )
+        self.alert.restore(
+            mine, {name.removeprefix("alert."): state[name] for name in state if name.startswith("alert.")}
+        )
+        self.adjustments.restore(
+            mine, {name.removeprefix("adjustments."): state[name] for name in state if name.startswith("adjustments.")}
+        )
 
+    def _restore_models(self, mine: NDArray[np.int32], state: State) -> None:
+        """Give the detector the state of these series back; where it does not take it, they begin anew, and say so.
 
-def change_of(job: int, seq: int, at_ms: int, row: NDArray[np.float64], *, closed: bool) -> BucketChange:
-    """A row of ``buckets`` as a change; its ordinal is still 0."""
-    source, start, count, novelty, score, records = row.tolist()
-    return BucketChange(seq, 0, at_ms, job, int(source), int(start), int(count), novelty, score, int(records), closed)
+        So an update, of river or of a plug-in, costs its models their warm-up and not the daemon its start.
+        """
+        try:
+            self.detector.restore(mine, state)
+        except Exception as e:  # a plug-in may raise anything
+            self.detector.forget(mine)
+            self.begun_anew[mine] = True
+            self.anew_reason = str(e) if isinstance(e, ValueError) else f"{type(e).__name__}: {e}"
+
+    def hidden(self, series: NDArray[np.int32]) -> NDArray[np.int64]:
+        """How many findings of each of these series adjustments kept from being any, (n,) int64."""
+        return self.adjustments.counted(series)[:, HIDDEN]
 
 
 def follows(job: Job, source: str, field: str) -> bool:

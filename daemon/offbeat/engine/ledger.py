@@ -10,53 +10,86 @@ from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel
 
 TIME_MIN_MS = -62_135_596_800_000  # the year 1: a time is kept as its distance from here plus 1, so that 0 is "never"
-EVENTS, FIRST, LAST, ARRIVAL, LAG = range(5)
+EVENTS, FIRST, LAST, ARRIVAL, LAG, GAP, DELAY = range(7)
+READINGS, NEWEST, VALUE, INTERVAL = range(4)
+INTERVAL_GAIN, INTERVAL_CLIP = 0.1, 4.0
+NEVER = -(1 << 62)
 
 
 @kernel
 def note_events(
     source: NDArray[np.int32], time_ms: NDArray[np.int64], arrival_ms: int, sources: NDArray[np.int64]
 ) -> None:
-    """Count n events into *sources* (s, 5) int64.
+    """Count n events into *sources* (s, 7) int64.
 
-    Events, first and last time (from TIME_MIN_MS, plus 1), arrival, lag of the newest.
+    Events, first and last time (from TIME_MIN_MS, plus 1), arrival, lag of the newest, time between the last two
+    arrivals, and the delay: how late its events come at worst lately, who collects them for an hour sends them an hour
+    late. An event that is later than it can have been collected, the time since the arrival before, is history that is
+    filled in, and no sign of a habit. The delay is forgotten by an eighth at each arrival.
     """
     for i in range(source.size):
         held = sources[source[i]]
         stamp = time_ms[i] - TIME_MIN_MS + 1
+        lag = arrival_ms - time_ms[i]
         if held[EVENTS] == 0 or stamp < held[FIRST]:
             held[FIRST] = stamp
         if held[EVENTS] == 0 or stamp >= held[LAST]:
             held[LAST] = stamp
-            held[LAG] = arrival_ms - time_ms[i]
+            held[LAG] = lag
+        if held[EVENTS] > 0 and arrival_ms != held[ARRIVAL]:
+            held[GAP] = max(0, arrival_ms - held[ARRIVAL])
+            held[DELAY] -= held[DELAY] // 8
+        held[DELAY] = max(held[DELAY], min(lag, held[GAP]))
         held[ARRIVAL] = arrival_ms
         held[EVENTS] += 1
+
+
+@kernel
+def reached(held: NDArray[np.int64], now_ms: int, lag_max_ms: int) -> int:
+    """The event time up to which a source has sent what it has by *now_ms*; NEVER if it is not live.
+
+    held  its row of ``note_events``. Live: its newest event came within *lag_max_ms* of its time.
+    """
+    if held[EVENTS] == 0 or abs(held[LAG]) > lag_max_ms:
+        return NEVER
+    return int(max(now_ms - max(held[LAG], held[DELAY]), held[LAST] - 1 + TIME_MIN_MS))
 
 
 @kernel
 def note_readings(
     series: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64], readings: NDArray[np.float64]
 ) -> None:
-    """Count p readings into *readings* (s, 3) float64: how many, the newest time (as above), its value."""
+    """Count p readings into *readings* (s, 4) float64.
+
+    How many, the newest time (as above), its value, and the usual time between two in ms: their exponentially weighted
+    mean, to which no gap, however long, counts for more than INTERVAL_CLIP times as long as usual.
+    """
     for i in range(series.size):
         held = readings[series[i]]
         stamp = np.float64(time_ms[i] - TIME_MIN_MS + 1)
-        if stamp >= held[1]:
-            held[1] = stamp
-            held[2] = value[i]
-        held[0] += 1.0
+        if stamp >= held[NEWEST]:
+            gap = stamp - held[NEWEST]
+            if held[READINGS] > 0.0 and gap > 0.0:
+                usual = held[INTERVAL]
+                if usual == 0.0:
+                    held[INTERVAL] = gap
+                else:
+                    held[INTERVAL] = usual + INTERVAL_GAIN * (min(gap, INTERVAL_CLIP * usual) - usual)
+            held[NEWEST] = stamp
+            held[VALUE] = value[i]
+        held[READINGS] += 1.0
 
 
 class Ledger:
     """The columns of ``note_events`` and ``note_readings``, and the open rollup windows.
 
-    sources   (sources_max, 5) int64    series  (series_max, 3) float64    windows  (series_max, 3, OPEN) float64
+    sources   (sources_max, 7) int64    series  (series_max, 4) float64    windows  (series_max, 3, OPEN) float64
     The system commits a page when it is first written, so unused room costs nothing.
     """
 
     def __init__(self, sources_max: int, series_max: int) -> None:
-        self.sources = np.zeros((sources_max, 5), np.int64)
-        self.series = np.zeros((series_max, 3))
+        self.sources = np.zeros((sources_max, 7), np.int64)
+        self.series = np.zeros((series_max, 4))
         self.windows = np.zeros((series_max, 3, OPEN))
 
     def save(self, sources: NDArray[np.int64], series: NDArray[np.int64]) -> State:

@@ -10,6 +10,8 @@ class Finding:
     """A value that is a record of its bucket, or a stronger one than before. Names are numbers of the catalog.
 
     (seq, ordinal) is its place among all that the journal ever gave: the id of the stream. at_ms is when it arrived.
+    actual is NaN where the finding is that nothing came; typical is then the time in ms by which it was due.
+    evidence is why, as offbeat_detectors.explain packs it.
     """
 
     seq: int
@@ -27,6 +29,7 @@ class Finding:
     novelty: float
     probability: float
     score: float
+    evidence: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,27 @@ class BucketChange:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedAdjustment:
+    """An adjustment that is no longer in force: how many findings of its series were hidden, and revealed, by then."""
+
+    number: int
+    hidden_count: int
+    revealed_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that came of one entry, in order."""
+    """All that came of one entry, in order. *hidden_count*: findings that adjustments kept from being any.
+
+    *untold*: how many were found and not told, by ``buckets.RULES``.
+    """
 
     findings: tuple[Finding, ...]
     changes: tuple[BucketChange, ...]
     late_count: int = 0
+    hidden_count: int = 0
+    ended: tuple[EndedAdjustment, ...] = ()
+    untold: tuple[int, ...] = (0, 0, 0)
 
 
 NOTHING = Outcome((), ())

@@ -9,9 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine import buckets, rollups
+from offbeat.engine.buckets import HELD, LATE_EVENTS, RULES
 from offbeat.engine.engine import WATCH, Engine
-from offbeat.engine.ledger import ARRIVAL, EVENTS, FIRST, LAG, LAST, TIME_MIN_MS
+from offbeat.engine.job import FOLLOWED
+from offbeat.engine.ledger import (
+    ARRIVAL,
+    EVENTS,
+    FIRST,
+    INTERVAL,
+    LAG,
+    LAST,
+    NEVER,
+    NEWEST,
+    TIME_MIN_MS,
+    reached,
+)
 from offbeat.engine.tail import NO_READINGS, Readings
+from offbeat_detectors.contract import Watchful
+from offbeat_detectors.scores import HOLD_READINGS, OVERRIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class LiveReadings:
     """Readings and windows of some series of one source that are in no chunk; *position* as in LiveBuckets.
 
     closed, opened  rows of ``rollups``: windows that closed, and those of each level that may still grow
-    first_ms        the oldest event of the source    readings_seen  (k, 3) float64, as the ledger has them
+    first_ms        the oldest event of the source    readings_seen  (k, 4) float64, as the ledger has them
     """
 
     shard: int
@@ -110,7 +125,7 @@ class LiveSource:
 
 def live_sources(engine: Engine, sources: list[int]) -> list[LiveSource]:
     """The state of *sources*, in their order."""
-    late = engine.jobs[WATCH].counters[sources, 1].tolist()
+    late = engine.jobs[WATCH].counters[sources, LATE_EVENTS].tolist()
     return [
         LiveSource(
             row[EVENTS], late_count, row[FIRST] - 1 + TIME_MIN_MS, row[LAST] - 1 + TIME_MIN_MS, row[ARRIVAL], row[LAG]
@@ -119,12 +134,94 @@ def live_sources(engine: Engine, sources: list[int]) -> list[LiveSource]:
     ]
 
 
-def warmup_left(engine: Engine, series: NDArray[np.int32]) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]]:
-    """By job id: which of *series* the job follows, and how many readings each still needs."""
+@dataclass(frozen=True, slots=True)
+class SeriesState:
+    """What one job holds of one series, as far as it explains what is said of it.
+
+    heard            a reading of its source was on time since the job began
+    warmup_left      readings that the detector still needs    interval_ms  usual time between two; 0: not known
+    silent_since_ms  the newest reading, where the detector finds the next overdue; None: it does not, or does not watch
+    due_ms           by when that was due; None where the detector does not say    silence_told  it is a finding
+    held_age         readings since the finding whose incident lasts    held_left  readings that it still holds back
+    held_above       unless they are more novel than this
+    damping, adjustment  what the series' own peaks, and feedback, leave of a strength; 1: all of it
+    late_ms          by how much its events are late, where that keeps a Watchful detector from being asked; else None
+    anew_reason      why its model began anew at the last start, as it could not be restored; "": it did not
+    """
+
+    heard: bool
+    warmup_left: int
+    interval_ms: float
+    silent_since_ms: int | None
+    due_ms: int | None
+    silence_told: bool
+    held_age: int
+    held_left: int
+    held_above: float
+    damping: float
+    adjustment: float
+    late_ms: int | None
+    anew_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What one job holds of one source: its series by number, and how many findings it has not told, by rule."""
+
+    series: dict[int, SeriesState]
+    suppressed: dict[str, int]
+
+
+def diagnosed(engine: Engine, source: int, series: NDArray[np.int32], now_ms: int) -> dict[str, SourceState]:
+    """By job id, those jobs that follow any of *series*, all of one *source*: their state as of *now_ms*."""
     said = {}
+    held = engine.ledger.sources[source]
+    clock = reached(held, now_ms, engine.settings.lag_max_ms)
     for job in engine.jobs.values():
-        said[job.job.spec.id] = (job.followed[series] == 1, np.asarray(job.detector.warmup_left(series)))
+        mine = series[job.followed[series] == FOLLOWED]
+        if not mine.size:
+            continue
+        heard = bool(job.frontier[source] != 0)
+        novelty, due = np.zeros(mine.size), np.full(mine.size, np.nan)
+        if heard and clock != NEVER and isinstance(job.detector, Watchful):
+            opinions = job.detector.overdue(mine, np.full(mine.size, clock))
+            novelty, due = np.nan_to_num(opinions.novelty), opinions.typical
+        late_ms = int(held[LAG]) if heard and clock == NEVER and isinstance(job.detector, Watchful) else None
+        left, damping = job.detector.warmup_left(mine), 1.0 / job.alert.damping(mine)
+        states = {}
+        for i, number in enumerate(mine.tolist()):
+            alert, readings = job.alert.memory[number], engine.ledger.series[number]
+            silent = novelty[i] > 0.0
+            lasts = float(alert["held"]) > 0.0
+            states[number] = SeriesState(
+                heard,
+                int(left[i]),
+                float(readings[INTERVAL]),
+                int(readings[NEWEST]) - 1 + TIME_MIN_MS if silent else None,
+                int(due[i]) if silent and np.isfinite(due[i]) else None,
+                bool(silent and lasts and novelty[i] <= OVERRIDE * alert["held"]),
+                int(alert["age"]),
+                max(0, HOLD_READINGS - int(alert["age"])) if lasts else 0,
+                OVERRIDE * float(alert["held"]),
+                float(damping[i]),
+                1.0 / job.factor_of(number),
+                late_ms,
+                job.anew_reason if job.begun_anew[number] else "",
+            )
+        counted = job.counters[source].tolist()
+        suppressed = {rule: counted[HELD + i] for i, rule in enumerate(RULES)}
+        suppressed["adjusted"] = int(job.hidden(mine).sum())
+        said[job.job.spec.id] = SourceState(states, suppressed)
     return said
+
+
+def begun_anew(engine: Engine) -> dict[str, tuple[int, str]]:
+    """By job id, how many series lost their model at the last start, for it could not be restored, and why."""
+    return {
+        job.job.spec.id: (int(job.begun_anew.sum()), job.anew_reason)
+        for job in engine.jobs.values()
+        if job.begun_anew.any()
+    }
 
 
 def job_totals(engine: Engine, job: int) -> tuple[int, int, int, int, int]:

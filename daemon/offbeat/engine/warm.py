@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import Engine
-from offbeat.engine.entries import Entry, Job
+from offbeat.engine.entries import Adjustment, Entry, Job
 from offbeat.engine.rollups import merged
-from offbeat.engine.views import live_readings
+from offbeat.engine.views import diagnosed, live_readings
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings, Table
+from offbeat_detectors.contract import Opinions
+from offbeat_detectors.ewma import Ewma
+
+
+class _Impatient(Ewma):
+    """Finds every silence too long."""
+
+    def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
+        """All of *slot* are overdue."""
+        return Opinions(*np.ones((5, slot.size)))
 
 
 def warm_up() -> None:
@@ -37,7 +48,10 @@ def warm_up() -> None:
             )
         )
         engine.apply(Entry(seq, "data", time_ms, block))
-    engine.apply(Entry(4, "tick", 86_400_000, None))
+        engine.jobs[1].adjustments.begin(Adjustment(1, 1, 0, 2.0))  # so that the second goes the other way
+    engine.jobs[1].detector = _Impatient(4)
+    engine.apply(Entry(4, "tick", 86_500_000, None))
+    diagnosed(engine, 0, rows, 86_500_000)
     live = live_readings(engine, 0, rows)
     merged(np.concatenate([live.closed, live.opened, live.opened]))
     catalog.series_of(0, 0)

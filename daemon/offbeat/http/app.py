@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
-from offbeat.http import docs, events, health, jobs, openapi, results, stream
+from offbeat.http import docs, events, feedback, health, jobs, openapi, results, stream
 from offbeat.http.documents import answer
 from offbeat.http.parameters import listed, nearest
 from offbeat.http.parts import Parts
@@ -21,7 +21,10 @@ from offbeat.http.route import Route
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-API: tuple[Route, ...] = (*events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES, *health.ROUTES, *docs.ROUTES)
+API: tuple[Route, ...] = (
+    *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
+    *feedback.ROUTES, *health.ROUTES, *docs.ROUTES,
+)
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""
 LEFT = 499

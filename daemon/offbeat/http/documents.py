@@ -1,6 +1,7 @@
 """Rows to JSON documents, as docs/api.md shows them. Pure: no request, no store."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -67,18 +68,18 @@ def bucket(b: Bucket) -> Document:
 
 
 def record(r: Record) -> Document:
-    """One finding with its evidence."""
-    return {**record_unexplained(r), "explain": dict(r.explain)}
-
-
-def record_unexplained(r: Record) -> Document:
-    """One finding without its evidence."""
+    """One finding, without why it is one."""
     return {
         "id": r.id, "job": r.job, "detector": r.detector, "function": r.function, "source": r.source, "field": r.field,
         "bucket_start": iso(r.bucket_start_ms), "bucket_span_s": r.bucket_span_s, "time": iso(r.time_ms),
-        "actual": r.actual, "typical": r.typical, "lower": r.lower, "upper": r.upper,
+        "actual": r.actual, "typical": typical(r), "lower": r.lower, "upper": r.upper,
         "novelty": r.novelty, "probability": r.probability, "score": r.score,
     }
+
+
+def typical(r: Record) -> float:
+    """What was expected, in the unit of the series: NaN where nothing came, for then a record has a time there."""
+    return math.nan if math.isnan(r.actual) else r.typical
 
 
 def source(s: SourceInfo) -> Document:
@@ -146,6 +147,7 @@ def job(j: JobInfo) -> Document:
         "latency_s": s.latency_s,
         "detector": s.detector,
         "parameters": dict(s.parameters),
+        "peer_groups": list(s.peer_groups),
         "state": "open",
         "created": iso(j.created_ms),
         "series_count": j.series_count,
@@ -180,12 +182,27 @@ def _diagnosed(s: SourceDiagnosis) -> Document:
         "live": s.live,
         "event_count": s.event_count,
         "late_count": s.late_count,
+        "suppressed": [
+            {"job": one.job, "held": one.held, "damped": one.damped, "silence": one.silence, "adjusted": one.adjusted}
+            for one in s.suppressed
+        ],
         "series": [_says(one) for one in s.series],
     }
 
 
 def _says(s: SeriesDiagnosis) -> Document:
-    return {"job": s.job, "field": s.field, "warmup_left": s.warmup_left, "says": s.says}
+    return {
+        "job": s.job,
+        "field": s.field,
+        "state": s.state,
+        "warmup_left": s.warmup_left,
+        "warmup_left_s": s.warmup_left_s,
+        "silent_since": None if s.silent_since_ms is None else iso(s.silent_since_ms),
+        "held_left": s.held_left,
+        "damping": s.damping,
+        "adjustment": s.adjustment,
+        "says": s.says,
+    }
 
 
 def quarantined(line: QuarantinedLine) -> Document:

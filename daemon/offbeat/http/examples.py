@@ -53,7 +53,58 @@ RECORD: dict[str, Any] = {
     "novelty": 19.5,
     "probability": 1e-12,
     "score": 100.0,
-    "explain": {"model": "ewma", "sentence": "responsetime of AAL was 302.9, typical is 100.2 (60.1 to 140.3)"},
+    "explain": {
+        "model": "rhythm",
+        "sentence": "responsetime of AAL was 302.9, expected 60 to 140 (typical 100): no pattern like that of the "
+        "last 16 readings in the recent past; besides, one reading far from those just before it; a value between 60 "
+        "and 140 would have been normal. The most similar moment lies 812 readings back. It was made weaker, to "
+        "50 %, for this series has had strong findings before.",
+        "observed": 302.9,
+        "typical": 100.2,
+        "lower": 60.1,
+        "upper": 140.3,
+        "normal": "between 60 and 140",
+        "due": None,
+        "bits": 22.02,
+        "evidence": [
+            {
+                "piece": "pattern",
+                "bits": 16.52,
+                "share": 0.75,
+                "meaning": "no pattern like that of the last 16 readings in the recent past",
+            },
+            {
+                "piece": "jump",
+                "bits": 5.51,
+                "share": 0.25,
+                "meaning": "one reading far from those just before it",
+            },
+        ],
+        "acted": [
+            {
+                "name": "damping",
+                "text": "made weaker, to 50 %, for this series has had strong findings before",
+                "factor": 0.5,
+            }
+        ],
+        "similar": [{"readings_ago": 812, "time": None}],
+    },
+}
+RECORD_IN_FULL: dict[str, Any] = {
+    **RECORD,
+    "explain": {
+        **RECORD["explain"],
+        "sentence": RECORD["explain"]["sentence"].replace(
+            "lies 812 readings back", "was 2015-12-09 07:02:10 UTC"
+        ),
+        "similar": [{"readings_ago": 812, "time": "2015-12-09T07:02:10.000Z"}],
+        "history": {
+            "reached": 1,
+            "watched_since": "2015-12-02T21:57:00.000Z",
+            "reading_count": 8720,
+            "reading_before": "2015-12-09T16:13:49.000Z",
+        },
+    },
 }
 RECORDS: dict[str, Any] = {"records": [RECORD], "next_cursor": None}
 SOURCE: dict[str, Any] = {
@@ -91,6 +142,7 @@ JOB_SPEC: dict[str, Any] = {
     "latency_s": 0,
     "detector": "ewma",
     "parameters": {},
+    "peer_groups": [],
 }
 JOB: dict[str, Any] = {
     **JOB_SPEC,
@@ -126,11 +178,69 @@ DIAGNOSIS: dict[str, Any] = {
             "live": True,
             "event_count": 8720,
             "late_count": 0,
-            "series": [{"job": "watch", "field": "responsetime", "warmup_left": 0, "says": "ready"}],
+            "suppressed": [{"job": "watch", "held": 17, "damped": 2, "silence": 0, "adjusted": 0}],
+            "series": [
+                {
+                    "job": "watch",
+                    "field": "responsetime",
+                    "state": "warming_up",
+                    "warmup_left": 23,
+                    "warmup_left_s": 1380.0,
+                    "silent_since": None,
+                    "held_left": 0,
+                    "damping": 1.0,
+                    "adjustment": 1.0,
+                    "says": "warming up: 23 more readings, about 23 minutes",
+                }
+            ],
         }
     ],
     "next_cursor": None,
 }
+FEEDBACK_GIVEN: dict[str, Any] = {
+    "verdict": "normal", "record": "watch:0:AAL:responsetime:1449677640000", "note": "the partner's nightly batch",
+    "below": 25,
+}
+FEEDBACK_PREVIEW: dict[str, Any] = {
+    "name": None,
+    "verdict": "normal",
+    "job": "watch",
+    "source": "AAL",
+    "field": "responsetime",
+    "start": START,
+    "end": "2015-12-09T16:15:00.000Z",
+    "note": "the partner's nightly batch",
+    "factor": 4.02,
+    "total_factor_now": 1.0,
+    "total_factor_then": 4.02,
+    "target_score": 25.0,
+    "reached_score": 24.9,
+    "estimated": False,
+    "record_count": 3,
+    "changed_count": 2,
+    "hidden_count": 1,
+    "bucket_count": 0,
+    "revealed_count": 0,
+    "records": [
+        {"id": "watch:0:AAL:responsetime:1449677640000", "time": LAST, "score": 73.2, "score_now": 73.2,
+         "score_then": 24.9},
+        {"id": "watch:0:AAL:responsetime:1449591240000", "time": "2015-12-08T16:14:02.000Z", "score": 31.0,
+         "score_now": 31.0, "score_then": 0.0},
+    ],
+    "records_omitted": 0,
+    "sentence": "findings of responsetime of AAL are made 4.02 times weaker from here on: of 3 past ones 2 would have "
+    "scored below 25, and 1 would not have been kept",
+}
+FEEDBACK_ACCEPTED: dict[str, Any] = {**FEEDBACK_PREVIEW, "name": "calmer-17"}
+ADJUSTMENT: dict[str, Any] = {
+    **{name: FEEDBACK_ACCEPTED[name] for name in (
+        "name", "verdict", "job", "source", "field", "start", "end", "note", "factor")},
+    "created": LAST,
+    "undone": None,
+    "hidden_count": 2,
+    "revealed_count": 0,
+}
+FEEDBACK: dict[str, Any] = {"feedback": [ADJUSTMENT], "next_cursor": None}
 QUARANTINE: dict[str, Any] = {
     "rejected": [{
         "id": 5, "arrived": LAST, "format": "ndjson", "line": 3, "code": "bad_time",

@@ -109,6 +109,7 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "latency_s": _whole,
     "detector": _text,
     "parameters": _parameters,
+    "peer_groups": _texts,
 }
 
 ROUTES = (

@@ -23,12 +23,15 @@ TAGS = {
     "results": "What was found.",
     "sources": "Who sends, and what was sent.",
     "jobs": "What is looked for.",
+    "feedback": "What people say of what was found.",
     "operation": "How the daemon is.",
     "influx": "For clients that write to InfluxDB.",
 }
 PATH_PARAMETERS = {
     "source": "Name of the source; a slash in it is written %2F.",
     "id": "Name of the job.",
+    "name": "Name of the adjustment.",
+    "record": "The id of the record, percent-encoded as any part of a path is.",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from offbeat.clock import Clock
 from offbeat.config import Config
+from offbeat.feedback import AdjustmentInfo
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
 from offbeat.store.queries import (
@@ -18,12 +19,14 @@ from offbeat.store.queries import (
     QuarantinedLine,
     ReadingsQuery,
     Record,
+    RecordInFull,
     RecordQuery,
     SeriesReadings,
     SourceDiagnosis,
     SourceInfo,
     StreamEvent,
 )
+from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 
 
@@ -45,6 +48,11 @@ class Results(Protocol):
 
     async def buckets(self, query: BucketQuery) -> Page[Bucket]: ...
     async def records(self, query: RecordQuery) -> Page[Record]: ...
+
+    async def record(self, id: str) -> RecordInFull:
+        """One record with what is known around it, or NotFound."""
+        ...
+
     async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]: ...
 
     async def source(self, name: str) -> SourceInfo:
@@ -77,6 +85,26 @@ class Jobs(Protocol):
         ...
 
 
+class Feedback(Protocol):
+    """What people say of what was found, and the adjustments that come of it."""
+
+    async def weigh(self, said: Said) -> Weighed:
+        """What it would do; BadRequest, NotFound, or Conflict where nothing can or need be done."""
+        ...
+
+    async def accept(self, said: Said) -> Weighed: ...
+
+    async def get(self, name: str) -> AdjustmentInfo:
+        """One adjustment, or NotFound."""
+        ...
+
+    async def undo(self, name: str) -> None:
+        """Take one back; NotFound, or Conflict if it was already."""
+        ...
+
+    async def list(self, sources: tuple[str, ...], limit: int, cursor: str | None) -> Page[AdjustmentInfo]: ...
+
+
 class Stream(Protocol):
     """What happens, as it happens."""
 
@@ -101,6 +129,7 @@ class Parts:
     intake: Intake
     results: Results
     jobs: Jobs
+    feedback: Feedback
     stream: Stream
     config: Callable[[], Config]
     ready: Callable[[], str | None]

@@ -1,6 +1,8 @@
 """What can be asked of the results: buckets, records, sources, readings, diagnosis, quarantine."""
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from offbeat.errors import (
@@ -13,7 +15,7 @@ from offbeat.errors import (
     StoreUnavailable,
     UnsupportedMedia,
 )
-from offbeat.http import documents, examples
+from offbeat.http import documents, examples, explained
 from offbeat.http.documents import answer, page
 from offbeat.http.parameters import (
     CURSOR,
@@ -49,9 +51,15 @@ async def get_buckets(request: web.Request, parts: Parts, asked: Asked) -> web.R
 
 
 async def get_records(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
-    """The findings, each with its evidence."""
-    row = documents.record if asked.pop("explain") else documents.record_unexplained
-    return answer(page("records", await parts.results.records(RecordQuery(**asked)), row))
+    """The findings, each with why it is one."""
+    row = explained.record if asked.pop("explain") else documents.record
+    found = await parts.results.records(RecordQuery(**asked))
+    return answer(await asyncio.to_thread(page, "records", found, row))  # ten thousand sentences take a second
+
+
+async def get_record(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
+    """One finding in full: when the most similar moments were, how often its series has scored so much."""
+    return answer(explained.record_in_full(await parts.results.record(request.match_info["record"])))
 
 
 async def get_sources(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
@@ -135,11 +143,20 @@ ROUTES = (
             BUCKET_END,
             MIN_SCORE,
             ORDER,
-            flag("explain", "With the evidence.", default=True),
+            flag("explain", "With why each is one.", default=True),
             LIMIT,
             CURSOR,
             SEQUENCE,
         ),
+        refusals=(NotFound, NotYet),
+    ),
+    Route(
+        "GET",
+        "/api/v1/records/{record}",
+        get_record,
+        "results",
+        {200: Content("The finding, explained in full.", named("Record"), examples.RECORD_IN_FULL)},
+        Parameters.of(SEQUENCE),
         refusals=(NotFound, NotYet),
     ),
     Route(

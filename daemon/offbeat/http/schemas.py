@@ -58,6 +58,7 @@ JOB: Schema = {
     "latency_s": {"type": "integer", "minimum": 0},
     "detector": TEXT,
     "parameters": ANY_OBJECT,
+    "peer_groups": listing(TEXT),
 }
 ROLLUP: Schema = {
     "count": listing(WHOLE),
@@ -73,14 +74,37 @@ RECORD: Schema = {
     "bucket_start": TIME,
     "bucket_span_s": WHOLE,
     "time": TIME,
-    "actual": NUMBER,
+    "actual": NUMBER_OR_NULL,
     "typical": NUMBER_OR_NULL,
     "lower": NUMBER_OR_NULL,
     "upper": NUMBER_OR_NULL,
     "novelty": NUMBER_OR_NULL,
     "probability": NUMBER_OR_NULL,
     "score": SCORE,
-    "explain": ANY_OBJECT,
+    "explain": named("Explanation"),
+}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+EXPLANATION: Schema = {
+    "model": TEXT,
+    "sentence": TEXT,
+    "observed": NUMBER_OR_NULL,
+    "typical": NUMBER_OR_NULL,
+    "lower": NUMBER_OR_NULL,
+    "upper": NUMBER_OR_NULL,
+    "normal": TEXT_OR_NULL,
+    "due": TIME_OR_NULL,
+    "bits": NUMBER,
+    "evidence": listing(named("Piece")),
+    "acted": listing(named("Act")),
+    "similar": listing(named("SimilarMoment")),
+    "history": named("RecordHistory"),
+}
+VERDICT: Schema = {"type": "string", "enum": ["normal", "missed"]}
+TIME_GIVEN: Schema = {"type": ["string", "number"]}
+FEEDBACK: Schema = {
+    "verdict": VERDICT, "job": TEXT, "source": TEXT, "field": TEXT, "start": TIME, "end": TIME, "note": TEXT,
+    "factor": NUMBER,
 }
 
 SCHEMAS: dict[str, Schema] = {
@@ -106,6 +130,13 @@ SCHEMAS: dict[str, Schema] = {
     "Buckets": paged("buckets", "Bucket"),
     "Record": document(RECORD, optional=("explain",)),
     "Records": paged("records", "Record"),
+    "Explanation": document(EXPLANATION, optional=("history",)),
+    "Piece": document({"piece": TEXT, "bits": NUMBER, "share": NUMBER, "meaning": TEXT}),
+    "Act": document({"name": TEXT, "text": TEXT, "factor": NUMBER_OR_NULL}),
+    "SimilarMoment": document({"readings_ago": WHOLE, "time": TIME_OR_NULL}),
+    "RecordHistory": document(
+        {"reached": WHOLE, "watched_since": TIME, "reading_count": WHOLE, "reading_before": TIME_OR_NULL}
+    ),
     "Source": document(SOURCE),
     "Sources": paged("sources", "Source"),
     "Series": document({"field": TEXT, "reading_count": WHOLE, "last_value": NUMBER_OR_NULL, "last_time": TIME}),
@@ -142,6 +173,48 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Jobs": paged("jobs", "Job"),
+    "FeedbackGiven": document(
+        {
+            "verdict": VERDICT,
+            "record": TEXT,
+            **dict.fromkeys(("job", "source", "field"), TEXT),
+            **dict.fromkeys(("start", "end"), TIME_GIVEN),
+            "note": TEXT,
+            "below": {"type": "number", "minimum": 1, "maximum": 100},
+        },
+        optional=("record", "job", "source", "field", "start", "end", "note", "below"),
+    ),
+    "FeedbackEffect": document({"id": TEXT, "time": TIME, "score": SCORE, "score_now": SCORE, "score_then": SCORE}),
+    "FeedbackWeighed": document(
+        {
+            "name": {"type": ["string", "null"]},
+            **FEEDBACK,
+            "total_factor_now": NUMBER,
+            "total_factor_then": NUMBER,
+            "target_score": SCORE,
+            "reached_score": SCORE,
+            "estimated": FLAG,
+            "record_count": WHOLE,
+            "changed_count": WHOLE,
+            "hidden_count": WHOLE,
+            "bucket_count": WHOLE,
+            "revealed_count": WHOLE,
+            "records": listing(named("FeedbackEffect")),
+            "records_omitted": WHOLE,
+            "sentence": TEXT,
+        }
+    ),
+    "Adjustment": document(
+        {
+            "name": TEXT,
+            **FEEDBACK,
+            "created": TIME,
+            "undone": {"type": ["string", "null"]},
+            "hidden_count": WHOLE,
+            "revealed_count": WHOLE,
+        }
+    ),
+    "Feedback": paged("feedback", "Adjustment"),
     "Limit": document({"name": TEXT, "used": WHOLE, "limit": WHOLE}),
     "Daemon": document(
         {
@@ -157,7 +230,21 @@ SCHEMAS: dict[str, Schema] = {
             "limits": listing(named("Limit")),
         }
     ),
-    "SeriesDiagnosis": document({"job": TEXT, "field": TEXT, "warmup_left": WHOLE, "says": TEXT}),
+    "SeriesDiagnosis": document(
+        {
+            "job": TEXT,
+            "field": TEXT,
+            "state": {"type": "string", "enum": ["quiet", "warming_up", "silent", "held", "ready"]},
+            "warmup_left": WHOLE,
+            "warmup_left_s": NUMBER_OR_NULL,
+            "silent_since": {"type": ["string", "null"], "format": "date-time"},
+            "held_left": WHOLE,
+            "damping": NUMBER,
+            "adjustment": NUMBER,
+            "says": TEXT,
+        }
+    ),
+    "Suppressed": document({"job": TEXT, "held": WHOLE, "damped": WHOLE, "silence": WHOLE, "adjusted": WHOLE}),
     "SourceDiagnosis": document(
         {
             "source": TEXT,
@@ -168,6 +255,7 @@ SCHEMAS: dict[str, Schema] = {
             "live": FLAG,
             "event_count": WHOLE,
             "late_count": WHOLE,
+            "suppressed": listing(named("Suppressed")),
             "series": listing(named("SeriesDiagnosis")),
         }
     ),

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from offbeat.errors import TooManyClients
-from offbeat.http import documents, examples
+from offbeat.http import documents, examples, explained
 from offbeat.http.documents import Document, dump
 from offbeat.http.parameters import MIN_SCORE, SEQUENCE, SOURCES, Asked, Parameter, Parameters, Unreadable, listed, text
 from offbeat.http.parts import Parts
@@ -95,7 +95,7 @@ def framed(event: StreamEvent) -> bytes:
 
 def _document(event: StreamEvent) -> Document:
     if isinstance(event.body, Record):
-        return documents.record(event.body)
+        return explained.record(event.body)
     if isinstance(event.body, Bucket):
         return documents.bucket(event.body)
     return dict(event.body)

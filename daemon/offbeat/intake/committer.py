@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.engine.catalog import Catalog
-from offbeat.engine.entries import Entry, Job, Settings, pack_block
+from offbeat.engine.entries import Adjustment, AdjustmentEnd, Entry, Job, Settings, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
 from offbeat.intake.parcels import Parcel, Waiter
 from offbeat.metrics import Metrics
 from offbeat.records import LineError, Receipt, RejectedLine
-from offbeat.store import journal
+from offbeat.store import adjustments, journal
+from offbeat.store.adjustments import Given
 from offbeat.store.database import Database
 from offbeat.store.journal import Group
 
@@ -34,12 +35,14 @@ LINE_START_CHARACTERS = 200
 
 @dataclass(slots=True)
 class Control:
-    """An entry that is not data: a tick, a job that begins or ends, settings."""
+    """An entry that is not data: a tick, a job or an adjustment that begins or ends, settings."""
 
     kind: str
     job: Job | None = None
     job_deleted: int | None = None
     settings: Settings | None = None
+    given: Given | None = None
+    ended: AdjustmentEnd | None = None
     done: asyncio.Future[Entry] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -185,7 +188,7 @@ class Committer:
 
     def _prepare_control(self, control: Control, seq: int, at_ms: int, prepared: Prepared) -> None:
         group, body = prepared.group, None
-        entry_body: Job | int | Settings | None = None
+        entry_body: Job | int | Settings | Adjustment | AdjustmentEnd | None = None
         if control.job is not None:
             entry_body = Job(control.job.number, control.job.spec, at_ms, seq)
             group.job_created, body = entry_body, journal.spec_json(control.job.spec).encode()
@@ -194,6 +197,12 @@ class Committer:
             body = str(control.job_deleted).encode()
         elif control.settings is not None:
             entry_body, group.settings = control.settings, (seq, control.settings)
+        elif control.given is not None:
+            entry_body, body = control.given.adjustment, adjustments.packed(control.given.adjustment)
+            group.given.append((control.given, at_ms, seq))
+        elif control.ended is not None:
+            entry_body, body = control.ended, adjustments.packed(control.ended)
+            group.ended.append((control.ended, at_ms, seq))
         group.entries.append((seq, control.kind, at_ms, body))
         entry = Entry(seq, control.kind, at_ms, entry_body)  # type: ignore[arg-type]
         prepared.entries.append((entry, 0))

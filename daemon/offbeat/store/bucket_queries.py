@@ -243,7 +243,7 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
         if edge is not None and (start < edge if down else start > edge):
             continue
         held = sums.setdefault(start, [0, 0, 0, 0, 0.0, 0.0])
-        held[0] += 1
+        held[0] += count > 0  # a source that is silent in it has not reported
         held[1] += int(count)
         held[2] += int(records)
         held[3] += score >= MODERATE_SCORE
@@ -312,9 +312,9 @@ def lifted(score: float, moderate: int, events: int) -> float:
     The strongest of its sources, or what so many moderate ones at once are worth, if that is more.
 
     By chance *moderate* of *events* readings reach MODERATE_SCORE as a Poisson variable with mean ``MODERATE_RATE ·
-    events``.
+    events``. A silence is one more that could have been a reading.
     """
-    mean = MODERATE_RATE * events
+    mean = MODERATE_RATE * max(events, moderate)
     if moderate < 2 or moderate <= mean:
         return score
     term = math.exp(moderate * math.log(mean) - mean - math.lgamma(moderate + 1))

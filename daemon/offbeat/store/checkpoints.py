@@ -48,7 +48,7 @@ def pack_shard(frozen: Frozen) -> PackedShard:
         np.add.at(
             counts,
             at,
-            np.column_stack([np.ones(at.size), rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64),
+            np.column_stack([rows[:, 2] > 0, rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64),
         )
         np.maximum.at(peaks, at, rows[:, 3:5])
         for start, (sources, events, records, moderate), (novelty, score) in zip(

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 import aiosqlite
 
-from offbeat.engine.outcome import BucketChange, Finding, Outcome
+from offbeat.engine.outcome import BucketChange, EndedAdjustment, Finding, Outcome
+from offbeat.store.adjustments import DID
 
-KEEP_RECORD = """INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+KEEP_RECORD = """INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
  time_ms = excluded.time_ms, actual = excluded.actual, typical = excluded.typical, lower = excluded.lower, upper =
  excluded.upper,
  novelty = excluded.novelty, probability = excluded.probability, score = excluded.score, seq = excluded.seq, ordinal
- = excluded.ordinal
+ = excluded.ordinal, evidence = excluded.evidence
  WHERE excluded.score > score"""
 KEEP_BUCKET = """INSERT INTO finding_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
  event_count = excluded.event_count, record_count = excluded.record_count, novelty = excluded.novelty, score =
@@ -26,10 +27,11 @@ KEEP_BUCKET = """INSERT INTO finding_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 
 @dataclass(slots=True)
 class Findings:
-    """Findings that wait to be written, the newest of each bucket only."""
+    """Findings that wait to be written, the newest of each bucket only; and what adjustments did that ended."""
 
     records: dict[tuple[int, int, int], Finding] = field(default_factory=dict)
     buckets: dict[tuple[int, int, int], BucketChange] = field(default_factory=dict)
+    ended: dict[int, EndedAdjustment] = field(default_factory=dict)
     upto: int = 0
 
     def add(self, outcome: Outcome, seq: int) -> None:
@@ -40,6 +42,8 @@ class Findings:
                 self.records[f.job, f.series, f.bucket_ms] = f
         for b in outcome.changes:
             self.buckets[b.job, b.source, b.start_ms] = b
+        for one in outcome.ended:
+            self.ended[one.number] = one
         self.upto = seq
 
     def joined(self, later: Findings) -> Findings:
@@ -49,14 +53,16 @@ class Findings:
             if held is None or f.score > held.score:
                 self.records[key] = f
         self.buckets |= later.buckets
+        self.ended |= later.ended
         self.upto = max(self.upto, later.upto)
         return self
 
     def __len__(self) -> int:
-        return len(self.records) + len(self.buckets)
+        return len(self.records) + len(self.buckets) + len(self.ended)
 
 
-def _stored(x: float) -> float | None:
+def stored(x: float) -> float | None:
+    """*x* as a column has it: NULL for NaN."""
     return None if math.isnan(x) else x
 
 
@@ -72,20 +78,23 @@ async def keep_findings(db: aiosqlite.Connection, findings: Findings) -> None:
                     f.bucket_ms,
                     f.source,
                     f.time_ms,
-                    f.actual,
-                    _stored(f.typical),
-                    _stored(f.lower),
-                    _stored(f.upper),
+                    stored(f.actual),
+                    stored(f.typical),
+                    stored(f.lower),
+                    stored(f.upper),
                     f.novelty,
-                    _stored(f.probability),
+                    stored(f.probability),
                     f.score,
                     f.seq,
                     f.ordinal,
                     f.at_ms,
+                    f.evidence or None,
                 )
                 for f in findings.records.values()
             ],
         )
+    if findings.ended:
+        await db.executemany(DID, [(e.hidden_count, e.revealed_count, e.number) for e in findings.ended.values()])
     if findings.buckets:
         await db.executemany(
             KEEP_BUCKET,

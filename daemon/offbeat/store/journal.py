@@ -10,8 +10,10 @@ import numpy as np
 import orjson
 
 from offbeat.engine.catalog import Catalog, Mark
-from offbeat.engine.entries import Entry, Job, Settings, unpack_block
+from offbeat.engine.entries import AdjustmentEnd, Entry, Job, Settings, unpack_block
 from offbeat.records import JobSpec, RejectedLine, Strings
+from offbeat.store import adjustments
+from offbeat.store.adjustments import Given
 from offbeat.store.database import Database
 
 
@@ -37,6 +39,7 @@ class Group:
     """What one transaction makes durable: entries, and everything that must be remembered with them.
 
     entries  (seq, kind, at_ms, packed body or None)    rejected  (arrived_ms, format, line)
+    given, ended  each with when and by which entry
     """
 
     entries: list[tuple[int, str, int, bytes | None]] = field(default_factory=list)
@@ -49,6 +52,8 @@ class Group:
     job_created: Job | None = None
     job_deleted: int | None = None
     settings: tuple[int, Settings] | None = None
+    given: list[tuple[Given, int, int]] = field(default_factory=list)
+    ended: list[tuple[AdjustmentEnd, int, int]] = field(default_factory=list)
 
     def add_names(self, catalog: Catalog, since: Mark) -> None:
         """Take what *catalog* was given since the mark."""
@@ -97,6 +102,10 @@ async def commit(database: Database, group: Group, quarantine_max: int) -> None:
             [(j.number, j.spec.id, spec_json(j.spec), j.created_ms, j.created_seq) for j in (created,) if j],
         ),
         ("DELETE FROM job WHERE number = ?", [(n,) for n in (group.job_deleted,) if n is not None]),
+        (adjustments.BEGIN, [adjustments.begun(*one) for one in group.given]),
+        (adjustments.END, [(at_ms, seq, end.number) for end, at_ms, seq in group.ended]),
+        (adjustments.FORGET, [(adjustments.HISTORY_MAX,)] if group.ended else []),
+        (adjustments.DELETE_OF_JOB, [(n,) for n in (group.job_deleted,) if n is not None]),
         (
             "INSERT INTO settings VALUES (?, ?)",
             [(settings[0], orjson.dumps(asdict(settings[1])).decode())] if settings else [],
@@ -118,6 +127,7 @@ def spec_json(spec: JobSpec) -> str:
             "latency_s": spec.latency_s,
             "detector": spec.detector,
             "parameters": dict(spec.parameters),
+            "peer_groups": spec.peer_groups,
         }
     ).decode()
 
@@ -135,6 +145,7 @@ def spec_of(text: str) -> JobSpec:
         d["latency_s"],
         d["detector"],
         tuple(sorted(d["parameters"].items())),
+        tuple(d.get("peer_groups", ())),  # a job that began before there were any has none
     )
 
 
@@ -196,6 +207,10 @@ async def entries(database: Database, after: int, page: int = 64) -> AsyncIterat
                     yield Entry(seq, kind, at_ms, settings[seq])
                 case "job_created" if seq in jobs:
                     yield Entry(seq, kind, at_ms, jobs[seq])
+                case "adjustment_added":
+                    yield Entry(seq, kind, at_ms, adjustments.adjustment_of(body))
+                case "adjustment_removed":
+                    yield Entry(seq, kind, at_ms, adjustments.end_of(body))
                 case _:
                     yield Entry(seq, "job_deleted", at_ms, int(body) if kind == "job_deleted" else -1)
         after = rows[-1][0]

@@ -71,7 +71,11 @@ class RecordQuery:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finding. *probability*, *typical*, *lower*, *upper* are NaN where the detector gave none."""
+    """One finding. *probability*, *typical*, *lower*, *upper* are NaN where the detector gave none.
+
+    actual    NaN where the finding is that nothing came; *typical* is then the time in ms by which it was due
+    model     the detector that said it    evidence  why, as offbeat_detectors.explain packs it
+    """
 
     id: str
     job: str
@@ -89,7 +93,26 @@ class Record:
     novelty: float
     probability: float
     score: float
-    explain: Mapping[str, Any]
+    model: str
+    evidence: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInFull:
+    """One finding with what is known around it.
+
+    similar_ms     when the most similar moments were, in the order in which the evidence has them; None: no longer kept
+    last_ms        when the last reading before it came; None: no longer kept
+    reached        how many records of its series, of those that are kept, score as much or more, itself included
+    since_ms       since when its job watches its source    reading_count  of its series, so far
+    """
+
+    record: Record
+    similar_ms: tuple[int | None, ...]
+    last_ms: int | None
+    reached: int
+    since_ms: int
+    reading_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +172,37 @@ class SeriesReadings:
 
 @dataclass(frozen=True, slots=True)
 class SeriesDiagnosis:
-    """Why a job says something, or nothing, of a series."""
+    """Why a job says something, or nothing, of a series.
+
+    state            "quiet", "warming_up", "silent", "held" or "ready"
+    warmup_left      readings that it still needs    warmup_left_s  at their usual pace; NaN: not known yet
+    silent_since_ms  its newest reading, where the next is overdue
+    held_left        readings that an incident still holds back
+    damping, adjustment  what its own earlier peaks, and feedback, leave of a finding's strength; 1: all of it
+    says             all of it as a sentence
+    """
 
     job: str
     field: str
+    state: str
     warmup_left: int
+    warmup_left_s: float
+    silent_since_ms: int | None
+    held_left: int
+    damping: float
+    adjustment: float
     says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """How much of a source a job has found and not told, by the rule that held it back."""
+
+    job: str
+    held: int
+    damped: int
+    silence: int
+    adjusted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +218,7 @@ class SourceDiagnosis:
     event_count: int
     late_count: int
     series: tuple[SeriesDiagnosis, ...]
+    suppressed: tuple[Suppressed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

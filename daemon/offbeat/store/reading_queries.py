@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,46 @@ async def _windows(
         )
 
     return await asyncio.to_thread(join)
+
+
+CHUNKS_MAX, CHUNKS_AT_ONCE = 2_000, 16
+"""How many chunks are looked through, at most and at once, for a moment that is so many readings back."""
+
+
+async def moments_back(
+    database: Database, ask: Ask, source: int, series: int, time_ms: int, actual: float, back: Sequence[int]
+) -> tuple[tuple[int | None, ...], int | None]:
+    """When the readings came that are so many *back* of a series' reading *actual* at *time_ms*; and the last before.
+
+    Counted in the order of time, which is that of arrival unless some came late. *actual* NaN: nothing came then, and
+    1 back is the newest reading. None is what retention has taken, or what lies before more than CHUNKS_MAX chunks.
+    """
+    number = np.array([series], np.int32)
+    live = await ask(lambda engine: live_readings(engine, source, number))
+    chunks = await database.read(
+        "SELECT end_ms, seq, part FROM chunk WHERE kind = 'readings' AND job = 0 AND shard = ? AND end_ms >= ? AND "
+        "start_ms <= ? AND low <= ? AND high >= ? AND seq <= ? ORDER BY end_ms DESC LIMIT ?",
+        (live.shard, -FAR_MS, time_ms, series, series, live.position, CHUNKS_MAX),
+    )
+    parts = [live.readings]
+    wanted = max(back, default=0) + 2
+    for first in range(0, len(chunks), CHUNKS_AT_ONCE):
+        if sum(int(((t > chunks[first][0]) & (t <= time_ms)).sum()) for _, t, _ in parts) >= wanted:
+            break  # what the chunks that are left hold is older
+        for _, seq, part in chunks[first : first + CHUNKS_AT_ONCE]:
+            rows = await database.read(
+                "SELECT body FROM chunk WHERE kind = 'readings' AND job = 0 AND shard = ? AND seq = ? AND part = ?",
+                (live.shard, seq, part),
+            )
+            parts += [await asyncio.to_thread(readings_of, body, number, -FAR_MS, time_ms + 1) for (body,) in rows]
+    times, values = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
+    order = np.argsort(times, kind="stable")
+    order = order[times[order] <= time_ms]
+    times, values = times[order], values[order]
+    own = np.flatnonzero((times == time_ms) & (values == actual))
+    here = int(own[-1]) if own.size else times.size
+    moments = [int(times[here - n]) if 0 < n <= here else None for n in (*back, 1)]
+    return tuple(moments[:-1]), moments[-1]
 
 
 async def _bodies(

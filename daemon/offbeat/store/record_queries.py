@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from offbeat.engine.entries import Job
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
 from offbeat.store.queries import Bucket, Page, Record, RecordQuery, StreamEvent
 
-COLUMNS = "series, bucket_ms, source, time_ms, actual, typical, lower, upper, novelty, probability, score, seq, ordinal"
+COLUMNS = (
+    "series, bucket_ms, source, time_ms, actual, typical, lower, upper, novelty, probability, score, evidence, seq, "
+    "ordinal"
+)
+FORM = 12
+"""So many of COLUMNS make the record; the rest is its place."""
 
 
 async def records(
@@ -62,12 +69,12 @@ async def records(
 
 def record_of(job: Job, row: tuple[Any, ...], name: tuple[str, str]) -> Record:
     """A row of COLUMNS as a record; *name* is its source and field."""
-    _, bucket_ms, _, time_ms, actual, *rest = row[:11]
-    typical, lower, upper, novelty, probability, score = (math.nan if x is None else x for x in rest)
+    _, bucket_ms, _, time_ms, *numbers, evidence = row[:FORM]
+    actual, typical, lower, upper, novelty, probability, score = (math.nan if x is None else x for x in numbers)
     source, field = name
     spec = job.spec
     return Record(
-        f"{spec.id}:0:{source}:{field}:{bucket_ms}",
+        id_of(spec.id, source, field, bucket_ms),
         spec.id,
         0,
         spec.function,
@@ -83,16 +90,41 @@ def record_of(job: Job, row: tuple[Any, ...], name: tuple[str, str]) -> Record:
         novelty,
         probability,
         score,
-        {"model": spec.detector, "sentence": sentence(source, field, actual, typical, lower, upper)},
+        spec.detector,
+        evidence or b"",
     )
 
 
-def sentence(source: str, field: str, actual: float, typical: float, lower: float, upper: float) -> str:
-    """A finding in words."""
-    if math.isnan(typical):
-        return f"{field} of {source} was {actual:.6g}, unlike anything lately"
-    side = "above" if actual > upper else "below" if actual < lower else "unusual within"
-    return f"{field} of {source} was {actual:.6g}, {side} its band {lower:.6g} to {upper:.6g}; typical is {typical:.6g}"
+DETECTOR = "0"
+"""The number of a job's one detector, in the ids of its records."""
+_COLON = str.maketrans({"%": "%25", ":": "%3A"})
+
+
+def id_of(job: str, source: str, field: str, bucket_ms: int) -> str:
+    """The id of a record. A colon in a name is written %3A there, and a percent sign %25, so that no two are alike."""
+    return f"{job}:{DETECTOR}:{source.translate(_COLON)}:{field.translate(_COLON)}:{bucket_ms}"
+
+
+def key_of(id: str) -> tuple[str, str, str, int] | None:
+    """Job, source, field and bucket of the record of this id; None if no record can have it."""
+    job, detector, source, field, bucket = (*id.split(":"), "", "", "", "", "")[:5]
+    if detector != DETECTOR or id.count(":") != 4 or not re.fullmatch(r"-?[0-9]{1,18}", bucket, re.ASCII):
+        return None
+    key = job, unquote(source), unquote(field), int(bucket)
+    return key if id_of(*key) == id else None
+
+
+async def record(
+    database: Database, job: Job, series: int, bucket_ms: int, name: tuple[str, str]
+) -> tuple[Record, int] | None:
+    """The record of one series in one bucket, and how many of that series, itself included, score as much or more."""
+    rows = await database.read(
+        f"SELECT {COLUMNS}, (SELECT count(*) FROM record AS other WHERE other.job = record.job "
+        "AND other.series = record.series AND other.score >= record.score) "
+        "FROM record WHERE job = ? AND series = ? AND bucket_ms = ?",
+        (job.number, series, bucket_ms),
+    )
+    return (record_of(job, rows[0], name), rows[0][-1]) if rows else None
 
 
 async def findings_after(
@@ -123,7 +155,7 @@ async def findings_after(
     placed: list[tuple[tuple[int, int], StreamEvent]] = []
     for row in found_records:
         if (job := jobs.get(row[0])) is not None:
-            place = (row[12], row[13])
+            place = (row[1 + FORM], row[2 + FORM])
             placed.append(
                 (place, StreamEvent(f"{place[0]}-{place[1]}", "record", record_of(job, row[1:], series_name(row[1]))))
             )

@@ -10,14 +10,16 @@ import orjson
 
 from offbeat.clock import Clock
 from offbeat.engine.catalog import Catalog
+from offbeat.engine.engine import WATCH
 from offbeat.engine.entries import Job
 from offbeat.engine.ledger import TIME_MIN_MS
-from offbeat.engine.views import LiveSource, live_sources, warmup_left
+from offbeat.engine.views import LiveSource, diagnosed, live_sources
 from offbeat.errors import NotFound
 from offbeat.store import bucket_queries, reading_queries, record_queries
 from offbeat.store.bucket_queries import Ask
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
+from offbeat.store.diagnosis import diagnosis_of
 from offbeat.store.queries import (
     LATEST,
     Bucket,
@@ -27,13 +29,15 @@ from offbeat.store.queries import (
     QuarantinedLine,
     ReadingsQuery,
     Record,
+    RecordInFull,
     RecordQuery,
-    SeriesDiagnosis,
     SeriesInfo,
     SeriesReadings,
     SourceDiagnosis,
     SourceInfo,
+    Suppressed,
 )
+from offbeat_detectors import explain
 
 
 class Results:
@@ -102,6 +106,39 @@ class Results:
         fields = await self._numbers("field", query.fields) if query.fields else None
         return await record_queries.records(self._database, job, query, sources, fields, self._series_name)
 
+    async def record(self, id: str) -> RecordInFull:
+        """One record with what is known around it. Raises NotFound."""
+        unknown = NotFound(f"there is no record {id}", hint="GET /api/v1/records lists them", where={"record": id})
+        key = record_queries.key_of(id)
+        job = next((job for job in self._jobs().values() if key and job.spec.id == key[0]), None)
+        if key is None or job is None:
+            raise unknown
+        rows = await self._database.read(
+            "SELECT series.id, series.source FROM series JOIN source ON source.id = series.source "
+            "JOIN field ON field.id = series.field WHERE source.name = ? AND field.name = ?",
+            key[1:3],
+        )
+        if not rows:
+            raise unknown
+        series, source = rows[0]
+        found = await record_queries.record(self._database, job, series, key[3], (key[1], key[2]))
+        if found is None:
+            raise unknown
+        record, reached = found
+        moments, last_ms = await reading_queries.moments_back(
+            self._database,
+            self._ask,
+            source,
+            series,
+            record.time_ms,
+            record.actual,
+            explain.unpack(record.evidence).similar,
+        )
+        (state,) = await self._live([source])
+        count = await self._ask(lambda engine: int(engine.ledger.series[series, 0]))
+        since_ms = watched_since(job, state.first_event_ms, record.time_ms)
+        return RecordInFull(record, moments, last_ms, reached, since_ms, count)
+
     async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]:
         """Sources by name."""
         rows, following = await self._source_rows(prefix, limit, cursor)
@@ -163,7 +200,7 @@ class Results:
             orjson.loads(metadata[0][0]),
             tuple(
                 SeriesInfo(field, int(count), value, int(stamp) - 1 + TIME_MIN_MS)
-                for field, (count, stamp, value) in zip(series.values(), held, strict=True)
+                for field, (count, stamp, value, _) in zip(series.values(), held, strict=True)
             ),
         )
 
@@ -219,24 +256,33 @@ class Results:
     async def _diagnosis_of(self, number: int, name: str, state: LiveSource) -> SourceDiagnosis:
         series = await self._series_of(number)
         numbers = np.array(list(series), np.int32)
-        left = await self._ask(lambda engine: warmup_left(engine, numbers))
+        now_ms = self._clock.now_ms()
+        held = await self._ask(lambda engine: diagnosed(engine, number, numbers, now_ms))
         says = [
-            SeriesDiagnosis(job, field, int(count), "ready" if count == 0 else f"warming up: {count} more readings")
-            for job, (followed, counts) in left.items()
-            for field, follows, count in zip(series.values(), followed.tolist(), counts.tolist(), strict=True)
-            if follows
+            diagnosis_of(job, series[one], its) for job, state in held.items() for one, its in state.series.items()
         ]
         return SourceDiagnosis(
             name,
             state.last_event_ms,
             state.last_arrival_ms,
             state.lag_ms / 1000,
-            (self._clock.now_ms() - state.last_arrival_ms) / 1000,
+            (now_ms - state.last_arrival_ms) / 1000,
             abs(state.lag_ms) <= self._lag_max_ms,
             state.event_count,
             state.late_count,
             tuple(says),
+            tuple(Suppressed(job, **state.suppressed) for job, state in held.items()),
         )
+
+
+def watched_since(job: Job, first_event_ms: int, time_ms: int) -> int:
+    """Since when, in ms, *job* has watched a source whose first event this is, as of a record at *time_ms*.
+
+    A job takes what comes after its beginning: of a source that is older, from then on. What a later job is sent of the
+    time before is history that was filled in, and it has seen all of that.
+    """
+    began_between = job.number != WATCH and first_event_ms < job.created_ms <= time_ms
+    return job.created_ms if began_between else first_event_ms
 
 
 def _info(

@@ -73,4 +73,29 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX quarantine_by_code ON quarantine (code, id);
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- A record says why, as offbeat_detectors.explain packs it; one that nothing came has no value.
+    CREATE TABLE record_why (
+        job INTEGER NOT NULL, series INTEGER NOT NULL, bucket_ms INTEGER NOT NULL, source INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL, actual REAL, typical REAL, lower REAL, upper REAL, novelty REAL NOT NULL,
+        probability REAL, score REAL NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        evidence BLOB, PRIMARY KEY (job, series, bucket_ms)) WITHOUT ROWID;
+    INSERT INTO record_why SELECT *, NULL FROM record;
+    DROP TABLE record;
+    ALTER TABLE record_why RENAME TO record;
+    CREATE INDEX record_by_time ON record (job, bucket_ms, series);
+    CREATE INDEX record_by_source ON record (job, source, bucket_ms, series);
+    CREATE INDEX record_by_score ON record (job, score);
+    CREATE INDEX record_by_place ON record (seq, ordinal);
+    """,
+    """
+    -- Feedback: what was said of the readings of a series from start_ms to end_ms, and by what its findings' strengths
+    -- are divided since entry created_seq, up to entry ended_seq. The counts are those of its whole life.
+    CREATE TABLE adjustment (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, series INTEGER NOT NULL, factor REAL NOT NULL,
+        verdict TEXT NOT NULL, note TEXT NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL, created_seq INTEGER NOT NULL, ended_ms INTEGER, ended_seq INTEGER,
+        hidden_count INTEGER NOT NULL, revealed_count INTEGER NOT NULL);
+    CREATE INDEX adjustment_of_series ON adjustment (series, job);
+    """,
 )

@@ -1,0 +1,243 @@
+"""The parts of the detector "rhythm", each against its definition."""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from offbeat_detectors import incidents, jumps, patterns, prior, repeats, tails
+from offbeat_detectors.kernel import kernel
+from offbeat_detectors.rows import zero_rows
+from tests.detectors import naive_rhythm_parts as naive
+
+Array = NDArray[Any]
+DAY_S, HOUR_S = 86_400, 3600
+
+STRETCH = st.tuples(
+    st.sampled_from([0.0, 1.0, -20.0, 0.1, 1e6, 1e12, -1e300, 1e300, 1e-300, 5e-324]),  # level
+    st.sampled_from([0.0, 0.0, 1e-300, 1e-3, 1.0, 1.0, 50.0, 1e9, 1e299]),  # spread
+    st.sampled_from([0.0, 0.5, 1.0, 4.0]),  # step of the values, in spreads; 0: none
+    st.integers(1, 80))
+STRETCHES = st.lists(STRETCH, min_size=1, max_size=8)
+SEED = st.integers(0, 2**16)
+
+
+def readings(stretches: list[tuple[float, float, float, int]], seed: int) -> NDArray[np.float64]:
+    """Stretches of noise around their levels: constant, quantised or neither, orders of magnitude apart."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for level, spread, step, n in stretches:
+        noise = rng.normal(size=n)
+        parts.append(level + spread * (np.round(noise / step) * step if step else noise))
+    return np.clip(np.concatenate(parts), -1e300, 1e300)
+
+
+@kernel
+def take_all(ring: Array, rows: Array, x: Array, block: int, memory: float, z: Array, following: Array) -> None:
+    for i in range(x.size):
+        following[i] = patterns.successor(ring, rows[0])
+        patterns.take_reading(ring, rows[0], x[i], block, memory)
+        z[i] = rows[0].z
+
+
+@settings(deadline=None, max_examples=120)
+@given(STRETCHES, SEED, st.sampled_from([(1, 3), (1, 8), (4, 5), (4, 40), (16, 8)]), st.sampled_from([12.0, 2000.0]))
+def test_patterns_are_compared_as_their_definition_says(
+    stretches: list[tuple[float, float, float, int]], seed: int, shape: tuple[int, int], memory: float,
+) -> None:
+    (block, lags), x = shape, readings(stretches, seed)
+    ring, rows = np.zeros(patterns.ROWS * lags, np.int16), zero_rows(1, patterns.SCALE)
+    z, following = np.empty(x.size), np.empty(x.size)
+    take_all(ring, rows, x, block, memory, z, following)
+
+    twin = naive.Scale(lags, block, memory)
+    expected = []
+    for reading in x.tolist():
+        successor = twin.successor()
+        twin.take(reading)
+        expected.append((twin.z, successor))
+    np.testing.assert_allclose(z, [e[0] for e in expected], rtol=1e-6)
+    np.testing.assert_allclose(following, [e[1] for e in expected], rtol=1e-12)
+    row, have = rows[0], len(twin.blocks)
+    assert (row["have"], row["nearest"], row["second"], row["seen"], row["rows"], row["beyond"]) == (
+        have, twin.nearest, twin.second, twin.judged, len(twin.readings), twin.beyond)
+    newest_first = (int(row["at"]) + np.arange(have)) % lags
+    kept = ring.reshape(patterns.ROWS, lags)
+    np.testing.assert_array_equal(kept[:3, newest_first].T, np.array(twin.blocks, np.int64).reshape(have, 3))
+    np.testing.assert_array_equal(kept[3, :have], twin.distances)
+    for name in ("unit", "mean", "variance", "reach"):
+        assert float(row[name]) == pytest.approx(getattr(twin, name), rel=1e-6, abs=0.0), name
+    assert np.isfinite([float(row[name]) for name in ("origin", "unit", "mean", "variance", "reach")]).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(STRETCHES, SEED, st.sampled_from([(0.012, 0.2, 0.05), (0.003, 0.4, 1e-30)]))
+def test_two_quantiles_are_learned_as_their_definition_says(
+    stretches: list[tuple[float, float, float, int]], seed: int, rates: tuple[float, float, float],
+) -> None:
+    x, rows, twin = readings(stretches, seed), zero_rows(1, tails.TAIL), naive.Tail(1.0, 1.75)
+    rows["common"], rows["rare"] = 1.0, 1.75
+    heavy = np.empty(x.size)
+    learn_tails(rows, x, *rates, heavy)
+    expected = []
+    for one in x.tolist():
+        twin.learn(one, *rates)
+        expected.append(twin.heaviness())
+    np.testing.assert_allclose(heavy, expected, rtol=1e-5, atol=1e-6)
+    assert (rows["common"][0], rows["rare"][0], rows["seen"][0]) == pytest.approx(
+        (twin.common, twin.rare, twin.seen), rel=1e-6)
+
+
+@kernel
+def learn_tails(rows: Array, x: Array, rate_min: float, rate_max: float, common_min: float, heavy: Array) -> None:
+    for i in range(x.size):
+        tails.learn_tail(rows[0], x[i], rate_min, rate_max, common_min)
+        heavy[i] = tails.heaviness(rows[0])
+
+
+@pytest.mark.parametrize(("law", "expected"), [("normal", 0.34), ("t(3)", 0.50), ("lognormal", 0.61)])
+def test_the_heaviness_of_a_tail_is_that_of_its_law(law: str, expected: float) -> None:
+    rng, n = np.random.default_rng(1), 200_000
+    x = np.abs({"normal": rng.normal(size=n), "t(3)": rng.standard_t(3, n), "lognormal": rng.lognormal(size=n)}[law])
+    rows, heavy = zero_rows(1, tails.TAIL), np.empty(n)
+    rows["common"], rows["rare"] = 1.0, 1.75
+    learn_tails(rows, x, 0.003, 0.2, 1e-30, heavy)
+    assert np.mean(heavy[n // 2 :]) == pytest.approx(expected, abs=0.03)
+
+
+@kernel
+def jump_all(rows: Array, x: Array, novelty: Array, height: Array) -> None:
+    for i in range(x.size):
+        novelty[i], height[i] = jumps.judge_jump(rows[0], x[i])
+        jumps.learn_jump(rows[0], x[i], height[i])
+
+
+@settings(deadline=None, max_examples=120)
+@given(STRETCHES, SEED)
+def test_jumps_are_judged_as_their_definition_says(
+    stretches: list[tuple[float, float, float, int]], seed: int,
+) -> None:
+    x, rows, twin = readings(stretches, seed), zero_rows(1, jumps.JUMP), naive.Jump()
+    novelty, height = np.empty(x.size), np.empty(x.size)
+    jump_all(rows, x, novelty, height)
+    expected = []
+    for one in x.tolist():
+        expected.append(twin.judge(one))
+        twin.learn(one, expected[-1][1])
+    np.testing.assert_allclose(novelty, [e[0] for e in expected], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(height, [e[1] for e in expected])
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_nan=False), min_size=5, max_size=5))
+def test_the_median_of_five_is_the_middle_one(five: list[float]) -> None:
+    assert jumps.median_of_five(*five) == sorted(five)[2]
+
+
+@kernel
+def remember_all(
+    rows: Array, is_jump: Array, time_s: Array, zone_s: Array, size: Array, known: Array,
+) -> None:
+    for i in range(time_s.size):
+        first, places = (0, repeats.JUMPS) if is_jump[i] else (repeats.JUMPS, repeats.PATTERNS)
+        known[i] = repeats.remembered(rows[0], first, places, time_s[i], zone_s[i], size[i])
+        repeats.remember(rows[0], first, places, time_s[i], size[i])
+
+
+SIZE = st.sampled_from([5.0, 6.0, -5.0, 0.0, 1e300, 1e-300])
+HAPPENING = st.tuples(st.booleans(), st.sampled_from([0, 60, 600, 610, -600, HOUR_S, DAY_S, DAY_S + 900, 40_000]), SIZE)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(HAPPENING, min_size=1, max_size=60), st.sampled_from([0, 1]))
+def test_repeats_are_known_as_their_definition_says(happenings: list[tuple[bool, int, float]], zone: int) -> None:
+    is_jump = np.array([h[0] for h in happenings])
+    time_s = np.clip(1_000_000 + np.cumsum([h[1] for h in happenings]), 0, None)
+    size, zone_s = np.array([h[2] for h in happenings]), np.full(time_s.size, zone * HOUR_S)
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(time_s.size, bool)
+    with np.errstate(over="ignore"):
+        remember_all(rows, is_jump, time_s, zone_s, size, known)
+    memories = {True: naive.Memory(repeats.JUMPS), False: naive.Memory(repeats.PATTERNS)}
+    expected = []
+    for which, t, z, s in zip(is_jump.tolist(), time_s.tolist(), zone_s.tolist(), size.tolist(), strict=True):
+        expected.append(memories[which].knows(t, z, s))
+        memories[which].keep(t, s)
+    np.testing.assert_array_equal(known, expected)
+
+
+def test_a_memory_of_repeats_goes_on_when_its_count_wraps() -> None:
+    n = 200_000
+    time_s, rows, known = 600 * np.arange(1, n + 1), zero_rows(1, repeats.REPEATS), np.empty(n, bool)
+    for is_jump in (True, False):
+        remember_all(rows, np.full(n, is_jump), time_s, np.zeros(n, np.int64), np.full(n, 5.0), known)
+        assert not known[:2].any()
+        assert known[2:].all()
+
+
+@kernel
+def strength_all(rows: Array, pattern: Array, jump: Array, slow: Array, strength: Array) -> None:
+    incidents.begin(rows[0])
+    for i in range(pattern.size):
+        strength[i] = incidents.strength_of(rows[0], pattern[i], jump[i], slow[i])
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.4, 2.0, 8.0, 30.0]), st.integers(0, 2), st.integers(1, 150)),
+                min_size=1, max_size=20), SEED)
+def test_incidents_are_told_once_as_their_definition_says(events: list[tuple[float, int, int]], seed: int) -> None:
+    n = sum(length for *_, length in events)
+    rng = np.random.default_rng(seed)
+    novelty = 0.3 * rng.exponential(size=(3, n))
+    start = 0
+    for size, which, length in events:
+        novelty[which, start : start + length // 3 + 1] += size
+        start += length
+    rows, strength = zero_rows(1, incidents.INCIDENTS), np.empty(n)
+    strength_all(rows, *novelty, strength)
+    twin = naive.Incidents()
+    np.testing.assert_allclose(
+        strength, [twin.strength(*three) for three in novelty.T.tolist()], rtol=1e-5, atol=1e-7)
+
+
+@kernel
+def teach_all(
+    rows: Array, first: Array, x: Array, distance: Array, heavy: Array, peaks: Array, seen: Array, novelty: Array,
+    knows: Array,
+) -> None:
+    for i in range(x.size):
+        novelty[i] = prior.judge_by_peers(rows, 0, seen[i], x[i])
+        prior.teach(rows, 0, first[i], x[i], distance[i], heavy[i], peaks[i])
+        knows[i] = prior.knows(rows, 0)
+
+
+@settings(deadline=None, max_examples=80)
+@given(STRETCHES, SEED)
+def test_a_group_is_taught_as_its_definition_says(
+    stretches: list[tuple[float, float, float, int]], seed: int,
+) -> None:
+    x, rng = readings(stretches, seed), np.random.default_rng(seed)
+    first, seen = rng.random(x.size) < 0.05, rng.integers(0, 80, x.size)
+    distance = np.where(rng.random(x.size) < 0.2, 0.0, rng.lognormal(size=x.size) * np.abs(x) + 1e-300)
+    heavy, peaks = rng.random(x.size), 10 * rng.random(x.size)
+    rows, novelty, knows = zero_rows(1, prior.PRIOR), np.empty(x.size), np.empty(x.size, bool)
+    teach_all(rows, first, x, distance, heavy, peaks, seen, novelty, knows)
+    twin, expected = naive.Group(), []
+    for i in range(x.size):
+        said = twin.novelty(int(seen[i]), float(x[i]))
+        twin.teach(bool(first[i]), float(x[i]), float(distance[i]), float(heavy[i]), float(peaks[i]))
+        expected.append((said, twin.knows()))
+    np.testing.assert_allclose(novelty, [e[0] for e in expected], rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(knows, [e[1] for e in expected])
+    for name in ("level", "reach", "distance", "heavy", "peaks"):
+        known = float(rows[name][0])
+        assert math.isfinite(known), name
+        assert known == pytest.approx(getattr(twin, name), rel=1e-6, abs=1e-300), name
+
+
+def test_a_group_that_no_one_joined_knows_nothing() -> None:
+    assert not prior.knows(zero_rows(1, prior.PRIOR), -1)
