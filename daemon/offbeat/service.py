@@ -26,8 +26,10 @@ from offbeat.config import Config
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
+from offbeat.engine.views import begun_anew
 from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
+from offbeat.feedback import Feedback
 from offbeat.gateways import GATEWAYS
 from offbeat.http.app import build_app, server_options
 from offbeat.http.connections import bounded
@@ -36,10 +38,10 @@ from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.parcels import Budget
-from offbeat.jobs import Jobs, check
+from offbeat.jobs import Jobs, check, in_zone
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
-from offbeat.store import journal
+from offbeat.store import adjustments, journal
 from offbeat.store.checkpoints import restore_shards
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
@@ -53,6 +55,8 @@ STOP_WITHIN_S = 10.0
 RETIRE_EVERY_S = 600.0
 LOOK_EVERY_S = 0.25
 PROBE_EVERY_S = 2.0
+SILENCE_LOOK_S = 60.0
+"""A silence longer than this is asked about at every tick, however rare those are."""
 SWITCH_INTERVAL_S = 0.001
 """How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
 
@@ -84,6 +88,10 @@ class Service:
         self.engine = await assembled(self.database, self.config)
         self.catalog = self.engine.catalog
         await restore_shards(self.database, self.engine)
+        anew = begun_anew(self.engine)
+        for id, (count, reason) in anew.items():
+            log.warning("job %s: the models of %d series cannot be restored and begin anew: %s", id, count, reason)
+        self.metrics.models_begun_anew.set(sum(count for count, _ in anew.values()))
         last = await journal.last_seq(self.database)
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome
@@ -93,9 +101,10 @@ class Service:
         self.engine.seq = last
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")
-        self._join([state.job for state in self.engine.jobs.values()], int(newest[0][0]), last)
+        newest_adjustment = await adjustments.newest_number(self.database)
+        self._join([state.job for state in self.engine.jobs.values()], int(newest[0][0]), newest_adjustment, last)
 
-    def _join(self, known: list[Job], newest_job: int, last_seq: int) -> None:
+    def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
         budget = Budget(config.ingest.pending_bytes_max, metrics.pending_bytes.set)
         self.committer = Committer(
@@ -121,7 +130,17 @@ class Service:
             self.applier.reached,
             self.applier.ask,
             lambda: self.config.engine.detector_modules,
+            config.engine.time_zone,
         )
+        self.feedback = Feedback(
+            self.database,
+            newest_adjustment,
+            lambda: self.jobs.by_number,
+            self.intake.submit,
+            self.applier.reached,
+            self.applier.ask,
+        )
+        metrics.adjustments.set_function(self.engine.adjustment_count)
         self.broadcast = Broadcast(
             self.database,
             self.catalog,
@@ -147,7 +166,12 @@ class Service:
 
     async def begin(self) -> None:
         """Journal the settings if they changed, and create the built-in job if this is the first start."""
-        settings = Settings(int(self.config.engine.live_lag_max_s * 1000), self.config.store.record_score_min)
+        engine = self.config.engine
+        settings = Settings(
+            int(engine.live_lag_max_s * 1000),
+            self.config.store.record_score_min,
+            int(min(engine.tick_s, SILENCE_LOOK_S) * 1000),
+        )
         if settings != self.engine.settings:
             await self.intake.submit(Control("settings", settings=settings))
         watch = watch_of(self.config)
@@ -195,6 +219,7 @@ class Service:
             self.intake,
             self.results,
             self.jobs,
+            self.feedback,
             self.broadcast,
             lambda: self.config,
             self.ready,
@@ -300,12 +325,13 @@ def watch_of(config: Config) -> JobSpec:
         watch.latency_s,
         watch.detector,
         tuple(sorted(watch.parameters.items())),
+        watch.peer_groups,
     )
     try:
         check(spec, None)
     except BadRequest as e:
         raise BadConfig(f"watch.{e.message}", hint=e.hint, where=e.where) from e
-    return spec
+    return in_zone(spec, config.engine.time_zone)
 
 
 async def assembled(database: Database, config: Config) -> Engine:
@@ -324,6 +350,9 @@ async def assembled(database: Database, config: Config) -> Engine:
     for seq, settings in (await journal.load_settings(database)).items():
         if seq < first:
             made.settings = settings
+    for adjustment in await adjustments.in_force_before(database, first):
+        if adjustment.job in made.jobs:
+            made.jobs[adjustment.job].adjustments.begin(adjustment, counts=False)
     return made
 
 

@@ -99,7 +99,7 @@ def judge_then_learn_block(s: Any) -> float:
 
 @kernel
 def overdue_by(s: Any, now_ms: int) -> tuple[float, float]:
-    """Novelty of the silence of the series of row *s* until *now_ms*, and when a reading was expected at the latest (ms).
+    """Novelty of the silence of the series of row *s* until *now_ms*, and when it was to speak at the latest (ms).
 
     Learns nothing. NaN, both, until 32 gaps are known. If a reading comes now, its gap has the same novelty.
     """

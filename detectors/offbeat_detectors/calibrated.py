@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.contract import Opinions, State
+from offbeat_detectors.contract import Evidence, Opinions, State
 from offbeat_detectors.ewma import Ewma, is_count
 from offbeat_detectors.rows import restore_rows, save_rows
 
@@ -77,7 +78,7 @@ class Calibration:
 
 def spread_out(score: float) -> float:
     """−log(1 − score): a score that crowds below 1, as most of those between 0 and 1 do, so that 1 is far from 0.99."""
-    return -math.log(max(1.0 - score, sys.float_info.epsilon))
+    return -math.log(max(1.0 - score, sys.float_info.epsilon)) if math.isfinite(score) else math.nan
 
 
 class Calibrated:
@@ -92,6 +93,8 @@ class Calibrated:
                 return score
 
     state    what a series needs: a structured dtype of numbers, all 0 at the beginning; saved and restored as it is
+    pieces   names of what the score consists of; if several, score_then_learn gives a part for each, and the score is
+             their sum: each part, of 0 or more, is told as its share in the novelty
     bounded  whether scores crowd below 1: they are then spread out as −log(1 − score)
     bands    what the registry gives the detector beside the novelty: "experts", or "" for NaN
 
@@ -100,6 +103,7 @@ class Calibrated:
     """
 
     state: np.dtype[Any] = np.dtype([])
+    pieces: tuple[str, ...] = ("score",)
     bounded = False
     bands = "experts"
 
@@ -107,7 +111,7 @@ class Calibrated:
         self._rows = np.zeros(capacity, self.state)
         self._calibration = Calibration(capacity, settle_readings=settle_readings)
 
-    def score_then_learn(self, row: Any, time_ms: int, value: float) -> float:
+    def score_then_learn(self, row: Any, time_ms: int, value: float) -> float | Sequence[float]:
         """How odd is *value*, by what *row* (of dtype ``state``) holds? Higher is odder. Then learn it, in place."""
         raise NotImplementedError(f"{type(self).__name__} has no score_then_learn")
 
@@ -118,14 +122,19 @@ class Calibrated:
 
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """Judge, then learn, n points in order."""
-        score = np.empty(slot.size)
+        part = np.empty((slot.size, len(self.pieces)))
         value = np.clip(value, -VALUE_MAX, VALUE_MAX)
         for i, (s, t, v) in enumerate(zip(slot.tolist(), time_ms.tolist(), value.tolist(), strict=True)):
-            raw = float(self.score_then_learn(self._rows[s], t, v))
-            score[i] = spread_out(raw) if self.bounded and math.isfinite(raw) else raw
+            part[i] = self.score_then_learn(self._rows[s], t, v)
+        whole = part.sum(axis=1)
+        score = np.array([spread_out(one) for one in whole.tolist()]) if self.bounded else whole
         novelty, probability, _ = self._calibration.process(slot, time_ms, score)
-        unknown = np.full((3, slot.size), np.nan)
-        return Opinions(novelty, probability, *unknown)
+        known = (novelty > 0.0) & (whole > 0.0)
+        share = np.zeros(part.shape, np.float32)
+        share[known] = novelty[known, None] * (part[known] / whole[known, None])
+        evidence = Evidence(share, np.zeros((slot.size, 2), np.int32), np.zeros(slot.size, np.uint8))
+        unknown = np.full(slot.size, np.nan)
+        return Opinions(novelty, probability, unknown, unknown.copy(), unknown.copy(), evidence)
 
     def warmup_left(self, slot: NDArray[np.int32]) -> NDArray[np.int64]:
         """How many readings each slot still needs before the detector has an opinion; 0 when it has one."""

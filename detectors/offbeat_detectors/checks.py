@@ -9,17 +9,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.contract import Detector, Explaining, Grouped, Opinions, State
+from offbeat_detectors.opinions import COLUMNS, difference, joined_opinions, taken
 
 Make = Callable[[int], Detector]
 """Makes a detector of a given capacity, always with the same parameters."""
 
-COLUMNS = ("novelty", "probability", "typical", "lower", "upper")
 SERIES = 3  # that a check uses at once
 MEMBERS = 5  # as many of a Grouped detector: one group
 CAPACITY = 12
@@ -113,27 +112,7 @@ def judged(detector: Detector, some: Points, cuts: Sequence[int] = ()) -> Opinio
     for start, stop in pairwise(edges):
         piece = some[slice(start, stop)]
         parts.append(detector.process(piece.slot, piece.time_ms, piece.value))
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
-    return Opinions(**columns)
-
-
-def taken(opinions: Opinions, part: slice | NDArray[np.bool_]) -> Opinions:
-    """The opinions of some of the points."""
-    columns: dict[str, Any] = {name: getattr(opinions, name)[part] for name in COLUMNS}
-    return Opinions(**columns)
-
-
-def difference(one: Opinions, other: Opinions) -> str:
-    """Where two runs differ first, bit for bit (NaN equals NaN); empty if nowhere."""
-    for name in COLUMNS:
-        a, b = getattr(one, name), getattr(other, name)
-        if a.shape != b.shape:
-            return f"{name} has {a.size} values, then {b.size}."
-        wrong = np.flatnonzero(~((a == b) | (np.isnan(a) & np.isnan(b))))
-        if wrong.size:
-            i = int(wrong[0])
-            return f"{name} of point {i} is {float(a[i])!r}, then {float(b[i])!r}."
-    return ""
+    return joined_opinions(parts)
 
 
 def every_slot(count: int = CAPACITY) -> NDArray[np.int32]:
@@ -149,6 +128,8 @@ def _shape(make: Make, readings: int) -> str:
             column = getattr(said, name)
             if column.dtype != np.float64 or column.shape != (len(part),):
                 return f"{name} of {len(part)} points is {column.dtype} of shape {column.shape}."
+        if said.strength is not None and (said.strength.dtype != np.float64 or said.strength.shape != (len(part),)):
+            return f"strength of {len(part)} points is {said.strength.dtype} of shape {said.strength.shape}."
         if isinstance(detector, Explaining):
             share = None if said.evidence is None else said.evidence.share.shape
             if share != (len(part), len(detector.pieces)):
@@ -325,7 +306,9 @@ def _ranges_of(said: Opinions) -> str:
     for name in COLUMNS:
         if np.isinf(getattr(said, name)).any():
             return f"{name} of point {int(np.flatnonzero(np.isinf(getattr(said, name)))[0])} is infinite."
+    strength = np.zeros(0) if said.strength is None else said.strength
     for name, wrong in (
+        ("strength is under 0 or not finite", ~((strength >= 0.0) & np.isfinite(strength))),
         ("novelty is under 0", said.novelty < 0.0),
         ("probability is not in (0, 1]", (said.probability <= 0.0) | (said.probability > 1.0)),
         ("lower is above typical", said.lower > said.typical),
@@ -472,7 +455,7 @@ CHECKS: tuple[Check, ...] = (
     Check("memory", "Memory stops growing.", _memory),
     Check("inputs", "The arrays given are left as they were, and may be read-only.", _inputs),
     Check("no_opinion", "NaN means no opinion, for a whole point or a whole column.", _no_opinion),
-    Check("ranges", "novelty ≥ 0, probability in (0, 1], lower ≤ typical ≤ upper, nothing infinite.", _ranges),
+    Check("ranges", "novelty and strength ≥ 0, probability in (0, 1], lower ≤ typical ≤ upper, all finite.", _ranges),
     Check("warmup", "The warm-up that is left is told truly, and ends.", _warmup),
     Check("times", "Times that repeat or step back do no harm.", _times),
     Check("extremes", "Extreme and constant values raise nothing, give nothing infinite, and pass.", _extremes),

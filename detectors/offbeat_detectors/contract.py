@@ -48,8 +48,8 @@ class Opinions:
     lower        (n,) float64  lower bound of what was expected
     upper        (n,) float64  upper bound
     evidence     why, of a detector that is Explaining; None of any other
-    strength     (n,) float64  of the finding that each point is, 0 if it is none, of a detector that keeps its own account
-        of incidents; None: the alert stage (``scores``) does it
+    strength     (n,) float64  of the finding that each point is, 0 if it is none, of a detector that keeps account of
+        incidents itself; None: the alert stage (``scores``) does it
     """
 
     novelty: NDArray[np.float64]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.civil import DAY_MS, WEEK_MS
+from offbeat_detectors.jumps import median_of_five
 from offbeat_detectors.kernel import kernel
 from offbeat_detectors.rows import AHEAD, prefetch_whole
 
@@ -70,20 +71,17 @@ SEEN_MAX = 1 << 30
 @kernel
 def first_sight(s: Any) -> None:
     """Levels, scale and resolution of the FIRST raw readings in *s*: their median, and the median deviation from it."""
-    first = np.empty(FIRST, np.float64)
-    first[0], first[1], first[2], first[3], first[4] = s.last, s.recent, s.slow, s.usual, s.trend
+    first = (s.last, s.recent, s.slow, s.usual, s.trend)
     step = 0.0
     for i in range(1, FIRST):
         d = abs(first[i] - first[i - 1])
         if d > ROUNDING * abs(first[i]) and (step == 0.0 or d < step):
             step = d
-    first.sort()
-    level = first[FIRST // 2]
-    for i in range(FIRST):
-        first[i] = abs(first[i] - level)
-    first.sort()
+    a, b, c, d, e = first
+    level = median_of_five(a, b, c, d, e)
+    scale = median_of_five(abs(a - level), abs(b - level), abs(c - level), abs(d - level), abs(e - level))
     s.last = s.recent = s.slow = s.usual = s.trend = s.day_level = s.week_level = s.anchor = level
-    s.scale = first[FIRST // 2]
+    s.scale = scale
     s.step = step
     s.slope = 0.0
     s.above = s.below = REACH_START

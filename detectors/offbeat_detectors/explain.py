@@ -37,6 +37,7 @@ MEANINGS = {
     "silence": "no reading for longer than this series is ever silent",
     "peers": "unlike its peers at the same time",
     "joint": "the fields of its source do not move together as they do else",
+    "outside": "off its usual course for longer, or farther, than this series ever strays",
 }
 """What a piece of evidence says, by its name. Its place is its code in a packed reason: only ever added to."""
 

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offbeat_detectors.kernel import kernel
 
@@ -25,7 +24,7 @@ JUMP_WORTH = 1.05
 STRENGTH = 1.25
 """What brings what patterns and jumps say to the scale of the scores, see docs/detectors.md."""
 SLOW_HOLD, SLOW_PEAK = 100, 2.0
-SAME, SAME_OVERRIDE = 25, 1.5
+SAME, SAME_OVERRIDE = 30, 1.75
 """So many readings after a finding of one account, what another says is the same incident, unless it is stronger."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offbeat_detectors.kernel import kernel
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail

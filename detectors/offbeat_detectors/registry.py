@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from offbeat_detectors.banded import banded
 from offbeat_detectors.contract import Detector
 from offbeat_detectors.ewma import Ewma
+from offbeat_detectors.joint import Joint
+from offbeat_detectors.population import Population
+from offbeat_detectors.rhythm import Rhythm
 
 GROUP = "offbeat.detectors"
-BUILT_IN: Mapping[str, type[Any]] = {"ewma": Ewma}
+BUILT_IN: Mapping[str, type[Any]] = {"ewma": Ewma, "joint": Joint, "rhythm": Rhythm, "population": Population}
 RIVER = "river:"
+BANDS, ZONE = "experts", "time_zone"
 METHODS = ("process", "warmup_left", "save", "restore", "forget")
 
 
@@ -44,13 +49,19 @@ def create(model: str, capacity: int, parameters: Mapping[str, object]) -> Detec
     model  a name of ``names()``; ``river:anomaly.HalfSpaceTrees`` (see river_adapter); or ``package.module:Class`` of
            anything that passes ``checks``
 
+    A model of river's, and a detector whose class has ``bands = "experts"``, is put into a Banded: where it has no
+    typical value and bounds of its own, it has those of the experts. Such a model takes a ``time_zone``.
+
     Raises UnknownDetector if the name leads nowhere, BadParameters if the detector refuses its parameters.
     """
+    own = dict(parameters)
     if model.startswith(RIVER):
         from offbeat_detectors.river_adapter import RiverDetector, UnknownModel  # river is heavy
 
         try:
-            return RiverDetector(capacity, model.removeprefix(RIVER), **cast("dict[str, Any]", dict(parameters)))
+            zone = _zone_of(own.pop(ZONE, "UTC"))
+            inner = RiverDetector(capacity, model.removeprefix(RIVER), **cast("dict[str, Any]", own))
+            return banded(inner, capacity, time_zone=zone)
         except UnknownModel as error:
             hint = "name a model as river does: river:anomaly.HalfSpaceTrees"
             raise UnknownDetector(str(error), hint=hint) from error
@@ -59,10 +70,43 @@ def create(model: str, capacity: int, parameters: Mapping[str, object]) -> Detec
             raise BadParameters(f"{model}: {error}", hint=hint) from error
     cls = _class_of(model)
     try:
-        detector: Detector = cls(capacity, **parameters)
+        if not _is_banded(cls):
+            detector: Detector = cls(capacity, **own)
+            return detector
+        zone = _zone_of(own.get(ZONE, "UTC"))
+        if not _has(cls, ZONE):
+            own.pop(ZONE, None)
+        return banded(cls(capacity, **own), capacity, time_zone=zone)
     except (TypeError, ValueError) as error:
         raise BadParameters(f"{model}: {error}", hint=_takes(cls)) from error
-    return detector
+
+
+def takes(model: str, parameter: str) -> bool:
+    """Whether the detector *model* is made with a *parameter* of this name. Raises UnknownDetector.
+
+    A model of river's has the parameters of its own class, which mean what river says: of those it is False.
+    """
+    if model.startswith(RIVER):
+        return parameter == ZONE
+    cls = _class_of(model)
+    return (parameter == ZONE and _is_banded(cls)) or _has(cls, parameter)
+
+
+def _has(cls: Any, parameter: str) -> bool:
+    try:
+        return parameter in inspect.signature(cls).parameters
+    except (TypeError, ValueError):  # it does not say
+        return False
+
+
+def _is_banded(cls: Any) -> bool:
+    return bool(getattr(cls, "bands", "") == BANDS)
+
+
+def _zone_of(name: object) -> str:
+    if not isinstance(name, str):
+        raise ValueError(f"{ZONE} is {name!r}: expected the name of a time zone")
+    return name
 
 
 def _class_of(model: str) -> Any:

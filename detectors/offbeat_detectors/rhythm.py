@@ -8,7 +8,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors import arrival, civil, drift, experts, incidents, jumps, patterns, prior, repeats, stuck
+from offbeat_detectors import (
+    arrival,
+    civil,
+    drift,
+    experts,
+    incidents,
+    jumps,
+    outside,
+    patterns,
+    prior,
+    repeats,
+    stuck,
+)
 from offbeat_detectors.contract import (
     EVIDENCE_MIN,
     NOTE_PRIOR,
@@ -18,8 +30,8 @@ from offbeat_detectors.contract import (
     Opinions,
     State,
 )
-from offbeat_detectors.kernel import kernel
-from offbeat_detectors.rows import AHEAD, prefetch, prefetch_whole, restore_rows, save_rows, zero_rows
+from offbeat_detectors.kernel import kernel, lean_kernel
+from offbeat_detectors.rows import AHEAD, prefetch_whole, restore_rows, save_rows, zero_rows
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail
 
 SERIES = np.dtype([
@@ -27,6 +39,7 @@ SERIES = np.dtype([
     ("tail", TAIL), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
     ("seen", "i4"), ("taught", "i4"), ("incidents", incidents.INCIDENTS),
     ("arrival", arrival.ARRIVAL), ("stuck", stuck.STUCK), ("drift", drift.DRIFT), ("repeats", repeats.REPEATS),
+    ("outside", outside.OUTSIDE),
 ], align=True)
 """One series, beside its three rings and its experts.
 
@@ -55,14 +68,14 @@ SETTLING_FROM, SETTLING = 0.1, 600.0
 """The strength of the first findings, and readings until it is whole: before, a series is likely to be still new."""
 WARMUP = 30
 
-PIECES = ("jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence")
-JUMP, SHAPE, PATTERN, LONG, DRIFT, STUCK, RATE, SILENCE = range(8)
+PIECES = ("jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence", "outside")
+JUMP, SHAPE, PATTERN, LONG, DRIFT, STUCK, RATE, SILENCE, OUTSIDE = range(9)
 COMPONENTS = (
     "jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "tails", "repeats", "settling", "peers",
-    "experts",
+    "experts", "outside",
 )
-_TAILS, _REPEATS, _SETTLING, _PEERS, _EXPERTS = 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11
-TIERS = {"light": (96, 40, 0), "standard": (224, 144, 40), "large": (512, 256, 64)}
+_TAILS, _REPEATS, _SETTLING, _PEERS, _EXPERTS, _OUTSIDE = 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12
+TIERS = {"light": (96, 34, 0), "standard": (224, 138, 40), "large": (512, 256, 64)}
 """Lags remembered at the three scales."""
 
 
@@ -89,7 +102,7 @@ def compressed(tail: Any, novelty: float) -> float:
     return float(tail.common * (novelty / tail.common) ** power)
 
 
-@kernel
+@lean_kernel
 def judge_patterns(
     s: Any, slot: int, x: float, small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
     without: int,
@@ -117,15 +130,16 @@ def judge_patterns(
     return True
 
 
-@kernel
+@lean_kernel
 def judge_then_learn(
-    series: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
+    series: NDArray[Any], expert: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
     small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
     group: int, groups: NDArray[Any], share: NDArray[np.float32], similar: NDArray[np.int32],
 ) -> tuple[float, float, int]:
     """Novelty, strength and notes of reading *x* of series *slot*; then learn it.
 
     series               (capacity,) of dtype SERIES, changed in place, as the three rings (capacity, ROWS · lags) are
+    expert               (capacity,) of the experts, which have just learned *x*
     zone_s               what civil time is ahead of UTC
     without              bits of COMPONENTS that are left out
     group, groups        the group of the series, −1: none; (capacity,) of dtype PRIOR
@@ -173,7 +187,8 @@ def judge_then_learn(
     drifting = 0.0 if without & (1 << DRIFT) else drift.judge(s.drift, time_ms, x)
     held = 0.0 if without & (1 << STUCK) else stuck.judge(s.stuck, time_ms, x)
     rate = 0.0 if without & (1 << RATE) else arrival.judge(s.arrival, time_ms)
-    slow = max(drifting, held, rate)
+    away = 0.0 if without & _OUTSIDE else outside.judge(s.outside, expert[slot])
+    slow = max(drifting, held, rate, away)
 
     s.shape = np.float32(max(number(s.small.z), SHAPE_FADE * s.shape))
     s.sudden = np.float32(max(jump, SUDDEN_FADE * s.sudden))
@@ -195,7 +210,7 @@ def judge_then_learn(
         share[PATTERN] = np.float32(per * number(s.middle.z))
         share[LONG] = np.float32(per * LARGE_SHARE * number(s.large.z))
         share[DRIFT], share[STUCK], share[RATE] = np.float32(drifting), np.float32(held), np.float32(rate)
-        share[SILENCE] = np.float32(0.0)
+        share[SILENCE], share[OUTSIDE] = np.float32(0.0), np.float32(away)
         if number(s.middle.z) > number(s.small.z):
             similar[0] = np.int64(s.middle.nearest) * MIDDLE + np.int64(s.middle.rows)
             similar[1] = np.int64(s.middle.second) * MIDDLE + np.int64(s.middle.rows)
@@ -209,7 +224,7 @@ def judge_then_learn(
     return novelty, strength, notes
 
 
-@kernel
+@lean_kernel
 def process_all(
     series: NDArray[Any], expert: NDArray[Any], slot: NDArray[np.int32], time_ms: NDArray[np.int64],
     value: NDArray[np.float64], transitions_ms: NDArray[np.int64], offsets_ms: NDArray[np.int64], without: int,
@@ -235,7 +250,7 @@ def process_all(
             following = patterns.successor(small[one], series[one].small)
             typical[i], lower[i], upper[i] = experts.judge_then_learn(expert, one, t, x, offset_ms, following)
         novelty[i], strength[i], notes[i] = judge_then_learn(
-            series, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,
+            series, expert, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,
             share[i], similar[i])
 
 
@@ -302,10 +317,12 @@ class Rhythm:
         n = slot.size
         filled = np.empty((5, n), np.float64)
         evidence = Evidence(np.empty((n, len(PIECES)), np.float32), np.empty((n, 2), np.int32), np.empty(n, np.uint8))
+        novelty, strength, typical, lower, upper = filled
+        small, middle, large = self._rings
         process_all(
             self._series, self._experts, slot, time_ms, value, self._transitions, self._offsets, self._without,
-            *self._rings, self._group, self._groups, *filled, evidence.share, evidence.similar, evidence.notes)
-        novelty, strength, typical, lower, upper = filled
+            small, middle, large, self._group, self._groups, novelty, strength, typical, lower, upper,
+            evidence.share, evidence.similar, evidence.notes)
         return Opinions(novelty, np.full(n, np.nan), typical, lower, upper, evidence, strength)
 
     def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:

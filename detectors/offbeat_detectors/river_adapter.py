@@ -8,13 +8,16 @@ A model is named as in river's reference, steps joined by "|"; parameters are th
     anomaly.QuantileFilter                                   {"anomaly_detector": {"river": "anomaly.LODA"}, "q": 0.99}
     anomaly.PredictiveAnomalyDetection
         {"predictive_model": {"river": "time_series.SNARIMAX", "p": 2, "d": 0, "q": 1}}
+    time_series.HoltWinters                                  {"alpha": 0.3, "beta": 0.1}
 
 A parameter ``Class.name`` belongs to the step of that class, ``2.name`` to the second, a plain ``name`` to the last.
 A document with the key "river" is itself a model with its parameters. ``seed`` goes to every class that takes one.
 
+A forecaster's score is the error of its forecast for the next reading.
+
 A model sees ``{"value": v, "lag_1": …, "lag_k": …}``; a supervised one (GaussianScorer, StandardAbsoluteDeviation,
-PredictiveAnomalyDetection) has y = v and only the lags as features, or it would be told the answer. A lag before the
-first reading is the first reading.
+PredictiveAnomalyDetection, a forecaster) has y = v and only the lags as features, or it would be told the answer. A
+lag before the first reading is the first reading.
 """
 from __future__ import annotations
 
@@ -24,18 +27,20 @@ import inspect
 import math
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from statistics import NormalDist
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from river import anomaly, compose
+from river.time_series.base import Forecaster
 
+from offbeat_detectors.calibrated import VALUE_MAX, Calibration, spread_out
 from offbeat_detectors.contract import Opinions, State
-from offbeat_detectors.ewma import Ewma, is_count
-
-VALUE_MAX = 1e75
-"""A reading beyond it is given to the model as this much: its fourth power is still a number."""
+from offbeat_detectors.ewma import is_count
 
 LAGS_MAX = 1000
 
@@ -45,11 +50,38 @@ BOUNDED = frozenset({"GaussianScorer", "HalfSpaceTrees", "PredictiveAnomalyDetec
 NO_NUMBER = (ArithmeticError, ValueError)
 """What a model raises at a reading that its arithmetic cannot bear ("math domain error" is a ValueError)."""
 
-CALIBRATION_HALF_LIFE_READINGS = 100.0
+WRITTEN_BY = f"river {version('river')}, Python {sys.version_info.major}.{sys.version_info.minor}"
+"""What pickled a saved state: another river, or another Python, may read something else in it, or nothing."""
 
 
 class UnknownModel(ValueError):
     """A name that river does not have, or that is no anomaly detector."""
+
+
+class OtherVersion(ValueError):
+    """A saved state that another river or another Python has written: it cannot be restored, the models begin anew."""
+
+
+class Forecast:
+    """A forecaster of river as a supervised anomaly detector: how far is the reading from what was forecast?"""
+
+    def __init__(self, forecaster: Any) -> None:
+        self.forecaster = forecaster
+
+    def next(self) -> float:
+        """What it says of the next reading; NaN before it has seen enough."""
+        try:
+            return float(self.forecaster.forecast(1)[0])
+        except IndexError:  # of a queue that is not filled yet
+            return math.nan
+
+    def score_one(self, x: Mapping[str, float], y: float) -> float:
+        """The absolute error of the forecast."""
+        return abs(y - self.next())
+
+    def learn_one(self, x: Mapping[str, float], y: float) -> None:
+        """Go on by one reading."""
+        self.forecaster.learn_one(y)
 
 
 class RiverDetector:
@@ -62,15 +94,17 @@ class RiverDetector:
     bounded          whether scores crowd below 1; None: as known of the class
     parameters       of river's classes
 
-    The calibration is that of Ewma, one-sided: how improbable is a score so high, by the recent law of this model's
-    scores of this series? So a model from river speaks about as often as any other detector. A score below the usual
-    one is no surprise. typical, lower and upper are NaN: river's models do not say what they expected. A reading at
+    The novelty is that of a ``calibrated.Calibration``: so a model from river speaks about as often as any other.
+    typical is the model's own where river shows it: the mean of its law (GaussianScorer, StandardAbsoluteDeviation),
+    its prediction (PredictiveAnomalyDetection, a forecaster); lower and upper are then where its score would be one
+    that a reading in 100 exceeds, by the law that calibrates it. Of any other model all three are NaN. A reading at
     which a model's arithmetic fails, or its score is no finite number, has no opinion; ``failures`` counts them
     (PredictiveAnomalyDetection over a regression needs ``warmup_period`` 1 or more, or it never scores).
 
-    Raises UnknownModel and ValueError. The saved state is pickled: restore only what you saved yourself. Its size
-    after 2,000 readings: HalfSpaceTrees 170 KB a series (height 6: 45 KB), LODA 47 KB, GaussianScorer 4 KB,
-    PredictiveAnomalyDetection with SNARIMAX 2 KB, StandardAbsoluteDeviation 0.3 KB.
+    Raises UnknownModel and ValueError. The saved state is pickled: restore only what you saved yourself; what
+    another version of river or Python has saved is refused with OtherVersion. Its size after 2,000 readings:
+    HalfSpaceTrees 170 KB a series (height 6: 45 KB), LODA 47 KB, GaussianScorer 4 KB, PredictiveAnomalyDetection with
+    SNARIMAX 2 KB, StandardAbsoluteDeviation 0.3 KB.
     """
 
     def __init__(
@@ -79,20 +113,16 @@ class RiverDetector:
     ) -> None:
         if not is_count(lags, 0) or lags > LAGS_MAX:
             raise ValueError(f"lags is {lags!r}: expected a whole number, 0 to {LAGS_MAX}")
-        if not is_count(settle_readings, 0):
-            raise ValueError(f"settle_readings is {settle_readings!r}: expected a whole number, 0 to 1000000")
-        made, last = _build(model, parameters, seed)
+        self._calibration = Calibration(capacity, settle_readings=settle_readings)
+        self._fresh, last = _pickled(model, parameters, seed)
         self._supervised = _is_supervised(last)
-        self._bounded = type(_innermost(last)).__name__ in BOUNDED if bounded is None else bool(bounded)
-        self._fresh = pickle.dumps(made, pickle.HIGHEST_PROTOCOL)
+        self._kind = type(_innermost(last))
+        self._bounded = self._kind.__name__ in BOUNDED if bounded is None else bool(bounded)
         self._features = [f"lag_{k}" for k in range(1, lags + 1)]
         self._try_out(model)
         self._models: dict[int, Any] = {}
-        self._settle = settle_readings
         self._lag = np.zeros((capacity, lags), np.float64)
-        self._seen = np.zeros(capacity, np.int64)
         self._failures = np.zeros(capacity, np.int64)
-        self._calibration = Ewma(capacity, half_life_readings=CALIBRATION_HALF_LIFE_READINGS)
         self._bytes: int | None = None
 
     def _try_out(self, model: str) -> None:
@@ -100,7 +130,7 @@ class RiverDetector:
         copy = pickle.loads(self._fresh)
         try:
             for value in (0.25, 0.5, 0.75):
-                self._score_then_learn(copy, np.full(len(self._features), value), value)
+                self._judge_then_learn(copy, np.full(len(self._features), value), value)
         except Exception as error:  # whatever it is, it is better raised here than at the first reading
             raise ValueError(f"{model} fails at its first readings: {type(error).__name__}: {error}") from error
 
@@ -110,8 +140,8 @@ class RiverDetector:
         if self._bytes is None:
             model, rng = pickle.loads(self._fresh), np.random.default_rng(0)
             for value in rng.normal(size=300):
-                self._score_then_learn(model, np.full(self._lag.shape[1], value), float(value))
-            self._bytes = _size_of(model) + 8 * (2 + self._lag.shape[1]) + self._calibration.bytes_per_series
+                self._judge_then_learn(model, np.full(self._lag.shape[1], value), float(value))
+            self._bytes = _size_of(model) + 8 * (1 + self._lag.shape[1]) + self._calibration.bytes_per_series
         return self._bytes
 
     def failures(self, slot: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -120,29 +150,35 @@ class RiverDetector:
 
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """Judge, then learn, n points in order."""
-        score = np.full(slot.size, np.nan)
+        score, typical, unit = (np.full(slot.size, np.nan) for _ in range(3))
         for i, (s, v) in enumerate(zip(slot.tolist(), np.clip(value, -VALUE_MAX, VALUE_MAX).tolist(), strict=True)):
             lag = self._lag[s]
             model = self._models.get(s)
             if model is None:
                 model = self._models[s] = pickle.loads(self._fresh)
                 lag[:] = v
-            raw = self._score_then_learn(model, lag, v)
+            score[i], typical[i], unit[i] = self._judge_then_learn(model, lag, v)
             if lag.size:
                 lag[1:] = lag[:-1].copy()
                 lag[0] = v
-            self._failures[s] += math.isnan(raw)
-            if self._seen[s] >= self._settle:
-                score[i] = raw
-            self._seen[s] += 1
-        return self._calibrated(slot, time_ms, score)
+            self._failures[s] += math.isnan(score[i])
+        novelty, probability, high = self._calibration.process(slot, time_ms, score)
+        half = unit * np.array([self._distance(one) for one in high.tolist()])
+        typical[np.isnan(novelty) | ~np.isfinite(typical) | ~np.isfinite(half)] = np.nan
+        return Opinions(novelty, probability, typical, typical - half, typical + half)
 
-    def _score_then_learn(self, model: Any, lag: NDArray[np.float64], value: float) -> float:
-        """The model's score of *value*, NaN if it gives none; then *value* is learned."""
+    def _judge_then_learn(
+        self, model: Any, lag: NDArray[np.float64], value: float,
+    ) -> tuple[float, float, float]:
+        """The model's score of *value*, what it expected, and its unit of distance; NaN: none. Then it learns."""
         x = dict(zip(self._features, lag.tolist(), strict=True))
         target = {"y": value} if self._supervised else {}
         if not self._supervised:
             x["value"] = value
+        try:
+            typical, unit = _expected(model, x)
+        except NO_NUMBER:
+            typical = unit = math.nan
         try:
             score = float(model.score_one(x, **target))
         except NO_NUMBER:
@@ -150,56 +186,67 @@ class RiverDetector:
         try:
             model.learn_one(x, **target)
         except NO_NUMBER:
-            return math.nan
+            score = math.nan
         if not math.isfinite(score):
-            return math.nan
-        if self._bounded:
-            return -math.log(max(1.0 - score, sys.float_info.epsilon))
-        return score
+            score = math.nan
+        return (spread_out(score) if self._bounded else score), typical, unit
 
-    def _calibrated(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], score: NDArray[np.float64]) -> Opinions:
-        """Novelty and probability of raw scores, NaN where the score is NaN."""
-        told = ~np.isnan(score)
-        of = self._calibration.process(slot[told], time_ms[told], score[told])
-        higher = ~(score[told] <= of.typical)  # true also for NaN: no opinion stays none
-        novelty, probability, unknown = (np.full(slot.size, np.nan) for _ in range(3))
-        novelty[told] = np.where(higher, of.novelty, 0.0)
-        probability[told] = np.where(higher, of.probability, 1.0)
-        return Opinions(novelty, probability, unknown, unknown.copy(), unknown.copy())
+    def _distance(self, score: float) -> float:
+        """How many units from what was expected a reading of this score lies."""
+        raw = -math.expm1(-score) if self._bounded else score
+        if self._kind is anomaly.GaussianScorer:
+            share = min(max(raw, 0.0), 1.0 - sys.float_info.epsilon)
+            return NormalDist().inv_cdf(0.5 + 0.5 * share) if score == score else math.nan
+        return math.sqrt(max(raw, 0.0)) if self._kind is anomaly.PredictiveAnomalyDetection else max(raw, 0.0)
 
     def warmup_left(self, slot: NDArray[np.int32]) -> NDArray[np.int64]:
         """How many readings each slot still needs: for the model to settle, then for the calibration of its scores."""
-        return np.maximum(0, self._settle - self._seen[slot]) + self._calibration.warmup_left(slot)
+        return self._calibration.warmup_left(slot)
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy: the pickled models one after the other (``pickled``, ``pickled_end``), and a column of each array."""
         models = [self._models.get(s) for s in slot.tolist()]
         pickled = [b"" if m is None else pickle.dumps(m, pickle.HIGHEST_PROTOCOL) for m in models]
-        state = {f"calibration_{name}": column for name, column in self._calibration.save(slot).items()}
-        return state | {
+        return self._calibration.save(slot) | {
+            "written_by": np.frombuffer(WRITTEN_BY.encode(), np.uint8).copy(),
             "pickled": np.frombuffer(b"".join(pickled), np.uint8).copy(),
             "pickled_end": np.cumsum([len(p) for p in pickled], dtype=np.int64),
-            "lag": self._lag[slot], "seen": self._seen[slot], "failures": self._failures[slot],
+            "lag": self._lag[slot], "failures": self._failures[slot],
         }
 
     def restore(self, slot: NDArray[np.int32], state: State) -> None:
-        """Set these slots to what ``save`` gave for as many slots."""
+        """Set these slots to what ``save`` gave for as many slots. Raises OtherVersion; nothing is then changed."""
+        written_by = state["written_by"].tobytes().decode(errors="replace")
+        if written_by != WRITTEN_BY:
+            raise OtherVersion(f"its models were written by {written_by}; this is {WRITTEN_BY}")
         pickled, start = state["pickled"].tobytes(), 0
         for s, end in zip(slot.tolist(), state["pickled_end"].tolist(), strict=True):
             self._models.pop(s, None)
             if end > start:
                 self._models[s] = pickle.loads(pickled[start:end])
             start = end
-        self._lag[slot], self._seen[slot], self._failures[slot] = state["lag"], state["seen"], state["failures"]
-        prefix = "calibration_"
-        self._calibration.restore(slot, {n.removeprefix(prefix): c for n, c in state.items() if n.startswith(prefix)})
+        self._lag[slot], self._failures[slot] = state["lag"], state["failures"]
+        self._calibration.restore(slot, state)
 
     def forget(self, slot: NDArray[np.int32]) -> None:
         """Set these slots back to never having seen a point."""
         for s in slot.tolist():
             self._models.pop(s, None)
-        self._lag[slot], self._seen[slot], self._failures[slot] = 0.0, 0, 0
+        self._lag[slot], self._failures[slot] = 0.0, 0
         self._calibration.forget(slot)
+
+
+def _pickled(model: str, parameters: Mapping[str, object], seed: int) -> tuple[bytes, Any]:
+    """The model as it begins, pickled, the same whenever it is made; and its last step. Raises as ``_build``."""
+    (made, last), (again, _) = (_build(model, parameters, seed) for _ in range(2))
+    fresh = pickle.dumps(made, pickle.HIGHEST_PROTOCOL)
+    if fresh != pickle.dumps(again, pickle.HIGHEST_PROTOCOL):
+        # It holds a generator that it takes no seed for, as GaussianScorer does, only to draw samples from its law.
+        for thing in _reached(made):
+            if callable(getattr(type(thing), "seed", None)):
+                thing.seed(seed)
+        fresh = pickle.dumps(made, pickle.HIGHEST_PROTOCOL)
+    return fresh, last
 
 
 def _build(model: str, parameters: Mapping[str, object], seed: int, *, nested: bool = False) -> tuple[Any, Any]:
@@ -218,9 +265,13 @@ def _build(model: str, parameters: Mapping[str, object], seed: int, *, nested: b
             steps.append(cls(**arguments))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{cls.__name__} takes {', '.join(taken) or 'no parameters'}: {error}") from error
+    if not nested and isinstance(steps[-1], Forecaster):
+        steps[-1] = Forecast(steps[-1])
     last = steps[-1]
     if not nested and not hasattr(last, "score_one"):
         raise UnknownModel(f"{model} is no anomaly detector: its last step has no score")
+    if isinstance(last, Forecast) and len(steps) > 1:
+        raise UnknownModel(f"{model} is no anomaly detector: a forecaster stands alone, for it takes no features")
     made = steps[0]
     for step_made in steps[1:]:
         made = made | step_made
@@ -270,8 +321,32 @@ def _is_supervised(last: Any) -> bool:
     return "y" in inspect.signature(_innermost(last).score_one).parameters
 
 
+def _expected(model: Any, x: Mapping[str, float]) -> tuple[float, float]:
+    """What the model expects of the next reading, and its unit of distance; NaN where river does not show it."""
+    steps = list(model.steps.values()) if isinstance(model, compose.Pipeline) else [model]
+    last = _innermost(steps[-1])
+    if isinstance(last, Forecast):
+        return last.next(), 1.0
+    if isinstance(last, anomaly.GaussianScorer):
+        return last.gaussian.mu, last.gaussian.sigma
+    if isinstance(last, anomaly.StandardAbsoluteDeviation):
+        return last.sub_stat.get(), math.sqrt(last.variance.get())
+    if isinstance(last, anomaly.PredictiveAnomalyDetection):
+        unit = math.sqrt(last.dynamic_mae.get() + last.n_std * math.sqrt(last.dynamic_se_variance.get()))
+        if isinstance(last.predictive_model, Forecaster):
+            return last.predictive_model.forecast(last.horizon)[0], unit
+        if len(steps) == 1:  # else it sees features that only the whole pipeline makes
+            return last.predictive_model.predict_one(x), unit
+    return math.nan, math.nan
+
+
 def _size_of(root: Any) -> int:
     """Bytes of the objects that *root* reaches, without classes, functions and modules."""
+    return sum(sys.getsizeof(thing) for thing in _reached(root))
+
+
+def _reached(root: Any) -> Iterator[Any]:
+    """The objects that *root* reaches, each once, without classes, functions and modules."""
     shared = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
     seen: dict[int, Any] = {}
     waiting = [root]
@@ -280,4 +355,4 @@ def _size_of(root: Any) -> int:
         if id(thing) not in seen and not isinstance(thing, shared):
             seen[id(thing)] = thing
             waiting.extend(gc.get_referents(thing))
-    return sum(sys.getsizeof(thing) for thing in seen.values())
+    return iter(seen.values())

@@ -1,4 +1,4 @@
-"""How heavy the tail of a novelty is, by two quantiles of it: heavy ones are compressed, so that all series speak alike."""
+"""How heavy the tail of a novelty is, by two of its quantiles: what lets series of all kinds speak alike."""
 from __future__ import annotations
 
 import math
@@ -9,7 +9,7 @@ import numpy as np
 from offbeat_detectors.kernel import kernel
 
 TAIL = np.dtype([("common", "f4"), ("rare", "f4"), ("seen", "i4")], align=True)
-"""Two quantiles of a novelty, above which 20 % and 8 % of its positive values lie; seen: how many of them there were."""
+"""Two quantiles of a novelty: 20 % and 8 % of its positive values lie above; seen: how many of them there were."""
 
 COMMON, RARE = 0.2, 0.08
 _LOG_SHARES = math.log(COMMON / RARE)
@@ -31,7 +31,7 @@ def heaviness(tail: Any) -> float:
 
 @kernel
 def learn_tail(tail: Any, novelty: float, rate_min: float, rate_max: float, common_min: float) -> None:
-    """Move both quantiles towards where their shares of the positive novelties lie, in steps proportional to themselves.
+    """Move both quantiles to where their shares of the positive novelties lie, in steps proportional to themselves.
 
     The step falls from *rate_max* to *rate_min* as novelties are seen; the first quantile stays above *common_min*.
 

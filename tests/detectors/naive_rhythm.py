@@ -47,6 +47,7 @@ class Series:
         self.jumps, self.patterns = Memory(repeats.JUMPS), Memory(repeats.PATTERNS)
         self.drift, self.stuck, self.arrival = Drift(), Stuck(), Arrival()
         self.novelty = 0.0  # of the patterns together, since the last block ended
+        self.shape = self.sudden = 0.0  # what small blocks and jumps said lately, fading
         self.seen, self.taught = 0, False
 
     def judge(self, time_ms: int, x: float, offset_ms: int = 0) -> Said:
@@ -84,20 +85,24 @@ class Series:
         stuck = 0.0 if "stuck" in self.without else self.stuck.judge(time_ms, x)
         rate = 0.0 if "rate" in self.without else self.arrival.judge(time_ms)
         slow = max(drifting, stuck, rate)
-        jump, pattern = rhythm.STRENGTH * jump, rhythm.STRENGTH * pattern
+        small, middle, large = self.parts()
+        self.shape = f32(max(small, rhythm.SHAPE_FADE * self.shape))
+        self.sudden = f32(max(jump, rhythm.SUDDEN_FADE * self.sudden))
+        novelty = self.shape + middle + large + rhythm.SUDDEN_SHARE * self.sudden
         strength = self.incidents.strength(pattern, jump, slow)
         if strength and seen < rhythm.SETTLING and not by_peers and "settling" not in self.without:
             strength *= rhythm.SETTLING_FROM + (1.0 - rhythm.SETTLING_FROM) * seen / rhythm.SETTLING
             notes |= NOTE_SETTLING
+        jump, pattern = incidents.STRENGTH * incidents.JUMP_WORTH * jump, incidents.STRENGTH * pattern
         self.teach(seen, x)
         if seen < rhythm.WARMUP and not by_peers:
             return Said(math.nan, 0.0, *band)
-        jump *= incidents.JUMP_WORTH
         pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0
-        return Said(max(jump, pattern, slow), strength, *band, pieces, self.similar(), notes)
+        return Said(max(novelty, slow, strength), strength, *band, pieces, self.similar(), notes)
 
     def take_blocks(self, x: float) -> None:
-        if not [scale.take(x) for scale in self.scales][0]:
+        ended = [scale.take(x) for scale in self.scales]
+        if not ended[0]:
             return
         together = sum(
             part for name, part in zip(("shape", "pattern", "long pattern"), self.parts(), strict=True)

@@ -1,4 +1,4 @@
-"""The parts of "rhythm" once more, slow and obvious, one series at a time; only their constants are the kernels' own."""
+"""The parts of "rhythm" once more, slow and obvious, one series at a time; their constants are the kernels' own."""
 from __future__ import annotations
 
 import math
@@ -236,8 +236,8 @@ class Incidents:
         self.last, self.age = 0.0, 0
 
     def strength(self, pattern: float, jump: float, slow: float) -> float:
-        strength = max(
-            self.pattern.strength(pattern), incidents.JUMP_WORTH * self.jump.strength(jump), self.slow.strength(slow))
+        by_pattern, by_jump = self.pattern.strength(pattern), incidents.JUMP_WORTH * self.jump.strength(jump)
+        strength = max(incidents.STRENGTH * by_pattern, incidents.STRENGTH * by_jump, self.slow.strength(slow))
         self.age += 1
         if strength == 0.0 or (self.age <= incidents.SAME and strength <= incidents.SAME_OVERRIDE * self.last):
             return 0.0

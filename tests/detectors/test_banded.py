@@ -86,15 +86,19 @@ def test_before_the_experts_have_an_opinion_there_is_none() -> None:
     assert detector.warmup_left(slot[:1]).tolist() == [0]
 
 
-@pytest.mark.parametrize(("since_ms", "ahead_h"), [(1_768_000_000_000, 1), (1_780_000_000_000, 2)])
-def test_the_days_of_the_experts_are_those_of_the_time_zone(since_ms: int, ahead_h: int) -> None:
-    slot, _, value = wave()
-    time_ms = since_ms + HOUR_MS // 2 * np.arange(slot.size)
-    berlin = banded(Bare(novelty=0.0), 1, time_zone="Europe/Berlin").process(slot, time_ms, value)
-    shifted = banded(Bare(novelty=0.0), 1).process(slot, time_ms + ahead_h * HOUR_MS, value)
-    unshifted = banded(Bare(novelty=0.0), 1).process(slot, time_ms, value)
-    assert checks.difference(berlin, shifted) == ""
-    assert checks.difference(berlin, unshifted) != ""
+def test_the_days_of_the_experts_are_those_of_the_time_zone() -> None:
+    """Three weeks with the night in which the clock goes forward in the middle."""
+    change_ms = 1_774_746_000_000  # 2026-03-29 01:00 UTC
+    time_ms = change_ms + HOUR_MS * np.arange(-250, 250)
+    slot, value = np.zeros(500, np.int32), np.sin(np.arange(500) * 2 * np.pi / 24) * 5 + 20
+    said = {zone: banded(Bare(novelty=0.0), 1, time_zone=zone).process(slot, time_ms, value)
+            for zone in ("UTC", "Europe/Berlin")}
+    expected = np.empty((3, 500))
+    experts.process_all(
+        zero_rows(1, experts.EXPERTS), slot, time_ms, value, np.where(time_ms < change_ms, HOUR_MS, 2 * HOUR_MS),
+        np.full(500, np.nan), *expected)
+    np.testing.assert_array_equal(said["Europe/Berlin"].typical, expected[0])
+    assert not np.array_equal(said["UTC"].typical, expected[0], equal_nan=True)
 
 
 @pytest.mark.parametrize("inner", [Ewma(2), Rhythm(2), Population(2), Jumps(2)])

@@ -11,12 +11,12 @@ from offbeat_detectors import checks, registry
 from offbeat_detectors.calibrated import Calibrated, Calibration, spread_out
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.scores import AlertStage
-from tests.detectors.plugins import Jumps, Share
+from tests.detectors.plugins import Jumps, Moves, Share
 
 SLOT = np.zeros(1, np.int32)
 
 
-@pytest.mark.parametrize("cls", [Jumps, Share])
+@pytest.mark.parametrize("cls", [Jumps, Moves, Share])
 def test_ten_lines_pass_all_checks(cls: type[Calibrated]) -> None:
     assert checks.check(cls, readings=300) == []
 
@@ -68,6 +68,16 @@ def test_a_score_near_one_is_far_from_another_near_one() -> None:
 def test_a_bad_number_of_settling_readings_is_refused() -> None:
     with pytest.raises(ValueError, match="settle_readings is -1"):
         Jumps(1, settle_readings=-1)
+
+
+def test_each_part_of_a_score_is_told_as_its_share_in_the_novelty() -> None:
+    value = np.random.default_rng(2).normal(size=500)
+    value[[400, 450]] = 30.0, -30.0
+    said = Moves(1).process(np.zeros(500, np.int32), np.arange(500), value)
+    assert said.evidence is not None
+    assert said.evidence.share[[400, 450]].tolist() == [
+        [pytest.approx(said.novelty[400]), 0.0], [0.0, pytest.approx(said.novelty[450])]]
+    assert said.novelty[[400, 450]].min() > 1.4
 
 
 @pytest.mark.parametrize("kind", ["normal", "lognormal", "seasonal", "Poisson"])

@@ -59,7 +59,7 @@ def test_the_name_of_a_plug_ins_piece_is_kept_up_to_a_bound() -> None:
 
 
 def test_the_code_of_a_piece_never_changes() -> None:
-    first = "jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence", "peers", "joint"
+    first = "jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence", "peers", "joint", "outside"
     assert tuple(MEANINGS)[: len(first)] == first
     assert pack(Reason((("peers", 1.0),)))[-5:] == b"\x08\x00\x00\x80\x3f"
 

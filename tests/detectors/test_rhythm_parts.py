@@ -68,8 +68,9 @@ def test_patterns_are_compared_as_their_definition_says(
         have, twin.nearest, twin.second, twin.judged, len(twin.readings), twin.beyond)
     newest_first = (int(row["at"]) + np.arange(have)) % lags
     kept = ring.reshape(patterns.ROWS, lags)
-    np.testing.assert_array_equal(kept[:3, newest_first].T, np.array(twin.blocks, np.int64).reshape(have, 3))
-    np.testing.assert_array_equal(kept[3, :have], twin.distances)
+    np.testing.assert_array_equal(
+        kept[patterns.MEAN :, newest_first].T, np.array(twin.blocks, np.int64).reshape(have, 3))
+    np.testing.assert_array_equal(kept[patterns.DISTANCE, (newest_first + 1) % lags], twin.distances)
     for name in ("unit", "mean", "variance", "reach"):
         assert float(row[name]) == pytest.approx(getattr(twin, name), rel=1e-6, abs=0.0), name
     assert np.isfinite([float(row[name]) for name in ("origin", "unit", "mean", "variance", "reach")]).all()

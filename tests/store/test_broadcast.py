@@ -139,8 +139,8 @@ async def test_a_page_of_what_a_deleted_job_found_is_not_taken_for_the_end(
 ) -> None:
     monkeypatch.setattr(broadcast, "PAGE", 1)
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
-        await service.jobs.create(JobSpec("gone", sources=("s0-*",), parameters=(("warmup_readings", 5),)))
-        await service.jobs.create(JobSpec("stays", sources=("s1-*",), parameters=(("warmup_readings", 5),)))
+        await service.jobs.create(JobSpec("gone", sources=("s0-*",), detector="ewma", parameters=(("warmup_readings", 5),)))
+        await service.jobs.create(JobSpec("stays", sources=("s1-*",), detector="ewma", parameters=(("warmup_readings", 5),)))
         await send(service, odd(0))
         await send(service, odd(1))
         await applied(service)
