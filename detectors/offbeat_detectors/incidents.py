@@ -26,6 +26,8 @@ STRENGTH = 1.25
 SLOW_HOLD, SLOW_PEAK = 100, 2.0
 SAME, SAME_OVERRIDE = 30, 1.75
 """So many readings after a finding of one account, what another says is the same incident, unless it is stronger."""
+ALARM = 1.4
+"""Or unless it is the first that comes to a score of 50: a weak beginning does not hide it."""
 
 
 @kernel
@@ -68,7 +70,8 @@ def strength_of(s: Any, pattern: float, jump: float, slow: float) -> float:
     strength = max(by_pattern, by_jump, by_slow)
     s.age += 1
     if strength > 0.0:
-        if s.age <= SAME and strength <= SAME_OVERRIDE * s.last:
+        alarm = s.last < ALARM <= strength
+        if s.age <= SAME and strength <= SAME_OVERRIDE * s.last and not alarm:
             return 0.0
         s.last = np.float32(strength)
         s.age = 0

@@ -10,6 +10,7 @@ from tests.detectors.naive_arrival import Arrival
 from tests.detectors.naive_drift import Drift
 from tests.detectors.naive_experts import Experts
 from tests.detectors.naive_extremes import f32
+from tests.detectors.naive_outside import Outside
 from tests.detectors.naive_rhythm_parts import Group, Incidents, Jump, Memory, Scale, Tail, within
 from tests.detectors.naive_stuck import Stuck
 
@@ -45,7 +46,7 @@ class Series:
         self.tail = Tail(1.0, 1.75)
         self.jump, self.incidents = Jump(), Incidents()
         self.jumps, self.patterns = Memory(repeats.JUMPS), Memory(repeats.PATTERNS)
-        self.drift, self.stuck, self.arrival = Drift(), Stuck(), Arrival()
+        self.drift, self.stuck, self.arrival, self.outside = Drift(), Stuck(), Arrival(), Outside()
         self.novelty = 0.0  # of the patterns together, since the last block ended
         self.shape = self.sudden = 0.0  # what small blocks and jumps said lately, fading
         self.seen, self.taught = 0, False
@@ -84,7 +85,8 @@ class Series:
         drifting = 0.0 if "drift" in self.without else self.drift.judge(x)
         stuck = 0.0 if "stuck" in self.without else self.stuck.judge(time_ms, x)
         rate = 0.0 if "rate" in self.without else self.arrival.judge(time_ms)
-        slow = max(drifting, stuck, rate)
+        away = 0.0 if "outside" in self.without else self.outside.judge(self.experts)
+        slow = max(drifting, stuck, rate, away)
         small, middle, large = self.parts()
         self.shape = f32(max(small, rhythm.SHAPE_FADE * self.shape))
         self.sudden = f32(max(jump, rhythm.SUDDEN_FADE * self.sudden))
@@ -97,7 +99,7 @@ class Series:
         self.teach(seen, x)
         if seen < rhythm.WARMUP and not by_peers:
             return Said(math.nan, 0.0, *band)
-        pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0
+        pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0, away
         return Said(max(novelty, slow, strength), strength, *band, pieces, self.similar(), notes)
 
     def take_blocks(self, x: float) -> None:
