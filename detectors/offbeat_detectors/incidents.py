@@ -17,6 +17,8 @@ INCIDENTS = np.dtype([
 """One series: 56 bytes. last, age: strength of the last finding of any account, and readings since."""
 
 OVERRIDE = 1.75
+QUIET, LASTING = 0.3, 8
+"""An incident lasts until its novelty has fallen to this share of what was told, and the hold is over; or so many holds."""
 DECAY = 0.5 ** (1.0 / 3000.0)
 PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.2, 2.0, 2.0
 JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 15, 1.5, 3.0, 80.0
@@ -31,25 +33,26 @@ ALARM = 1.4
 
 
 @kernel
-def account(a: Any, novelty: float, hold: int, peak: float, cap: float, power: int) -> float:
+def account(a: Any, novelty: float, hold: int, peak: float, cap: float, power: int, weight: float) -> float:
     """The strength of the finding that this novelty is in one account, 0 if it is none.
 
-    After a finding the next *hold* readings speak only if OVERRIDE times as novel. The strength is novelty over
+    After a finding the next *hold* readings, and those after them until it is QUIET, speak only if OVERRIDE times as
+    novel. The strength is *weight* (less than 1 for what is known to repeat) times the novelty, over
     1 + √(decayed sum of earlier peaks, each over *peak*, at most *cap*, to the power 1 or 2): who cries often must cry
     louder. A sum and not a count: a series whose peaks stay just below a limit is not taken for a quiet one.
     """
     a.age += 1
     a.peaks = np.float32(a.peaks * DECAY)
-    if a.age > hold and a.held > 0.0:
+    if a.age > hold and a.held > 0.0 and (novelty < QUIET * a.held or a.age > LASTING * hold):
         tall = min(a.top / peak, cap)
         a.peaks = np.float32(a.peaks + (tall * tall if power == 2 else tall))
         a.held = a.top = np.float32(0.0)
-    if novelty > a.top:
-        a.top = np.float32(novelty)
+    if weight * novelty > a.top:
+        a.top = np.float32(weight * novelty)
     if novelty > OVERRIDE * a.held:
         a.held = np.float32(novelty)
         a.age = 0
-        return novelty / (1.0 + math.sqrt(a.peaks))
+        return weight * novelty / (1.0 + math.sqrt(a.peaks))
     return 0.0
 
 
@@ -61,12 +64,12 @@ def begin(s: Any) -> None:
 
 
 @kernel
-def strength_of(s: Any, pattern: float, jump: float, slow: float) -> float:
+def strength_of(s: Any, pattern: float, jump: float, slow: float, pattern_weight: float, jump_weight: float) -> float:
     """The strength of the finding that these three novelties are, 0 if they are none: what pattern, jump or slow
     evidence says, unless the incident has been told."""
-    by_pattern = STRENGTH * account(s.pattern, pattern, PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, 2)
-    by_jump = STRENGTH * JUMP_WORTH * account(s.jump, jump, JUMP_HOLD, JUMP_PEAK, JUMP_CAP, 1)
-    by_slow = account(s.slow, slow, SLOW_HOLD, SLOW_PEAK, 2.0, 1)
+    by_pattern = STRENGTH * account(s.pattern, pattern, PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, 2, pattern_weight)
+    by_jump = STRENGTH * JUMP_WORTH * account(s.jump, jump, JUMP_HOLD, JUMP_PEAK, JUMP_CAP, 1, jump_weight)
+    by_slow = account(s.slow, slow, SLOW_HOLD, SLOW_PEAK, 2.0, 1, 1.0)
     strength = max(by_pattern, by_jump, by_slow)
     s.age += 1
     if strength > 0.0:

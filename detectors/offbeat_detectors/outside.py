@@ -52,7 +52,10 @@ DISTANCE_MAX = 1e30
 
 @kernel
 def learn_peak(s: Any, echo: float) -> None:
-    """Learn the peak of the epoch that row *s* of dtype EXCURSION has complete, unless it is an *echo*; begin the next."""
+    """Learn the peak of the epoch that row *s* of dtype EXCURSION has complete, and begin the next.
+
+    A peak of less than *echo* of the farthest is not among the two farthest.
+    """
     peak, known = s.peak, s.known
     s.peak = 0.0
     s.farthest *= FADE

@@ -60,7 +60,7 @@ SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.9, 0.7, 0.5
 """What is novel stays so for some readings, for whoever looks at the novelty alone."""
 RARELY = 2.0
 """Below this novelty nothing is looked up among the repeats."""
-JUMP_REPEATED, PATTERN_REPEATED = 0.05, 0.25
+JUMP_REPEATED, PATTERN_REPEATED = 0.05, 0.15
 JUMP_SOFT, PATTERN_SOFT, SOFT = 8.0, 10.0, 1.0
 """Beyond it a novelty counts by its logarithm: of a series whose bursts differ by orders of magnitude, each would be
 the first of its kind."""
@@ -131,6 +131,12 @@ def judge_patterns(
 
 
 @lean_kernel
+def readings_ago(scale: Any, blocks: int, block: int) -> int:
+    """How many readings back the pattern so many *blocks* before the last lies; 0: there is none."""
+    return blocks * block + scale.rows if blocks > 0 else 0
+
+
+@lean_kernel
 def judge_then_learn(
     series: NDArray[Any], expert: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
     small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
@@ -154,7 +160,7 @@ def judge_then_learn(
         if by_peers:
             s.incidents.jump.peaks = groups[group].peaks
     s.seen = np.int32(min(seen + 1, 1 << 30))
-    time_s = min(4_294_967_295, max(0, time_ms // 1000))
+    civil_s = min(4_294_967_295, max(1, time_ms // 1000 + zone_s))
 
     judge_patterns(s, slot, x, small, middle, large, without)
     pattern = soft(np.float64(s.novelty), PATTERN_SOFT)
@@ -167,19 +173,20 @@ def judge_then_learn(
             notes |= NOTE_PRIOR
     if without & (1 << JUMP):
         jump = 0.0
+    jump_weight = pattern_weight = 1.0
     if not without & _REPEATS:
-        if jump > RARELY:
-            known = repeats.remembered(s.repeats, 0, repeats.JUMPS, time_s, zone_s, height)
-            repeats.remember(s.repeats, 0, repeats.JUMPS, time_s, height)
+        if jump > RARELY and jump > incidents.OVERRIDE * s.incidents.jump.held:
+            known = repeats.remembered(s.repeats, 0, repeats.JUMPS, civil_s, height)
+            repeats.remember(s.repeats, 0, repeats.JUMPS, civil_s, height)
             if known:
-                jump *= JUMP_REPEATED
+                jump_weight = JUMP_REPEATED
                 notes |= NOTE_REPEATS
         if pattern > RARELY and pattern > incidents.OVERRIDE * s.incidents.pattern.held:
             first, places = repeats.JUMPS, repeats.PATTERNS
-            known = repeats.remembered(s.repeats, first, places, time_s, zone_s, pattern)
-            repeats.remember(s.repeats, first, places, time_s, pattern)
+            known = repeats.remembered(s.repeats, first, places, civil_s, pattern)
+            repeats.remember(s.repeats, first, places, civil_s, pattern)
             if known:
-                pattern *= PATTERN_REPEATED
+                pattern_weight = PATTERN_REPEATED
                 notes |= NOTE_REPEATS
     jump = soft(jump, JUMP_SOFT)
     jumps.learn_jump(s.jump, x, height)
@@ -191,11 +198,11 @@ def judge_then_learn(
     slow = max(drifting, held, rate, away)
 
     s.shape = np.float32(max(number(s.small.z), SHAPE_FADE * s.shape))
-    s.sudden = np.float32(max(jump, SUDDEN_FADE * s.sudden))
+    s.sudden = np.float32(max(jump_weight * jump, SUDDEN_FADE * s.sudden))
     novelty = s.shape + number(s.middle.z) + LARGE_SHARE * number(s.large.z) + SUDDEN_SHARE * s.sudden
     novelty = max(novelty, slow)
-    strength = incidents.strength_of(s.incidents, pattern, jump, slow)
-    if not by_peers and not without & _SETTLING and seen < SETTLING and strength > 0.0:
+    strength = incidents.strength_of(s.incidents, pattern, jump, slow, pattern_weight, jump_weight)
+    if not notes & NOTE_PRIOR and not without & _SETTLING and seen < SETTLING and strength > 0.0:
         strength *= SETTLING_FROM + (1.0 - SETTLING_FROM) * seen / SETTLING
         notes |= NOTE_SETTLING
     novelty = max(novelty, strength)
@@ -212,14 +219,13 @@ def judge_then_learn(
         share[DRIFT], share[STUCK], share[RATE] = np.float32(drifting), np.float32(held), np.float32(rate)
         share[SILENCE], share[OUTSIDE] = np.float32(0.0), np.float32(away)
         if number(s.middle.z) > number(s.small.z):
-            similar[0] = np.int64(s.middle.nearest) * MIDDLE + np.int64(s.middle.rows)
-            similar[1] = np.int64(s.middle.second) * MIDDLE + np.int64(s.middle.rows)
+            similar[0] = readings_ago(s.middle, s.middle.nearest, MIDDLE)
+            similar[1] = readings_ago(s.middle, s.middle.second, MIDDLE)
         else:
-            similar[0] = np.int64(s.small.nearest) * SMALL + np.int64(s.small.rows)
-            similar[1] = np.int64(s.small.second) * SMALL + np.int64(s.small.rows)
+            similar[0] = readings_ago(s.small, s.small.nearest, SMALL)
+            similar[1] = readings_ago(s.small, s.small.second, SMALL)
     if group >= 0 and seen >= prior.SETTLED and seen % prior.EVERY == 0:
-        distance = s.jump.tail.common * s.jump.unit
-        prior.teach(groups, group, s.taught == 0, x, distance, heaviness(s.jump.tail), s.incidents.jump.peaks)
+        prior.teach(groups[group], s.taught == 0, x, s.incidents.jump.peaks)
         s.taught = np.int32(1)
     return novelty, strength, notes
 
@@ -252,6 +258,8 @@ def process_all(
         novelty[i], strength[i], notes[i] = judge_then_learn(
             series, expert, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,
             share[i], similar[i])
+        if np.isnan(novelty[i]):
+            typical[i] = lower[i] = upper[i] = np.nan
 
 
 @kernel
@@ -365,8 +373,13 @@ class Rhythm:
         self._groups[group[group >= 0]] = known[group >= 0]
 
     def forget(self, slot: NDArray[np.int32]) -> None:
-        """Set these slots back to never having seen a point; what they taught their groups stays."""
+        """Set these slots back to never having seen a point; what they taught stays while their group has members."""
+        joined = slot[self._group[slot] >= 0]
+        np.subtract.at(self._groups["members"], self._group[joined], self._series["taught"][joined])
         self._series[slot] = np.zeros((), SERIES)
         self._experts[slot] = np.zeros((), self._experts.dtype)
         for ring in self._rings:
             ring[slot] = 0
+        for group in np.unique(self._group[joined]):
+            if not (self._series["seen"][self._group == group] > 0).any():
+                self._groups[group] = np.zeros((), prior.PRIOR)

@@ -136,6 +136,7 @@ def test_a_finding_on_another_series_finds_nothing_and_is_false():
     )
     assert [kind.found for kind in report.kinds] == [0] * 7
     assert (report.findings, report.false_findings, report.false_per_series_week) == (2, 2, 0.25)
+    assert (report.injected, report.found, report.precision) == (2, 0, 0.0)
 
 
 def test_the_delay_is_to_the_first_finding_and_what_is_missed_is_explained():
@@ -160,9 +161,16 @@ def test_a_fault_whose_end_alone_was_noticed_is_told_apart():
         )
 
 
+def test_precision_is_the_share_of_the_findings_that_are_not_false():
+    found = [Finding("b", "v", m * MINUTE) for m in (230, 260, 290, 400)]
+    report = judge([SPIKE, SHIFT], found, series_count=2, days=7)
+    assert (report.injected, report.found, report.precision) == (2, 1, 0.75)
+    assert judge([SPIKE], [], series_count=1, days=7).precision is None
+
+
 def test_only_strong_records_of_the_fleet_count():
     records = [
         {"source": s, "field": "v", "time": "2023-11-14T22:13:20.000Z", "score": score}
-        for s, score in (("a", 50.0), ("a", 49.9), ("x", 99.0))
+        for s, score in (("a", 36.0), ("a", 35.9), ("x", 99.0))
     ]
     assert findings_of(records, ["a"]) == [Finding("a", "v", 1_700_000_000_000)]

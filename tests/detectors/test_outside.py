@@ -1,4 +1,4 @@
-"""Off its usual course: found where the day does not come or the noise grows, and not where a series strays by itself."""
+"""Off its usual course: found where the day does not come or the noise grows, not where a series strays by itself."""
 from __future__ import annotations
 
 from typing import Any
@@ -129,8 +129,9 @@ def test_a_drift_within_the_daily_swing_is_found() -> None:
 def test_noise_that_grows_is_found_within_a_few_readings() -> None:
     noisy = wave(8)
     noisy[6 * DAY : 6 * DAY + 240] += 2.0 * noise(240, 5)
-    (at,) = findings(judged(noisy))
-    assert 6 * DAY < at < 6 * DAY + 60
+    at = findings(judged(noisy))
+    assert 6 * DAY < at[0] < 6 * DAY + 60
+    assert at[-1] < 6 * DAY + 240
 
 
 def test_a_fault_that_the_table_of_the_day_has_learned_is_not_found_on_the_days_after() -> None:
@@ -161,7 +162,7 @@ def test_absurd_values_do_no_harm() -> None:
     value = wave(10)
     value[[100, 3000, 3001, 9000]] = 1e300, -1e300, 1.7e308, -1e299
     assert np.isfinite(judged(value)).all()
-    assert np.isfinite(judged(1e299 * value[:5000])).all()
+    assert np.isfinite(judged(1e299 * wave(4))).all()
 
 
 def test_it_goes_on_bit_for_bit_wherever_it_is_cut() -> None:

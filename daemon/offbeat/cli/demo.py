@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """Simulate sensors with labelled faults, and report which were found.
 
-    A fault counts as found if a record scored 50 or more lies between its start and 16 minutes after its end. What was
+    A fault counts as found if a record scored 36 or more lies between its start and 16 minutes after its end. What was
     missed is said, too: the demo ends well when it ran, whatever was found.
     """
     from offbeat.cli.output import run
@@ -187,11 +187,12 @@ def show(facts: dict[str, Any], report: Report, *, as_json: bool) -> None:
     )
     print_table(columns, report.as_dict()["kinds"])
     click.echo(
-        f"found: a record scored {report.score_min:g} or more"
-        f" from the fault's start to {report.tolerance_s / 60:g} minutes after its end"
+        f"found: {report.found} of {report.injected} faults; so counts a fault with a record scored"
+        f" {report.score_min:g} or more from its start to {report.tolerance_s / 60:g} minutes after its end"
     )
+    precision = "" if report.precision is None else f"precision {100 * report.precision:.0f} %: "
     click.echo(
-        f"false findings: {report.false_findings} of {report.findings},"
+        f"{precision}{report.false_findings} of {report.findings} findings are false,"
         f" {report.false_per_series_week:.2f} per series and week"
     )
 

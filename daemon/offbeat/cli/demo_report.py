@@ -8,20 +8,25 @@ from typing import Any
 
 from offbeat.cli.demo_fleet import FAULT_KINDS, STEP_S, Fault, Fleet
 
-SCORE_MIN = 50.0
+SCORE_MIN = 36.0
+"""A finding counts from this score on: the choice of somebody who bears one false finding per series and week.
+
+Over nine fleets of 20 and 40 sensors 30, 36, 40 and 50 gave 3.2, 0.7, 0.4 and 0.2 such, and 94, 93, 92 and 85 % of the
+faults.
+"""
 TOLERANCE_S = 16 * STEP_S
 """A detector that looks at patterns of 16 readings speaks up to 15 readings after the last one of a fault."""
 
 WHY_MISSED = {
-    "spike": "one reading is soon over: the model may still be learning how far this sensor strays",
-    "level shift": "a model that follows quickly takes the new level for normal",
-    "drift": "each step is within the noise, and the model follows",
-    "stuck value": "a value that repeats is never far from what is expected",
-    "noise": "a model that widens with the noise expects it soon",
-    "silence": "what sends nothing gives a model of readings nothing to judge",
-    "missed cycle": "each value is one that the sensor often has; only its hour is wrong",
+    "spike": "one reading is soon over: a series that has spiked before must spike higher",
+    "level shift": "a series whose level has shifted before must shift farther",
+    "drift": "each step is within the noise, and the whole may be within the usual swing",
+    "stuck value": "a sensor that was stuck before must be stuck for longer",
+    "noise": "a series that was noisy lately is expected to be so again",
+    "silence": "history comes at once: a silence shows in the reading that ends it, and two of a kind are a habit",
+    "missed cycle": "each value is a usual one, only its hour is wrong: the usual day must be known first",
 }
-"""One line for a kind of which some were missed, or seen too late: what is hard about it for a model of readings."""
+"""One line for a kind of which some were missed, or seen too late: what is hard about it for the default detector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,18 @@ class KindReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it. *false_findings* are those within no fault of their series, nor TOLERANCE_S after its end."""
+    """All of it. *false_findings* are those within no fault of their series, nor TOLERANCE_S after its end.
+
+    injected, found  faults of all kinds
+    precision        share of the findings that are not false, None if there are none
+    """
 
     kinds: tuple[KindReport, ...]
+    injected: int
+    found: int
     findings: int
     false_findings: int
+    precision: float | None
     false_per_series_week: float
     score_min: float = SCORE_MIN
     tolerance_s: float = TOLERANCE_S
@@ -124,4 +136,12 @@ def judge(labels: Sequence[Label], findings: Sequence[Finding], *, series_count:
         why = "" if seen_in_time else WHY_MISSED[kind]
         kinds.append(KindReport(kind, injected, len(delays), at_end[kind], median_s, why))
     false = sum((f.source, f.field, f.time_ms) not in explained for f in findings)
-    return Report(tuple(kinds), len(findings), false, false / (series_count * days / 7))
+    return Report(
+        kinds=tuple(kinds),
+        injected=len(labels),
+        found=sum(kind.found for kind in kinds),
+        findings=len(findings),
+        false_findings=false,
+        precision=1.0 - false / len(findings) if findings else None,
+        false_per_series_week=false / (series_count * days / 7),
+    )
