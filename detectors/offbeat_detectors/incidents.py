@@ -18,12 +18,12 @@ INCIDENTS = np.dtype([
 
 OVERRIDE = 1.75
 QUIET, LASTING = 0.3, 8
-"""An incident lasts until its novelty has fallen to this share of what was told, and the hold is over; or so many holds."""
+"""An incident lasts until its hold is over and its novelty down to this share of what was told; or so many holds."""
 DECAY = 0.5 ** (1.0 / 3000.0)
 PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.2, 2.0, 2.0
 JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 15, 1.5, 3.0, 80.0
-JUMP_WORTH = 1.05
-STRENGTH = 1.25
+JUMP_WORTH = 1.12
+STRENGTH = 1.2
 """What brings what patterns and jumps say to the scale of the scores, see docs/detectors.md."""
 SLOW_HOLD, SLOW_PEAK = 100, 2.0
 SAME, SAME_OVERRIDE = 30, 1.75

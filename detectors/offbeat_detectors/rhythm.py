@@ -56,7 +56,7 @@ LARGE_SHARE = 0.25
 NORMAL, HEAVY_MAX = 0.6, 3.0  # heaviness of what the patterns say of normal noise; more is not believed
 TAIL_KNOWN = 75.0  # blocks after which half of the own tail is believed
 TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN = 0.012, 0.2, 0.05
-SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.9, 0.7, 0.5
+SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.9, 0.7, 0.8
 """What is novel stays so for some readings, for whoever looks at the novelty alone."""
 RARELY = 2.0
 """Below this novelty nothing is looked up among the repeats."""
