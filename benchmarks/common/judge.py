@@ -68,8 +68,8 @@ def judge(model: Model, corpus: Corpus) -> Judged:
     novelty, strength, score = np.zeros(n), np.empty(n), np.empty(n)
     for start in range(0, n, CALL_ROWS):
         rows = slice(start, start + CALL_ROWS)
-        said = detector.process(corpus.slot[rows], corpus.time_ms[rows], corpus.value[rows]).novelty
-        strength[rows] = alerts.process(corpus.slot[rows], said)
-        novelty[rows] = np.nan_to_num(said, nan=0.0)
+        said = detector.process(corpus.slot[rows], corpus.time_ms[rows], corpus.value[rows])
+        strength[rows] = alerts.strength_of(corpus.slot[rows], said)
+        novelty[rows] = np.nan_to_num(said.novelty, nan=0.0)
     score_all(strength, score)
     return Judged(novelty, strength, score)

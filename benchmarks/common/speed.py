@@ -58,7 +58,7 @@ class Fleet:
         value = self._level[slot] + np.sin(2.0 * np.pi * turn / 1440) + 0.2 * self._rng.normal(size=rows)
         time_ms, score = START_MS + ROUND_MS * turn, np.empty(rows)
         began_s = time.process_time()
-        score_all(self.alerts.process(slot, self.detector.process(slot, time_ms, value).novelty), score)
+        score_all(self.alerts.strength_of(slot, self.detector.process(slot, time_ms, value)), score)
         took_s = time.process_time() - began_s
         self.fed += rows
         return took_s

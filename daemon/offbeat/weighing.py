@@ -157,7 +157,7 @@ def _standing(engine: Engine, job: int, series: int) -> Standing:
     return Standing(
         bool(state.followed[series] == 1),
         tuple(one.factor for one in state.adjustments.of(series)),
-        float(state.alert.damping(np.array([series], np.int32))[0]),
+        float(state.account(np.array([series], np.int32)).damping[0]),
         engine.settings.score_min,
         engine.adjustment_count(),
     )

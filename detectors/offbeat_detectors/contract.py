@@ -61,6 +61,22 @@ class Opinions:
     strength: NDArray[np.float64] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How the incidents of n series stand.
+
+    damping  (n,) float64  what a novelty would be divided by now, 1 or more
+    held     (n,) float64  novelty of the last finding while its incident lasts, else 0; only more speaks again
+    age      (n,) int64    readings since that finding
+    hold     readings that an incident lasts at least
+    """
+
+    damping: NDArray[np.float64]
+    held: NDArray[np.float64]
+    age: NDArray[np.int64]
+    hold: int
+
+
 class Detector(Protocol):
     """One model for each of up to *capacity* series; a series is known by its slot, 0 to capacity − 1.
 
@@ -106,6 +122,15 @@ class Explaining(Protocol):
     @property
     def pieces(self) -> tuple[str, ...]:
         """The names of its pieces of evidence, in the order of the columns of ``Evidence.share``."""
+        ...
+
+
+@runtime_checkable
+class Accounting(Protocol):
+    """A detector that keeps its own account of incidents: each of its Opinions has strengths."""
+
+    def account(self, slot: NDArray[np.int32]) -> Account:
+        """The incidents of these slots, as they stand."""
         ...
 
 

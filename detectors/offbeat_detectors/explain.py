@@ -228,7 +228,7 @@ def acted(reason: Reason) -> tuple[Act, ...]:
     """What changed the finding on its way: notes of the detector, the series' own earlier peaks, feedback."""
     acts = [Act(_NOTE_NAMES[bit], text, None) for bit, text in NOTES.items() if reason.notes & bit]
     if abs(1.0 - reason.damping) >= _ROUND:
-        text = f"made weaker, to {_percent(reason.damping)}, for this series has had strong findings before"
+        text = f"made weaker, to {_percent(reason.damping)}, for this series is often novel by itself"
         acts.append(Act("damping", text, reason.damping))
     if abs(1.0 - reason.adjustment) >= _ROUND:
         way = "weaker" if reason.adjustment < 1.0 else "stronger"

@@ -26,6 +26,7 @@ from offbeat_detectors.contract import (
     NOTE_PRIOR,
     NOTE_REPEATS,
     NOTE_SETTLING,
+    Account,
     Evidence,
     Opinions,
     State,
@@ -348,6 +349,12 @@ class Rhythm:
         """How many readings each slot still needs before the detector has an opinion; 0 when it has one."""
         left: NDArray[np.int64] = np.maximum(0, WARMUP - self._series["seen"][slot].astype(np.int64))
         return left
+
+    def account(self, slot: NDArray[np.int32]) -> Account:
+        """The incidents of these slots, as they stand: those of the patterns, which last longest."""
+        m = self._series["incidents"]["pattern"][slot]
+        damping = 1.0 + np.sqrt(np.asarray(m["peaks"], np.float64))
+        return Account(damping, np.asarray(m["held"], np.float64), m["age"].astype(np.int64), incidents.PATTERN_HOLD)
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy of the state of these slots, and of what their groups know, for each slot anew."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.contract import State
+from offbeat_detectors.contract import Account, Opinions, State
 from offbeat_detectors.kernel import kernel
 from offbeat_detectors.rows import AHEAD, prefetch, restore_rows, save_rows, zero_rows
 
@@ -210,9 +210,20 @@ class AlertStage:
         alert_all(self.memory, slot, novelty, strength)
         return strength
 
-    def damping(self, slot: NDArray[np.int32]) -> NDArray[np.float64]:
-        """What a novelty of each of these slots would be divided by now, (n,) float64, 1 or more."""
-        return 1.0 + np.sqrt(np.asarray(self.memory["peaks"][slot], np.float64))
+    def strength_of(self, slot: NDArray[np.int32], opinions: Opinions) -> NDArray[np.float64]:
+        """The strength E of n points: what a detector with its own account of incidents says, else ``process``.
+
+        Of such a detector the stage accounts for silence only: each reading brings the end of that incident nearer.
+        """
+        if opinions.strength is None:
+            return self.process(slot, opinions.novelty)
+        self.process(slot, np.zeros(slot.size))
+        return opinions.strength
+
+    def account(self, slot: NDArray[np.int32]) -> Account:
+        """The incidents of these slots, as they stand."""
+        m = self.memory[slot]
+        return Account(1.0 + np.sqrt(np.asarray(m["peaks"], np.float64)), m["held"], m["age"], HOLD_READINGS)
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy of the state of these slots, one plain array a column."""

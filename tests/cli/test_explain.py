@@ -28,7 +28,7 @@ def test_a_finding_is_told_for_a_person(offbeat, server):
         "pattern\t16.52\t75 %\tno pattern like that of the last 16 readings in the recent past",
         "jump\t5.51\t25 %\tone reading far from those just before it",
         "acted\tfactor\twhat it did",
-        "damping\t0.5\tmade weaker, to 50 %, for this series has had strong findings before",
+        "damping\t0.5\tmade weaker, to 50 %, for this series is often novel by itself",
         "readings ago\tsimilar moment",
         "812\t2015-12-09T07:02:10.000Z",
         "The series has scored this much once, watched since 2015-12-02T21:57:00.000Z (8,720 readings).",

@@ -11,7 +11,7 @@ from tests.detectors.naive_drift import Drift
 from tests.detectors.naive_experts import Experts
 from tests.detectors.naive_extremes import f32
 from tests.detectors.naive_outside import Outside
-from tests.detectors.naive_rhythm_parts import Group, Incidents, Jump, Memory, Scale, Tail, within
+from tests.detectors.naive_rhythm_parts import Account, Group, Incidents, Jump, Memory, Scale, Tail, within
 from tests.detectors.naive_stuck import Stuck
 
 
@@ -63,7 +63,7 @@ class Series:
         if by_peers and seen == 0:
             assert group is not None
             self.incidents.jump.peaks = group.peaks
-        time_s, zone_s, notes = min((1 << 32) - 1, max(0, time_ms // 1000)), offset_ms // 1000, 0
+        civil_s, notes = min((1 << 32) - 1, max(1, time_ms // 1000 + offset_ms // 1000)), 0
 
         self.take_blocks(x)
         pattern = soft(self.novelty, rhythm.PATTERN_SOFT)
@@ -73,12 +73,11 @@ class Series:
             if group.novelty(seen, x) > jump:
                 jump, notes = group.novelty(seen, x), notes | NOTE_PRIOR
         jump = 0.0 if "jump" in self.without else jump
-        if "repeats" not in self.without:
-            if jump > rhythm.RARELY and self.seen_before(self.jumps, time_s, zone_s, height):
-                jump, notes = jump * rhythm.JUMP_REPEATED, notes | NOTE_REPEATS
-            new = pattern > max(rhythm.RARELY, incidents.OVERRIDE * self.incidents.pattern.held)
-            if new and self.seen_before(self.patterns, time_s, zone_s, pattern):
-                pattern, notes = pattern * rhythm.PATTERN_REPEATED, notes | NOTE_REPEATS
+        jump_known = self.repeated(self.jumps, self.incidents.jump, jump, civil_s, height)
+        pattern_known = self.repeated(self.patterns, self.incidents.pattern, pattern, civil_s, pattern)
+        jump_weight = rhythm.JUMP_REPEATED if jump_known else 1.0
+        pattern_weight = rhythm.PATTERN_REPEATED if pattern_known else 1.0
+        notes |= NOTE_REPEATS if jump_known or pattern_known else 0
         jump = soft(jump, rhythm.JUMP_SOFT)
         self.jump.learn(x, height)
 
@@ -89,16 +88,16 @@ class Series:
         slow = max(drifting, stuck, rate, away)
         small, middle, large = self.parts()
         self.shape = f32(max(small, rhythm.SHAPE_FADE * self.shape))
-        self.sudden = f32(max(jump, rhythm.SUDDEN_FADE * self.sudden))
+        self.sudden = f32(max(jump_weight * jump, rhythm.SUDDEN_FADE * self.sudden))
         novelty = self.shape + middle + large + rhythm.SUDDEN_SHARE * self.sudden
-        strength = self.incidents.strength(pattern, jump, slow)
-        if strength and seen < rhythm.SETTLING and not by_peers and "settling" not in self.without:
+        strength = self.incidents.strength(pattern, jump, slow, pattern_weight, jump_weight)
+        if strength and seen < rhythm.SETTLING and not notes & NOTE_PRIOR and "settling" not in self.without:
             strength *= rhythm.SETTLING_FROM + (1.0 - rhythm.SETTLING_FROM) * seen / rhythm.SETTLING
             notes |= NOTE_SETTLING
         jump, pattern = incidents.STRENGTH * incidents.JUMP_WORTH * jump, incidents.STRENGTH * pattern
         self.teach(seen, x)
         if seen < rhythm.WARMUP and not by_peers:
-            return Said(math.nan, 0.0, *band)
+            return Said(math.nan, 0.0, math.nan, math.nan, math.nan)
         pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0, away
         return Said(max(novelty, slow, strength), strength, *band, pieces, self.similar(), notes)
 
@@ -125,16 +124,18 @@ class Series:
         over = novelty / self.tail.common
         return self.tail.common * math.pow(over, 1.0 + believed * (rhythm.NORMAL / heavy - 1.0))
 
-    def seen_before(self, memory: Memory, time_s: int, zone_s: int, size: float) -> bool:
-        known = memory.knows(time_s, zone_s, size)
-        memory.keep(time_s, size)
+    def repeated(self, memory: Memory, account: Account, novelty: float, civil_s: int, size: float) -> bool:
+        """Whether what stands out now, and is not told yet, repeats something; then it is remembered."""
+        told = novelty <= incidents.OVERRIDE * account.held
+        if "repeats" in self.without or novelty <= rhythm.RARELY or told:
+            return False
+        known = memory.knows(civil_s, size)
+        memory.keep(civil_s, size)
         return known
 
     def teach(self, seen: int, x: float) -> None:
         if self.group is not None and seen >= prior.SETTLED and seen % prior.EVERY == 0:
-            tail = self.jump.tail
-            self.group.teach(
-                not self.taught, x, tail.common * self.jump.unit, tail.heaviness(), self.incidents.jump.peaks)
+            self.group.teach(not self.taught, x, self.incidents.jump.peaks)
             self.taught = True
 
     def shares(self, pattern: float) -> list[float]:
@@ -146,4 +147,6 @@ class Series:
         """How many readings ago the two most similar patterns ended, at the scale that finds the present one odder."""
         parts = self.parts()
         scale = self.scales[1 if parts[1] > parts[0] else 0]
-        return (scale.nearest * scale.block + len(scale.readings), scale.second * scale.block + len(scale.readings))
+        first, second = (
+            blocks * scale.block + len(scale.readings) if blocks else 0 for blocks in (scale.nearest, scale.second))
+        return first, second

@@ -181,26 +181,33 @@ class Jump:
 
 @dataclass
 class Memory:
-    """What stood out, the newest first: when, and how large."""
+    """What stood out: when, in civil seconds, and how large; the newest stands in the place of what it replaced."""
 
     places: int
-    seen: list[tuple[int, float]] = field(default_factory=list)
+    kept: list[tuple[int, float]] = field(default_factory=list)
 
-    def knows(self, time_s: int, zone_s: int, size: float) -> bool:
-        like = [time_s - t for t, s in self.seen if t < time_s and abs(size - s) <= repeats.SIMILAR * abs(size)]
-        if len(like) >= 2:
-            before, between = like[0], like[1] - like[0]
-            if between >= 0 and abs(before - between) <= repeats.REGULAR * between:
+    def knows(self, time_s: int, size: float) -> bool:
+        """By the intervals to all that was like it, the last first."""
+        side = -1.0 if size < 0.0 else 1.0
+        agos = sorted(time_s - t for t, s in self.kept if t < time_s and side * s >= repeats.AS_LARGE * abs(size))
+        if len(agos) >= 2:
+            last, between = agos[0], agos[1] - agos[0]
+            if abs(last - between) <= repeats.REGULAR * between:
                 return True
-        days = 0
-        for ago in like:
-            off = min(ago % repeats.DAY_S, repeats.DAY_S - ago % repeats.DAY_S)
-            days += ago > repeats.HALF_DAY_S and off <= repeats.DAY_TOLERANCE_S
-        return days >= repeats.DAYS_KNOWN
+        other_days = [ago % repeats.DAY_S for ago in agos if ago > repeats.HALF_DAY_S]
+        late = repeats.DAY_TOLERANCE_S
+        return sum(off <= late or off >= repeats.DAY_S - late for off in other_days) >= repeats.DAYS_KNOWN
 
     def keep(self, time_s: int, size: float) -> None:
-        if not self.seen or time_s > self.seen[0][0]:
-            self.seen = [(time_s, f32(size)), *self.seen][: self.places]
+        if any(t >= time_s for t, _ in self.kept):
+            return
+        if len(self.kept) < self.places:
+            self.kept.append((time_s, f32(size)))
+            return
+        oldest = min(self.kept)
+        smallest = min(self.kept, key=lambda one: abs(one[1]))
+        gone = oldest if time_s - oldest[0] > repeats.OLD_S else smallest
+        self.kept[self.kept.index(gone)] = time_s, f32(size)
 
 
 @dataclass
@@ -214,17 +221,23 @@ class Account:
     top: float = 0.0
     age: int = 0
 
-    def strength(self, novelty: float) -> float:
+    def over(self, novelty: float) -> bool:
+        """Whether the incident, if there is one, is past with this reading."""
+        long_ago = self.age > self.hold * incidents.LASTING
+        return bool(self.held) and (long_ago or (self.age > self.hold and novelty < incidents.QUIET * self.held))
+
+    def strength(self, novelty: float, weight: float = 1.0) -> float:
         self.age += 1
         self.peaks = f32(self.peaks * incidents.DECAY)
-        if self.held and self.age > self.hold:
+        if self.over(novelty):
             self.peaks = f32(self.peaks + min(self.top / self.peak, self.cap) ** self.power)
             self.held = self.top = 0.0
-        self.top = max(self.top, f32(novelty))
+        told = weight * novelty
+        self.top = max(self.top, f32(told))
         if novelty <= incidents.OVERRIDE * self.held:
             return 0.0
         self.held, self.age = f32(novelty), 0
-        return novelty / (1.0 + f32(math.sqrt(self.peaks)))
+        return told / (1.0 + f32(math.sqrt(self.peaks)))
 
 
 class Incidents:
@@ -235,14 +248,24 @@ class Incidents:
         self.slow = Account(i.SLOW_HOLD, i.SLOW_PEAK, 2.0, 1)
         self.last, self.age = 0.0, 0
 
-    def strength(self, pattern: float, jump: float, slow: float) -> float:
-        by_pattern, by_jump = self.pattern.strength(pattern), incidents.JUMP_WORTH * self.jump.strength(jump)
-        strength = max(incidents.STRENGTH * by_pattern, incidents.STRENGTH * by_jump, self.slow.strength(slow))
+    def strength(
+        self, pattern: float, jump: float, slow: float, pattern_weight: float = 1.0, jump_weight: float = 1.0,
+    ) -> float:
+        strength = max(
+            incidents.STRENGTH * self.pattern.strength(pattern, pattern_weight),
+            incidents.STRENGTH * incidents.JUMP_WORTH * self.jump.strength(jump, jump_weight),
+            self.slow.strength(slow))
         self.age += 1
-        if strength == 0.0 or (self.age <= incidents.SAME and strength <= incidents.SAME_OVERRIDE * self.last):
+        if strength == 0.0 or self.told(strength):
             return 0.0
         self.last, self.age = f32(strength), 0
         return strength
+
+    def told(self, strength: float) -> bool:
+        """Whether another account has told this incident, and loudly enough."""
+        if self.age > incidents.SAME or strength > incidents.SAME_OVERRIDE * self.last:
+            return False
+        return strength < incidents.ALARM or self.last >= incidents.ALARM
 
 
 class Group:
@@ -250,13 +273,13 @@ class Group:
 
     def __init__(self) -> None:
         self.lessons = self.members = 0
-        self.level = self.reach = self.distance = self.heavy = self.peaks = 0.0
+        self.level = self.reach = self.peaks = 0.0
 
-    def teach(self, first: bool, x: float, distance: float, heavy: float, peaks: float) -> None:
+    def teach(self, first: bool, x: float, peaks: float) -> None:
         self.members += first
         self.lessons += 1
         if self.lessons == 1:
-            self.level, self.distance, self.heavy, self.peaks = x, distance, f32(heavy), f32(peaks)
+            self.level, self.peaks = x, f32(peaks)
             return
         rate = max(prior.RATE, 1.0 / self.lessons)
         away = x - self.level
@@ -267,10 +290,6 @@ class Group:
         else:
             self.reach = abs(away)
             self.level += rate * (within(away, prior.CLIP * self.reach) if self.reach else away)
-        if distance > 0.0:
-            ratio = min(prior.RATIO_MAX, distance / self.distance) if self.distance else 1.0
-            self.distance = (self.distance or distance) * ratio**rate
-        self.heavy = f32(self.heavy + rate * (heavy - self.heavy))
         self.peaks = f32(self.peaks + rate * (peaks - self.peaks))
 
     def knows(self) -> bool:

@@ -119,7 +119,7 @@ def test_the_sentence_says_what_was_seen_and_expected_why_it_is_odd_and_what_wou
     assert sentence(HOT, replace(ODD, similar=(812, 900), damping=0.5), (similar_ms, None)) == (
         "temperature of pump-7 was 93.1, expected 70 to 75 (typical 72.4): no pattern like that of the last 16 "
         "readings in the recent past; a value between 70 and 75 would have been normal. The most similar moment was "
-        "2026-11-20 09:57 UTC. It was made weaker, to 50 %, for this series has had strong findings before."
+        "2026-11-20 09:57 UTC. It was made weaker, to 50 %, for this series is often novel by itself."
     )
 
 

@@ -90,9 +90,9 @@ def test_a_score_leads_to_a_strength_that_scores_so(score: float) -> None:
 
 def test_the_stage_tells_what_it_divides_a_novelty_by() -> None:
     stage = AlertStage(2)
-    assert stage.damping(np.arange(2, dtype=np.int32)).tolist() == [1.0, 1.0]
+    assert stage.account(np.arange(2, dtype=np.int32)).damping.tolist() == [1.0, 1.0]
     said([8.0] + [0.0] * 81, stage)
-    (damping,) = stage.damping(np.zeros(1, np.int32))
+    (damping,) = stage.account(np.zeros(1, np.int32)).damping
     assert damping > 1.9
     assert said([8.0], stage) == pytest.approx([8.0 / damping], rel=1e-3)
 

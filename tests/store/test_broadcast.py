@@ -22,6 +22,8 @@ from tests.store.process import START_MS, applied, config, copied, send
 
 ALL = frozenset({"record", "bucket", "status"})
 
+WARM = (("warmup_readings", 5),)
+
 
 def odd(seed: int, count: int = 60, sources: int = 3) -> list[Event]:
     """Events of which many are worth a finding: each body is of sources of its own."""
@@ -139,8 +141,8 @@ async def test_a_page_of_what_a_deleted_job_found_is_not_taken_for_the_end(
 ) -> None:
     monkeypatch.setattr(broadcast, "PAGE", 1)
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
-        await service.jobs.create(JobSpec("gone", sources=("s0-*",), detector="ewma", parameters=(("warmup_readings", 5),)))
-        await service.jobs.create(JobSpec("stays", sources=("s1-*",), detector="ewma", parameters=(("warmup_readings", 5),)))
+        await service.jobs.create(JobSpec("gone", sources=("s0-*",), detector="ewma", parameters=WARM))
+        await service.jobs.create(JobSpec("stays", sources=("s1-*",), detector="ewma", parameters=WARM))
         await send(service, odd(0))
         await send(service, odd(1))
         await applied(service)

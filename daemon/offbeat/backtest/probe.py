@@ -11,6 +11,7 @@ from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Block, Job
 from offbeat.engine.job import FOLLOWED, JobState, Judged
 from offbeat.store.chunks import in_order
+from offbeat_detectors.contract import Opinions
 from offbeat_detectors.scores import AlertStage
 
 
@@ -35,9 +36,9 @@ class RememberingAlerts(AlertStage):
 
     strength: NDArray[np.float64]
 
-    def process(self, slot: NDArray[np.int32], novelty: NDArray[np.float64]) -> NDArray[np.float64]:
+    def strength_of(self, slot: NDArray[np.int32], opinions: Opinions) -> NDArray[np.float64]:
         """As ``AlertStage`` does."""
-        self.strength = super().process(slot, novelty)
+        self.strength = super().strength_of(slot, opinions)
         return self.strength
 
 

@@ -17,7 +17,7 @@ from offbeat.engine.entries import Block, Job
 from offbeat.engine.groups import Groups
 from offbeat.engine.outcome import BucketChange, Finding
 from offbeat_detectors import explain, registry, scores
-from offbeat_detectors.contract import Detector, Explaining, Grouped, Opinions, State
+from offbeat_detectors.contract import Account, Accounting, Detector, Explaining, Grouped, Opinions, State
 
 UNKNOWN, FOLLOWED, LEFT_OUT = 0, 1, 2
 
@@ -98,9 +98,7 @@ class JobState:
         value = block.value if whole else block.value[kept]
         time_ms = block.time_ms[rows]
         opinions = self.detector.process(series, time_ms, value)
-        strength = opinions.strength
-        if strength is None:
-            strength = self.alert.process(series, opinions.novelty)
+        strength = self.alert.strength_of(series, opinions)
         score, hidden_count = self.adjustments.score(series, opinions.novelty, strength, score_min)
         k = self.opened.shape[1]
         closed, closed_row = np.empty((n + n * k, buckets.ROW)), np.empty(n + n * k, np.int32)
@@ -220,6 +218,11 @@ class JobState:
         return explain.pack(
             explain.reason_of(opinions.evidence, point, self.pieces, damping=damping, adjustment=adjustment)
         )
+
+    def account(self, series: NDArray[np.int32]) -> Account:
+        """How the incidents of these series stand, by whoever keeps account of them."""
+        keeper = self.detector if isinstance(self.detector, Accounting) else self.alert
+        return keeper.account(series)
 
     def factor_of(self, series: int) -> float:
         """What feedback divides the strengths of *series* by; 1 where there is none."""

@@ -26,7 +26,7 @@ from offbeat.engine.ledger import (
 )
 from offbeat.engine.tail import NO_READINGS, Readings
 from offbeat_detectors.contract import Watchful
-from offbeat_detectors.scores import HOLD_READINGS, OVERRIDE
+from offbeat_detectors.scores import OVERRIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +187,23 @@ def diagnosed(engine: Engine, source: int, series: NDArray[np.int32], now_ms: in
             opinions = job.detector.overdue(mine, np.full(mine.size, clock))
             novelty, due = np.nan_to_num(opinions.novelty), opinions.typical
         late_ms = int(held[LAG]) if heard and clock == NEVER and isinstance(job.detector, Watchful) else None
-        left, damping = job.detector.warmup_left(mine), 1.0 / job.alert.damping(mine)
+        left, account = job.detector.warmup_left(mine), job.account(mine)
+        damping = 1.0 / account.damping
         states = {}
         for i, number in enumerate(mine.tolist()):
             alert, readings = job.alert.memory[number], engine.ledger.series[number]
             silent = novelty[i] > 0.0
-            lasts = float(alert["held"]) > 0.0
+            lasts = float(account.held[i]) > 0.0
             states[number] = SeriesState(
                 heard,
                 int(left[i]),
                 float(readings[INTERVAL]),
                 int(readings[NEWEST]) - 1 + TIME_MIN_MS if silent else None,
                 int(due[i]) if silent and np.isfinite(due[i]) else None,
-                bool(silent and lasts and novelty[i] <= OVERRIDE * alert["held"]),
-                int(alert["age"]),
-                max(0, HOLD_READINGS - int(alert["age"])) if lasts else 0,
-                OVERRIDE * float(alert["held"]),
+                bool(silent and 0.0 < novelty[i] <= OVERRIDE * alert["held"]),
+                int(account.age[i]),
+                max(0, account.hold - int(account.age[i])) if lasts else 0,
+                OVERRIDE * float(account.held[i]),
                 float(damping[i]),
                 1.0 / job.factor_of(number),
                 late_ms,

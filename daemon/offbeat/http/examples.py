@@ -58,7 +58,7 @@ RECORD: dict[str, Any] = {
         "sentence": "responsetime of AAL was 302.9, expected 60 to 140 (typical 100): no pattern like that of the "
         "last 16 readings in the recent past; besides, one reading far from those just before it; a value between 60 "
         "and 140 would have been normal. The most similar moment lies 812 readings back. It was made weaker, to "
-        "50 %, for this series has had strong findings before.",
+        "50 %, for this series is often novel by itself.",
         "observed": 302.9,
         "typical": 100.2,
         "lower": 60.1,
@@ -83,7 +83,7 @@ RECORD: dict[str, Any] = {
         "acted": [
             {
                 "name": "damping",
-                "text": "made weaker, to 50 %, for this series has had strong findings before",
+                "text": "made weaker, to 50 %, for this series is often novel by itself",
                 "factor": 0.5,
             }
         ],
