@@ -23,7 +23,7 @@ DECAY = 0.5 ** (1.0 / 3000.0)
 PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.2, 2.0, 2.0
 JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 15, 1.5, 3.0, 80.0
 JUMP_WORTH = 1.12
-STRENGTH = 1.2
+STRENGTH = 1.3
 """What brings what patterns and jumps say to the scale of the scores, see docs/detectors.md."""
 SLOW_HOLD, SLOW_PEAK = 100, 2.0
 SAME, SAME_OVERRIDE = 30, 1.75

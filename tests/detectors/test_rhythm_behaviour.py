@@ -61,10 +61,10 @@ SPECIAL = {
 
 
 NOT_YET_KNOWN = {
-    "counter that starts again at 5,000": "each start is a new pattern: 14 findings in 20,000 readings",
-    "steady counter that starts again at 7,000": "each start is a new pattern: 20 findings in 20,000 readings",
-    "mostly zero": "2 to 8 findings in 20,000 readings",
-    "two values": "up to 6 findings in 20,000 readings",
+    "counter that starts again at 5,000": "6 to 10 of the 12 starts, 50 to 89: they come at no equal intervals",
+    "mostly zero": "0 to 6 findings in 16,000 readings, 50 to 75",
+    "two values": "0 to 5 findings in 16,000 readings, 50 to 70",
+    "two values, one rare": "with some seeds a finding in 16,000 readings",
 }
 
 
@@ -75,12 +75,11 @@ def test_what_is_normal_for_such_a_series_is_no_finding_once_it_is_known(name: s
     assert said.within(4000, 20_000) == []
 
 
-AGAIN = "the pattern of 16 readings is still new when the hold of 100 readings ends: again 52 to 64 after 101 to 104"
+AGAIN = "so far beyond all its readings it is also off its usual course: 75 within 125 readings, or a day later"
 
 
 @pytest.mark.parametrize(("kind", "sigmas"), [
-    not_yet("noise", 20, reason=AGAIN), not_yet("noise", 1000, reason=AGAIN), ("season", 20),
-    not_yet("season", 1000, reason=AGAIN)])
+    ("noise", 20), not_yet("noise", 1000, reason=AGAIN), ("season", 20), not_yet("season", 1000, reason=AGAIN)])
 def test_a_level_shift_that_stays_alarms_once_and_is_then_normal(kind: str, sigmas: int) -> None:
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
@@ -94,10 +93,10 @@ def test_a_level_shift_that_stays_alarms_once_and_is_then_normal(kind: str, sigm
         assert said.within(at + SAME_INCIDENT, value.size) == [], f"seed {seed}"
 
 
-CAPPED = "the height of the shift limits later jumps by its square root, and fades by half in 3,000 readings"
+CAPPED = "the height of the shift limits later jumps, and fades by half in 3,000 readings: the spike scores 35 to 38"
 
 
-@pytest.mark.parametrize("kind", [not_yet("noise", reason=CAPPED), not_yet("season", reason=CAPPED)])
+@pytest.mark.parametrize("kind", [not_yet("noise", reason=CAPPED), "season"])
 def test_after_a_level_shift_a_spike_is_found_and_the_old_level_is_again_a_finding(kind: str) -> None:
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
@@ -111,13 +110,9 @@ def test_after_a_level_shift_a_spike_is_found_and_the_old_level_is_again_a_findi
         assert found(value).within(back, back + 8), f"seed {seed}"
 
 
-FORGOTTEN = "places for 12 jumps and 4 patterns of like size: those of the day push out those of the night before"
-
-
-@pytest.mark.parametrize(("minutes", "every_s", "kind"), [
-    (0, 60, "noise"), not_yet(0, 60, "season", reason=FORGOTTEN), not_yet(0, 10, "noise", reason=FORGOTTEN),
-    not_yet(0, 10, "season", reason=FORGOTTEN), not_yet(10, 60, "noise", reason=FORGOTTEN), (10, 60, "season"),
-    not_yet(10, 10, "noise", reason=FORGOTTEN), not_yet(10, 10, "season", reason=FORGOTTEN)])
+@pytest.mark.parametrize("kind", ["noise", "season"])
+@pytest.mark.parametrize("every_s", [60, 10])
+@pytest.mark.parametrize("minutes", [0, 10])
 def test_a_nightly_spike_stops_alarming_after_at_most_five_nights(kind: str, every_s: int, minutes: int) -> None:
     per_day, days = 86_400 // every_s, 21
     for seed in range(2):
@@ -158,12 +153,8 @@ LAWS = {
 }
 
 
-UNSETTLED = "while its peers judge it, its own first patterns are not made weaker: 82 at reading 59"
-
-
-@pytest.mark.parametrize(("law", "peers"), [
-    ("normal", 5), ("normal", 8), ("Student t(3)", 5), ("Student t(3)", 8),
-    not_yet("slow wave", 5, reason=UNSETTLED), not_yet("slow wave", 8, reason=UNSETTLED)])
+@pytest.mark.parametrize("peers", [5, 8])
+@pytest.mark.parametrize("law", LAWS)
 def test_a_new_member_of_a_group_is_judged_by_its_peers_from_its_first_reading(law: str, peers: int) -> None:
     for seed in SEEDS:
         detector, n = Rhythm(peers + 2), 2000
@@ -207,10 +198,7 @@ def faulty(fault: str, rng: np.random.Generator, per_day: int = 288, days: int =
 
 
 @pytest.mark.parametrize("fault", [
-    not_yet("a spike", reason="one of 20 standard deviations scores 48 in one of six"),
-    "a level shift", "a change of noise", "a stuck value",
-    not_yet("a missed cycle", reason="a season of 288 readings is longer than the patterns: 32 to 49"),
-])
+    "a spike", "a level shift", "a change of noise", "a stuck value", "a missed cycle"])
 def test_a_fault_in_a_noisy_seasonal_series_is_found(fault: str) -> None:
     for seed in range(6):
         value, at = faulty(fault, np.random.default_rng(seed))

@@ -170,11 +170,17 @@ def test_repeats_are_known_as_their_definition_says(happenings: list[tuple[bool,
 
 
 @pytest.mark.parametrize("is_jump", [True, False])
-def test_what_comes_at_equal_intervals_is_known_from_the_third_time_on_for_ever(is_jump: bool) -> None:
-    n = 20_000
+def test_what_comes_every_day_is_known_from_the_third_time_on_for_ever(is_jump: bool) -> None:
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(1000, bool)
+    remember_all(rows, np.full(1000, is_jump), DAY_S * np.arange(1, 1001), np.full(1000, 5.0), known)
+    assert known.tolist() == [False, False] + [True] * 998
+
+
+def test_what_comes_every_hour_is_known_from_the_third_time_on_while_there_are_places() -> None:
+    n = repeats.JUMPS + 2
     rows, known = zero_rows(1, repeats.REPEATS), np.empty(n, bool)
-    remember_all(rows, np.full(n, is_jump), 3600 * np.arange(1, n + 1), np.full(n, 5.0), known)
-    assert known.tolist() == [False, False] + [True] * (n - 2)
+    remember_all(rows, np.ones(n, bool), 1_000_000 + 3600 * np.arange(n), np.full(n, 5.0), known)
+    assert known.tolist() == [False, False] + [True] * repeats.JUMPS
 
 
 def test_a_large_one_is_remembered_for_a_week_among_any_number_of_small_ones() -> None:
