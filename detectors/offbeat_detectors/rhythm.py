@@ -273,6 +273,11 @@ def overdue_all(
         novelty[i], expected_ms[i] = arrival.overdue_by(series[slot[i]].arrival, now_ms[i])
 
 
+def as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
+    """(capacity, itemsize) the same memory: a copy of structured rows leaves the bytes between fields to chance."""
+    return rows.view(np.uint8).reshape(rows.size, rows.itemsize)
+
+
 class Rhythm:
     """The detector "rhythm": patterns at three scales, jumps, drift, stuck values, the rhythm of arrival.
 
@@ -298,6 +303,7 @@ class Rhythm:
         self._transitions, self._offsets = civil.transitions(time_zone)
         self._without = sum(1 << COMPONENTS.index(name) for name in set(without))
         self._series = zero_rows(capacity, SERIES)
+        self._bytes = as_bytes(self._series)
         self._experts = zero_rows(capacity, experts.EXPERTS_LIGHT if tier == "light" else experts.EXPERTS)
         self._rings = tuple(
             zero_rows(capacity * lags * patterns.ROWS, np.dtype(np.int16)).reshape(capacity, lags * patterns.ROWS)
@@ -305,6 +311,7 @@ class Rhythm:
         )
         self._group = np.full(capacity, -1, np.int32)
         self._groups = zero_rows(capacity, prior.PRIOR)
+        self._group_bytes = as_bytes(self._groups)
 
     @property
     def bytes_per_series(self) -> int:
@@ -358,11 +365,11 @@ class Rhythm:
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy of the state of these slots, and of what their groups know, for each slot anew."""
-        state: State = {"series": self._series[slot].view(np.uint8).reshape(slot.size, SERIES.itemsize)}
+        state: State = {"series": self._bytes[slot]}
         state |= {f"expert.{name}": column for name, column in save_rows(self._experts, slot).items()}
         state |= {f"ring.{i}": ring[slot] for i, ring in enumerate(self._rings)}
         group = self._group[slot]
-        state["prior"] = self._groups[np.maximum(group, 0)].view(np.uint8).reshape(slot.size, prior.PRIOR.itemsize)
+        state["prior"] = self._group_bytes[np.maximum(group, 0)]
         return state
 
     def restore(self, slot: NDArray[np.int32], state: State) -> None:
@@ -370,14 +377,13 @@ class Rhythm:
         if state["series"].shape != (slot.size, SERIES.itemsize):
             raise ValueError(f"state 'series' has the shape {state['series'].shape}: expected {slot.size} rows of "
                              f"{SERIES.itemsize} bytes")
-        self._series[slot] = np.ascontiguousarray(state["series"]).view(SERIES).reshape(slot.size)
+        self._bytes[slot] = state["series"]
         restore_rows(self._experts, slot, {
             name.removeprefix("expert."): column for name, column in state.items() if name.startswith("expert.")})
         for i, ring in enumerate(self._rings):
             ring[slot] = state[f"ring.{i}"]
         group = self._group[slot]
-        known = np.ascontiguousarray(state["prior"]).view(prior.PRIOR).reshape(slot.size)
-        self._groups[group[group >= 0]] = known[group >= 0]
+        self._group_bytes[group[group >= 0]] = state["prior"][group >= 0]
 
     def forget(self, slot: NDArray[np.int32]) -> None:
         """Set these slots back to never having seen a point; what they taught stays while their group has members."""

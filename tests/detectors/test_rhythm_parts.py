@@ -249,9 +249,9 @@ def test_what_never_becomes_quiet_is_told_again_after_eight_holds() -> None:
 
 def test_a_weak_beginning_does_not_hide_the_finding_that_comes_to_fifty() -> None:
     begun = np.zeros((3, 10))
-    begun[2, 0], begun[0, 4] = 1.0, 4.0  # of strength 1.0 and 1.99: less than OVERRIDE, yet SAME_OVERRIDE
+    begun[2, 0], begun[0, 4] = 1.0, 3.0  # of strength 1.0 and 1.62: not SAME_OVERRIDE times as much, but ALARM
     quiet = begun.copy()
-    quiet[0, 4] = 2.7  # of strength 1.34
+    quiet[0, 4] = 2.4  # of strength 1.29
     assert told(quiet) == [0]
     assert told(begun) == [0, 4]
 
