@@ -281,7 +281,7 @@ def as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
 class Rhythm:
     """The detector "rhythm": patterns at three scales, jumps, drift, stuck values, the rhythm of arrival.
 
-    tier       "light" (2 KB a series), "standard" (4.5 KB) or "large" (9 KB): how much it remembers
+    tier       "light" (2 KB a series), "standard" (4.5 KB) or "large" (8 KB): how much it remembers
     time_zone  IANA name: what is daily and weekly follows its civil time
     without    names of COMPONENTS to leave out, for measuring what each is worth
 
