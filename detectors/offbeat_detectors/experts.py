@@ -146,7 +146,7 @@ def commit(s: Any, table: NDArray[np.uint16], slot: int, value: float, passes: i
 
 @kernel
 def weight(error: float, floor: float) -> float:
-    """One over the fourth power of an expert's error, in units of *floor*, the smallest error that counts."""
+    """One over the sixteenth power of an expert's error, in units of *floor*, the smallest error that counts."""
     ratio = floor / (error + floor)
     square = ratio * ratio
     square *= square
@@ -184,7 +184,7 @@ def judge_then_learn(
 
     All three are NaN for the first FIRST readings. About 98 % of the readings are within the bounds.
     Sources: J. Bates, C. Granger, "The combination of forecasts", 1969 (weights from past errors; here the inverse
-    fourth power of the mean absolute error, so that one good expert is heard nearly alone); C. Holt, "Forecasting
+    sixteenth power of the mean absolute error, so that one good expert is heard nearly alone); C. Holt, "Forecasting
     seasonals and trends by exponentially weighted moving averages", 1957 (trend; here in time, its slope learned from
     clipped errors); R. Boyer, J. Moore, "MJRTY", 1991 (the usual value); H. Robbins, S. Monro, "A stochastic
     approximation method", 1951 (the bounds; in steps proportional to themselves).
