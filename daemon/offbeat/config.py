@@ -131,7 +131,8 @@ class WatchConfig:
     latency_s: int = setting(0, "how long a bucket stays open for late events", unit="seconds", low=0, high=86_400)
     detector: str = setting(
         DEFAULT_DETECTOR,
-        "the model of a series: a name of the entry-point group offbeat.detectors, river:<dotted name>, or package.module:Class")
+        "the model of a series: a name of the entry-point group offbeat.detectors, river:<dotted name>, or "
+        "package.module:Class")
     parameters: dict[str, Any] = setting({}, "the detector's parameters")
     peer_groups: tuple[str, ...] = setting(
         (), "patterns of sources: for a detector that learns from peers, the sources that match the same one first are "
