@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.extremes import novelty_of_share, shape_of, surprise_beyond
+from offbeat_detectors.extremes import learn_peak, novelty_of_share, shape_of, surprise_beyond
 from offbeat_detectors.kernel import kernel
 
 DRIFT = np.dtype([
@@ -36,7 +36,6 @@ FAR_MIN = 5.0  # steps: 1.4 standard deviations of white noise; what is nearer i
 BACK = 0.5  # of the distance to go beyond: so near again, a drift is over
 USUAL_MIN = 1.0  # steps: no series wanders less
 FADE = 0.5 ** (1.0 / 60.0)  # an epoch
-MEDIAN_RATE, MEDIAN_RATE_FIRST = 0.05, 1.0
 SHAPE_MIN, SHAPE_MAX = 0.5, 2.0
 LOG10_EPOCH = 1.0  # a peak judges 10 readings or more; with 2.7, for 512 readings, random walks had thrice the findings
 SPEAK, LOUDEST = 1.4, 5.0  # novelty from which a drift is said, and the most it comes to
@@ -91,26 +90,7 @@ def judge_then_learn_block(s: Any) -> None:
             s.said = min(LOUDEST, novelty)
     s.peak = max(s.peak, far)
     if k % EPOCH == 0 and s.said == 0.0:  # a drift is one peak, however long
-        learn_peak(s, known)
-
-
-@kernel
-def learn_peak(s: Any, known: float) -> None:
-    """Learn the peak of the epoch that row *s* has complete, and begin the next."""
-    peak = s.peak
-    s.peak = 0.0
-    s.farthest *= FADE
-    s.far *= FADE
-    if peak > s.far:
-        s.far = min(peak, s.farthest)
-        s.farthest = max(peak, s.farthest)
-    if known == 0.0:
-        s.median = peak
-    rate = max(MEDIAN_RATE, MEDIAN_RATE_FIRST / (known + 3.0))
-    if peak > s.median:
-        s.median = min(peak, s.median * (1.0 + rate))
-    elif peak < s.median:
-        s.median = max(peak, s.median / (1.0 + rate))
+        learn_peak(s, known, 0.0, FADE)
 
 
 @kernel

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from offbeat_detectors.kernel import kernel
 from offbeat_detectors.scores import novelty_of_surprise
 
 KNOWN_MAX = 1000.0
+MEDIAN_RATE, MEDIAN_RATE_FIRST = 0.05, 1.0
 """So many values of the past count, however many there were: older ones came under other conditions."""
 SHARE_LOG10 = 1.5
 """A piece of evidence spends one part in 30 of the false findings that its score allows: the rest is the patterns'."""
@@ -49,3 +51,28 @@ def surprise_beyond(ratio: float, shape: float, known: float) -> float:
 def novelty_of_share(surprise: float) -> float:
     """The novelty of −log10 p under the part of the false findings that a piece of evidence may spend."""
     return novelty_of_surprise(max(0.0, surprise - SHARE_LOG10))
+
+
+@kernel
+def learn_peak(s: Any, known: float, echo: float, fade: float) -> None:
+    """Learn the peak of an epoch: into the median of peaks and, unless it is an echo, among the two farthest.
+
+    s      a row with the fields peak (taken, and set to 0), farthest, far (the second farthest) and median
+    known  epochs before this one    fade  what the two farthest keep of themselves in an epoch
+    echo   a peak of less than this share of the farthest is not among them
+    Source: H. Robbins, S. Monro, "A stochastic approximation method", 1951 (the median).
+    """
+    peak = s.peak
+    s.peak = 0.0
+    s.farthest *= fade
+    s.far *= fade
+    if peak > s.far and peak > echo * s.farthest:
+        s.far = min(peak, s.farthest)
+        s.farthest = max(peak, s.farthest)
+    if known == 0.0:
+        s.median = peak
+    rate = max(MEDIAN_RATE, MEDIAN_RATE_FIRST / (known + 3.0))
+    if peak > s.median:
+        s.median = min(peak, s.median * (1.0 + rate))
+    elif peak < s.median:
+        s.median = max(peak, s.median / (1.0 + rate))

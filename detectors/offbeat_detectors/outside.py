@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.extremes import novelty_of_share, shape_of, surprise_beyond
+from offbeat_detectors.extremes import learn_peak, novelty_of_share, shape_of, surprise_beyond
 from offbeat_detectors.kernel import kernel
 
 EXCURSION = np.dtype([
@@ -31,7 +31,6 @@ count        readings of the present epoch
 EPOCH = 256  # readings
 FADE = 0.5 ** (1.0 / 120.0)  # an epoch: by half in 30,000 readings
 KNOWN_MIN, KNOWN_MAX = 3, 120  # epochs: before the first opinion, and that count
-MEDIAN_RATE, MEDIAN_RATE_FIRST = 0.05, 1.0
 LOG10_EPOCH = 0.7  # an excursion of an epoch judges five of its readings or more
 ECHO = 0.3  # of the farthest: a table that has learned a fault shows a part of it on the days after
 BACK = 0.5  # of the distance to go beyond: so near again, an excursion is over
@@ -48,29 +47,6 @@ USUAL_GAIN = 1.0 / 2048.0
 WIDE_MIN = 0.4  # more than usual
 WIDE_SHAPE = 1.0
 DISTANCE_MAX = 1e30
-
-
-@kernel
-def learn_peak(s: Any, echo: float) -> None:
-    """Learn the peak of the epoch that row *s* of dtype EXCURSION has complete, and begin the next.
-
-    A peak of less than *echo* of the farthest is not among the two farthest.
-    """
-    peak, known = s.peak, s.known
-    s.peak = 0.0
-    s.farthest *= FADE
-    s.far *= FADE
-    if peak > s.far and peak > echo * s.farthest:
-        s.far = min(peak, s.farthest)
-        s.farthest = max(peak, s.farthest)
-    if known == 0:
-        s.median = peak
-    rate = max(MEDIAN_RATE, MEDIAN_RATE_FIRST / (known + 3.0))
-    if peak > s.median:
-        s.median = min(peak, s.median * (1.0 + rate))
-    elif peak < s.median:
-        s.median = max(peak, s.median / (1.0 + rate))
-    s.known = min(KNOWN_MAX, known + 1)
 
 
 @kernel
@@ -99,7 +75,8 @@ def judge_excursion(
             s.lasts = 1
     s.peak = max(s.peak, far)
     if ends and s.lasts == 0 and far <= BACK * max(s.peak, least):
-        learn_peak(s, echo)
+        learn_peak(s, s.known, echo, FADE)
+        s.known = min(KNOWN_MAX, s.known + 1)
     if s.lasts == 0:
         return 0.0
     return SAID if s.lasts <= SPOKEN_READINGS else LASTING
