@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from offbeat.errors import BadConfig
 
-DEFAULT_DETECTOR = "rhythm"
+DEFAULT_MODEL = "rhythm"
 """The model of a job that names none."""
 
 
@@ -114,10 +114,10 @@ class EngineConfig:
         unit="seconds", low=0)
     time_zone: str = setting(
         "UTC",
-        "where days and weeks begin for detectors that know them, an IANA name as Europe/Berlin; a job takes it over "
+        "where days and weeks begin for models that know them, an IANA name as Europe/Berlin; a job takes it over "
         "when it is created, unless its parameters have a time_zone of their own")
-    detector_modules: tuple[str, ...] = setting(
-        (), "modules of which a job may name a class as its detector, package.module:Class; naming one runs its code")
+    model_modules: tuple[str, ...] = setting(
+        (), "modules of which a job may name a class as its model, package.module:Class; naming one runs its code")
     shard_series: int = setting(
         4_096, "series checkpointed together; more make each checkpoint longer, fewer make more of them",
         unit="series", low=64)
@@ -129,13 +129,13 @@ class WatchConfig:
 
     bucket_span_s: int = setting(60, "length of a bucket", unit="seconds", low=1, high=86_400)
     latency_s: int = setting(0, "how long a bucket stays open for late events", unit="seconds", low=0, high=86_400)
-    detector: str = setting(
-        DEFAULT_DETECTOR,
+    model: str = setting(
+        DEFAULT_MODEL,
         "the model of a series: a name of the entry-point group offbeat.detectors, river:<dotted name>, or "
         "package.module:Class")
-    parameters: dict[str, Any] = setting({}, "the detector's parameters")
+    parameters: dict[str, Any] = setting({}, "the model's parameters")
     peer_groups: tuple[str, ...] = setting(
-        (), "patterns of sources: for a detector that learns from peers, the sources that match the same one first are "
+        (), "patterns of sources: for a model that learns from peers, the sources that match the same one first are "
         "peers, and those that match none; without any, all are")
 
 
@@ -233,9 +233,22 @@ KINDS = {
 
 
 def _unknown(name: str, known: list[str], prefix: str = "") -> BadConfig:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {prefix}{near[0]}?" if near else f"known here: {', '.join(known)}"
+    near = meant(name, known)
+    hint = f"did you mean {prefix}{near}?" if near else f"known here: {', '.join(known)}"
     return BadConfig(f"{prefix}{name} is not a setting", hint=hint, where={"setting": f"{prefix}{name}"})
+
+
+OTHER_WORDS = {"detector": "model", "detector_modules": "model_modules"}
+"""What a name is also called, by its users and by earlier builds: never taken for it, only hinted at."""
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """Which of the *known* names somebody who wrote *name* had in mind: by another word for it, or by its letters."""
+    names = list(known)
+    if OTHER_WORDS.get(name) in names:
+        return OTHER_WORDS[name]
+    near = difflib.get_close_matches(name, names, n=1)
+    return near[0] if near else None
 
 
 def from_mapping(document: Mapping[str, Any]) -> Config:

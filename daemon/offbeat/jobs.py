@@ -32,13 +32,13 @@ class Jobs:
         submit: Callable[[Control], Awaitable[int]],
         reached: Callable[[int, float], Awaitable[None]],
         ask: Ask,
-        detector_modules: Callable[[], tuple[str, ...]],
+        model_modules: Callable[[], tuple[str, ...]],
         time_zone: str = "UTC",
     ) -> None:
         self.by_number = {job.number: job for job in known}
         self._newest = newest_number
         self._submit, self._reached, self._ask = submit, reached, ask
-        self._detector_modules, self._time_zone = detector_modules, time_zone
+        self._model_modules, self._time_zone = model_modules, time_zone
         self._turn = asyncio.Lock()
 
     def _of(self, id: str) -> Job:
@@ -61,7 +61,7 @@ class Jobs:
 
     async def create(self, spec: JobSpec) -> JobInfo:
         """Begin a job. Raises BadRequest for a specification that cannot work, Conflict for an id that is taken."""
-        check(spec, self._detector_modules())
+        check(spec, self._model_modules())
         return await self.begin(in_zone(spec, self._time_zone))
 
     async def begin(self, spec: JobSpec) -> JobInfo:
@@ -113,20 +113,20 @@ class Jobs:
 
 
 def in_zone(spec: JobSpec, time_zone: str) -> JobSpec:
-    """*spec* with *time_zone* among its parameters, if its detector takes one and has none.
+    """*spec* with *time_zone* among its parameters, if its model takes one and has none.
 
     It is journaled with them: a replay must not depend on today's config.
     """
     parameters = dict(spec.parameters)
-    if "time_zone" in parameters or not registry.takes(spec.detector, "time_zone"):
+    if "time_zone" in parameters or not registry.takes(spec.model, "time_zone"):
         return spec
     return replace(spec, parameters=tuple(sorted({**parameters, "time_zone": time_zone}.items())))
 
 
-def check(spec: JobSpec, detector_modules: tuple[str, ...] | None) -> None:
+def check(spec: JobSpec, model_modules: tuple[str, ...] | None) -> None:
     """Raise BadRequest if *spec* cannot work; says which field, and what was expected.
 
-    *detector_modules* are those whose classes it may name; None: any.
+    *model_modules* are those whose classes it may name; None: any.
     """
 
     def bad(field: str, message: str, hint: str = "") -> BadRequest:
@@ -144,16 +144,16 @@ def check(spec: JobSpec, detector_modules: tuple[str, ...] | None) -> None:
         raise bad("sources" if not spec.sources else "fields", "is empty: expected at least one pattern")
     if len(spec.peer_groups) > PATTERNS_MAX:
         raise bad("peer_groups", f"has {len(spec.peer_groups)} patterns: expected at most {PATTERNS_MAX}")
-    module, colon, _ = spec.detector.partition(":")
-    if colon and module != "river" and detector_modules is not None and module not in detector_modules:
+    module, colon, _ = spec.model.partition(":")
+    if colon and module != "river" and model_modules is not None and module not in model_modules:
         raise bad(
-            "detector",
-            f"is {spec.detector!r}: classes of {module} may not be used",
-            f"add {module} to the setting engine.detector_modules",
+            "model",
+            f"is {spec.model!r}: classes of {module} may not be used",
+            f"add {module} to the setting engine.model_modules",
         )
     try:
-        registry.create(spec.detector, 1, dict(spec.parameters))
+        registry.create(spec.model, 1, dict(spec.parameters))
     except registry.UnknownDetector as e:
-        raise bad("detector", f"is {spec.detector!r}: {e}", getattr(e, "hint", "")) from e
+        raise bad("model", f"is {spec.model!r}: {e}", getattr(e, "hint", "")) from e
     except (registry.BadParameters, ValueError, TypeError) as e:
-        raise bad("parameters", f"do not fit {spec.detector}: {e}", getattr(e, "hint", "")) from e
+        raise bad("parameters", f"do not fit {spec.model}: {e}", getattr(e, "hint", "")) from e

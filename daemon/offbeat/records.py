@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.config import DEFAULT_DETECTOR
+from offbeat.config import DEFAULT_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Receipt:
 class JobSpec:
     """What a job is asked to do. *sources* and *fields* are patterns of fnmatch, case-sensitive.
 
-    detector     a model by the name that ``offbeat_detectors.registry`` knows
+    model        a model by the name that ``offbeat_detectors.registry`` knows
     parameters   its parameters as JSON values
     peer_groups  patterns of sources: for a model that learns from peers, the sources that match the same one first are
                  peers, and those that match none; without any, all are
@@ -167,7 +167,7 @@ class JobSpec:
     fields: tuple[str, ...] = ("*",)
     bucket_span_s: int = 60
     latency_s: int = 0
-    detector: str = DEFAULT_DETECTOR
+    model: str = DEFAULT_MODEL
     parameters: tuple[tuple[str, object], ...] = ()
     peer_groups: tuple[str, ...] = ()
 

@@ -129,7 +129,7 @@ class Service:
             self.intake.submit,
             self.applier.reached,
             self.applier.ask,
-            lambda: self.config.engine.detector_modules,
+            lambda: self.config.engine.model_modules,
             config.engine.time_zone,
         )
         self.feedback = Feedback(
@@ -323,7 +323,7 @@ def watch_of(config: Config) -> JobSpec:
         ("*",),
         watch.bucket_span_s,
         watch.latency_s,
-        watch.detector,
+        watch.model,
         tuple(sorted(watch.parameters.items())),
         watch.peer_groups,
     )

@@ -284,7 +284,7 @@ class Weighing:
         if novelty < EVIDENCE_MIN:
             raise Conflict(
                 f"the job {series.job.spec.id} saw nothing unusual there: its greatest novelty was {novelty:.2g}",
-                hint="no factor makes a finding of that; a job with another detector or other parameters may see it",
+                hint="no factor makes a finding of that; a job with another model or other parameters may see it",
             )
         needed = strongest / (now * goal)
         if needed >= 1.0:

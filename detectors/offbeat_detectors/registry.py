@@ -118,7 +118,7 @@ def _class_of(model: str) -> Any:
     if ":" in model:
         return _import(model, model)
     hint = f"one of {', '.join(names())}, river:<model>, or package.module:Class"
-    raise UnknownDetector(f"there is no detector {model!r}", hint=hint)
+    raise UnknownDetector(f"there is no model {model!r}", hint=hint)
 
 
 def _import(model: str, path: str) -> Any:
@@ -129,7 +129,7 @@ def _import(model: str, path: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         hint = "package.module:Class must be importable where the daemon runs"
-        raise UnknownDetector(f"the detector {model!r} cannot be imported: {error}", hint=hint) from error
+        raise UnknownDetector(f"the model {model!r} cannot be imported: {error}", hint=hint) from error
     # A name may come from a request: nothing is called that does not at least look like a detector.
     if not inspect.isclass(found) or not all(hasattr(found, method) for method in METHODS):
         hint = f"name a class with {', '.join(METHODS)}, made as cls(capacity, **parameters)"

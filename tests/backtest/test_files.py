@@ -22,7 +22,7 @@ from tests.backtest.work import at_home, quietly
 from tests.engine.run import Event, random_steps
 from tests.store.process import START_MS, applied, config, ndjson, pages, send
 
-WATCH = JobSpec("watch", detector="ewma", parameters=(("warmup_readings", 5),))
+WATCH = JobSpec("watch", model="ewma", parameters=(("warmup_readings", 5),))
 LIMITS = (1000, 1000, 4000, 64)
 EVENTS = [step for step in random_steps(8, 6000, absurd=0.02) if isinstance(step, Event)]
 
@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 
 
 async def test_a_file_gives_the_findings_of_a_daemon_to_which_it_is_sent(file, tmp_path):
-    async with running(config(tmp_path / "state", watch={"detector": "ewma"}), clock=ManualClock(START_MS)) as service:
+    async with running(config(tmp_path / "state", watch={"model": "ewma"}), clock=ManualClock(START_MS)) as service:
         for first in range(0, len(EVENTS), 500):
             await send(service, EVENTS[first : first + 500])
         await applied(service)

@@ -16,8 +16,8 @@ from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.scores import AlertStage, score_of_strength
 
 SERIES, READINGS, STEP_MS = 4, 2500, 20_000
-KEEN = JobSpec("watch", detector="ewma", parameters=(("half_life_readings", 4.0), ("warmup_readings", 10)))
-CALM = JobSpec("watch", detector="ewma", parameters=(("half_life_readings", 40.0), ("warmup_readings", 30)))
+KEEN = JobSpec("watch", model="ewma", parameters=(("half_life_readings", 4.0), ("warmup_readings", 10)))
+CALM = JobSpec("watch", model="ewma", parameters=(("half_life_readings", 40.0), ("warmup_readings", 30)))
 
 
 def catalog() -> Catalog:

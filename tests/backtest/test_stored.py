@@ -57,7 +57,7 @@ async def sent(service: Service, some: list[Event]) -> None:
 @asynccontextmanager
 async def daemon(state: Path) -> AsyncIterator[Service]:
     """A daemon whose clock stands still."""
-    async with running(config(state, watch={"detector": "ewma"}), clock=ManualClock(START_MS)) as service:
+    async with running(config(state, watch={"model": "ewma"}), clock=ManualClock(START_MS)) as service:
         yield service
 
 
@@ -68,7 +68,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def life() -> None:
         async with daemon(state) as service:
-            heat = JobSpec("heat", sources=("m1*",), fields=("heat",), bucket_span_s=300, detector="ewma")
+            heat = JobSpec("heat", sources=("m1*",), fields=("heat",), bucket_span_s=300, model="ewma")
             await service.jobs.create(replace(heat, parameters=(("warmup_readings", 10),)))
             await sent(service, events(count=100))
             await round_made(service)
@@ -159,7 +159,7 @@ def test_a_least_score_leaves_out_weak_findings_on_both_sides(stopped):
     [
         (Change(parameters={"half_life": 3}), {}, Scope(), BadRequest, "parameters do not fit ewma"),
         (Change(parameters={"warmup_readings": -1}), {}, Scope(), BadRequest, "warmup_readings is -1"),
-        (Change("nothing"), {}, Scope(), BadRequest, "there is no detector 'nothing'"),
+        (Change("nothing"), {}, Scope(), BadRequest, "there is no model 'nothing'"),
         (Change(bucket_span_s=0), {}, Scope(), BadRequest, "bucket_span_s is 0"),
         (Change(), {"job": "none"}, Scope(), NotFound, "there is no job none"),
         (Change(), {}, Scope(sources=("x*",)), BadRequest, "no stored reading fits"),
@@ -258,5 +258,5 @@ def test_a_directory_without_a_store_and_a_file_that_is_none_are_refused(tmp_pat
 
 
 def test_series_that_learn_from_one_another_are_told_by_their_model():
-    assert not learns_together(JobSpec("watch", detector="ewma"))
-    assert learns_together(JobSpec("watch", detector="tests.backtest.work:Together"))
+    assert not learns_together(JobSpec("watch", model="ewma"))
+    assert learns_together(JobSpec("watch", model="tests.backtest.work:Together"))

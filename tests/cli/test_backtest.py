@@ -100,7 +100,7 @@ def test_a_pipeline_chooses_what_makes_the_status_7(counts, options, expected):
         (["--parameter", "half_life=5"], 2, "parameters do not fit ewma"),
         (["--parameter", "half_life_readings"], 2, "'half_life_readings' is no parameter: expected NAME=VALUE"),
         (["--parameter", "half_life_readings=soon"], 2, "parameters do not fit ewma"),
-        (["--model", "nothing"], 2, "there is no detector 'nothing'"),
+        (["--model", "nothing"], 2, "there is no model 'nothing'"),
         (["--bucket-span", "0"], 2, "bucket_span_s is 0"),
         (["--start", "yesterday"], 2, "--start is 'yesterday': expected ISO 8601"),
         (["--start", "2026-01-02", "--end", "2026-01-01"], 2, "the end is not after the start"),
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_is_told_with_the_usual_status(offbeat, tmp_path, ar
 
 def test_the_settings_of_a_daemon_are_the_baseline_of_a_file(offbeat, file, tmp_path):
     config = tmp_path / "offbeat.toml"
-    config.write_text('[watch]\ndetector = "ewma"\nparameters = { warmup_readings = 1500 }\n')
+    config.write_text('[watch]\nmodel = "ewma"\nparameters = { warmup_readings = 1500 }\n')
     arguments = ("backtest", file, "--workers", 1, "--json", "--config", config)
     document = json.loads(offbeat(*arguments, "--model", "ewma", "--parameter", "warmup_readings=30").out)
     assert document["baseline"]["parameters"] == {"warmup_readings": 1500}

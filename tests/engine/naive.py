@@ -53,7 +53,7 @@ class OneSeries:
 
     def __init__(self, spec: JobSpec, peers: Peers) -> None:
         if peers.detector is None:
-            peers.detector = registry.create(spec.detector, 64, dict(spec.parameters))
+            peers.detector = registry.create(spec.model, 64, dict(spec.parameters))
         self.detector, self.slot = peers.detector, np.array([peers.count], np.int32)
         peers.count += 1
         if isinstance(self.detector, Grouped):
@@ -100,7 +100,7 @@ class Job:
         self.spec, self.score_min, self.shard_of = spec, score_min, shard_of
         self.span_ms, self.latency_ms = spec.bucket_span_s * 1000, spec.latency_s * 1000
         self.models: dict[Series, OneSeries] = {}
-        self.kind = registry.create(spec.detector, 1, dict(spec.parameters))
+        self.kind = registry.create(spec.model, 1, dict(spec.parameters))
         self.groups: dict[Key, Peers] = defaultdict(Peers)
         self.spoken: dict[str, tuple[float, int]] = {}  # of a source's silence: novelty, and its events by then
         self.untold: dict[tuple[str, str], int] = defaultdict(int)  # by source and rule

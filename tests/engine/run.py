@@ -21,8 +21,8 @@ from offbeat.engine.views import live_readings
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings, Table
 
 LIMITS = Limits(64, 64, 256, 4)
-WATCH = JobSpec("watch", detector="ewma", parameters=(("warmup_readings", 5),))
-BEAT = JobSpec("watch", detector="tests.engine.heartbeat:Heartbeat", parameters=(("warmup_readings", 5),))
+WATCH = JobSpec("watch", model="ewma", parameters=(("warmup_readings", 5),))
+BEAT = JobSpec("watch", model="tests.engine.heartbeat:Heartbeat", parameters=(("warmup_readings", 5),))
 """The built-in job with a detector that watches for silence and has groups."""
 
 

@@ -21,7 +21,7 @@ from tests.engine.run import SPECS, Create, Delete, Event, Run
 
 STRENGTH = st.one_of(st.just(0.0), st.floats(0.0, 40.0))
 FACTOR = st.floats(0.125, 8.0)
-EWMA = JobSpec("watch", detector="ewma", parameters=(("warmup_readings", 5),))
+EWMA = JobSpec("watch", model="ewma", parameters=(("warmup_readings", 5),))
 
 
 @settings(deadline=None)  # the first call compiles

@@ -17,7 +17,7 @@ from tests.detectors.explaining import NEAR, NEXT, Explained
 from tests.engine.run import Event, Run
 
 WARMUP = (("warmup_readings", 5),)
-WATCH = JobSpec("watch", detector="tests.detectors.explaining:Explained", parameters=WARMUP)
+WATCH = JobSpec("watch", model="tests.detectors.explaining:Explained", parameters=WARMUP)
 START_MS = 1_700_000_000_000
 
 

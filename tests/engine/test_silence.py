@@ -36,7 +36,7 @@ from tests.engine.run import (
 from tests.engine.test_engine import hold_together
 
 START_MS = 1_700_000_000_000 - 1_700_000_000_000 % 60_000
-BEATS = [replace(spec, detector=BEAT.detector) for spec in SPECS]
+BEATS = [replace(spec, model=BEAT.model) for spec in SPECS]
 BY_SOURCE = replace(BEAT, parameters=(("by", "source"), ("warmup_readings", 5)))
 
 

@@ -62,7 +62,7 @@ async def test_jobs_are_listed_by_name_page_by_page() -> None:
         ({"id": "a", "bucket_span_s": True}, "bucket_span_s"),
         ({"id": "a", "latency_s": 1.5}, "latency_s"),
         ({"id": "a", "function": "mean"}, "function"),
-        ({"id": "a", "detector": 1}, "detector"),
+        ({"id": "a", "model": 1}, "model"),
         ({"id": "a", "parameters": []}, "parameters"),
     ],
 )
@@ -73,8 +73,14 @@ async def test_a_job_that_does_not_say_what_it_must_is_refused(document: dict[st
         assert set(door.behind.jobs.held) == {"watch"}
 
 
+async def test_who_says_detector_is_told_that_a_job_has_a_model() -> None:
+    async with serving() as door:
+        answer = await create(door, {"id": "a", "detector": "ewma"})
+        assert (answer[0], answer[1]["error"]["hint"]) == (400, "did you mean model?")
+
+
 async def test_what_the_jobs_refuse_is_answered_so() -> None:
     async with serving() as door:
         assert (await create(door, {"id": "watch"}))[0] == 409
-        assert (await create(door, {"id": "a", "detector": "none"}))[0] == 400
+        assert (await create(door, {"id": "a", "model": "none"}))[0] == 400
         assert (await door.send(path="/api/v1/jobs/watch", method="DELETE"))[0] == 409

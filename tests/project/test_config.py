@@ -58,6 +58,8 @@ def test_every_number_says_its_unit_or_is_a_port(section: str, f: object) -> Non
     ("[ingest]\nblock_byte = 1024\n", "did you mean ingest.block_bytes?"),
     ("[retention]\nreading_days = 1\n", "did you mean retention.readings_days?"),
     ("[htpp]\nport = 1\n", "did you mean http?"),
+    ('[watch]\ndetector = "ewma"\n', "did you mean watch.model?"),
+    ("[engine]\ndetector_modules = []\n", "did you mean engine.model_modules?"),
 ])
 def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(tmp_path: Path, text: str, hint: str) -> None:
     assert refusal(tmp_path, text).hint == hint
@@ -66,7 +68,7 @@ def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(tmp_path: Pa
 def test_a_setting_like_no_other_is_answered_with_the_list(tmp_path: Path) -> None:
     refused = refusal(tmp_path, "[watch]\nzzz = 1\n")
     assert refused.message == "watch.zzz is not a setting"
-    assert refused.hint == "known here: bucket_span_s, latency_s, detector, parameters, peer_groups"
+    assert refused.hint == "known here: bucket_span_s, latency_s, model, parameters, peer_groups"
     assert refused.where == {"setting": "watch.zzz"}
 
 

@@ -46,7 +46,7 @@ def config(state_dir: Path, **sections: dict[str, Any]) -> Config:
     document: dict[str, dict[str, Any]] = {
         "store": {"state_dir": str(state_dir), "checkpoint_s": 1e9},
         "engine": {"tick_s": 1e6, "shard_series": 64, "series_max": 4096, "sources_max": 1024, "fields_max": 1024},
-        "watch": {"detector": "ewma", "parameters": {"warmup_readings": 5}},
+        "watch": {"model": "ewma", "parameters": {"warmup_readings": 5}},
     }
     for section, values in sections.items():
         document[section] = document.get(section, {}) | values

@@ -141,8 +141,8 @@ async def test_a_page_of_what_a_deleted_job_found_is_not_taken_for_the_end(
 ) -> None:
     monkeypatch.setattr(broadcast, "PAGE", 1)
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
-        await service.jobs.create(JobSpec("gone", sources=("s0-*",), detector="ewma", parameters=WARM))
-        await service.jobs.create(JobSpec("stays", sources=("s1-*",), detector="ewma", parameters=WARM))
+        await service.jobs.create(JobSpec("gone", sources=("s0-*",), model="ewma", parameters=WARM))
+        await service.jobs.create(JobSpec("stays", sources=("s1-*",), model="ewma", parameters=WARM))
         await send(service, odd(0))
         await send(service, odd(1))
         await applied(service)

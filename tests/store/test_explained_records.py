@@ -39,7 +39,7 @@ NAME = st.text(min_size=1, max_size=6) | st.sampled_from([":", "%", "a:b", "%3A"
 def explaining(state: Path) -> Config:
     """The job watch has a detector that says why."""
     parameters = {"warmup_readings": 5}
-    return config(state, watch={"detector": "tests.detectors.explaining:Explained", "parameters": parameters})
+    return config(state, watch={"model": "tests.detectors.explaining:Explained", "parameters": parameters})
 
 
 def readings(rng: random.Random, first: int, count: int) -> list[Event]:
@@ -171,7 +171,7 @@ async def test_a_replay_gives_the_same_reasons(tmp_path: Path) -> None:
 
 
 async def test_a_replay_gives_the_same_silences(tmp_path: Path) -> None:
-    watch = {"detector": "tests.engine.heartbeat:Heartbeat"}
+    watch = {"model": "tests.engine.heartbeat:Heartbeat"}
     beating = config(tmp_path / "state", watch=watch, engine={"tick_s": 3600.0})
     clock = ManualClock(START_MS)
     async with running(beating, clock=clock) as service:

@@ -31,7 +31,7 @@ SPIKE_EVERY = 300
 
 def settled(state: Path) -> Config:
     """What the scores below are those of."""
-    return config(state, watch={"detector": "ewma"})
+    return config(state, watch={"model": "ewma"})
 
 
 def calm(count: int, first: int = 0, *, spike: float = 9.0, source: str = "pump") -> list[Event]:
@@ -228,7 +228,7 @@ async def test_a_name_with_colons_is_still_found_by_its_record(tmp_path: Path) -
 
 async def test_adjustments_of_a_job_go_with_it_and_its_number_to_nobody_else(tmp_path: Path) -> None:
     async with running(settled(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
-        await service.jobs.create(JobSpec("mine", detector="ewma", parameters=(("warmup_readings", 5),)))
+        await service.jobs.create(JobSpec("mine", model="ewma", parameters=(("warmup_readings", 5),)))
         await started(service)
         said = Said("normal", None, "mine", "pump", "flow", spike_ms(3), spike_ms(3) + 1)
         assert (await service.feedback.accept(said)).name == "calmer-1"

@@ -43,7 +43,7 @@ async def test_a_plug_in_gives_the_same_results_whatever_stops_and_crashes(
     tmp_path: Path, model: str, way: str
 ) -> None:
     steps = random_steps(31, 500)
-    watch = {"detector": model, "parameters": MODELS[model]}
+    watch = {"model": model, "parameters": MODELS[model]}
     calm = Journeys(tmp_path / "calm", 0, batch_max=10_000, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0,
                     watch=watch)
     restless = Journeys(tmp_path / "restless", 2, **WAYS[way], watch=watch)
@@ -56,7 +56,7 @@ async def test_a_plug_in_gives_the_same_results_whatever_stops_and_crashes(
 
 async def fill(settings: Config) -> None:
     async with running(settings, clock=ManualClock(START_MS)) as service:
-        await service.jobs.create(JobSpec("law", detector=LAW, parameters=(("settle_readings", 50),)))
+        await service.jobs.create(JobSpec("law", model=LAW, parameters=(("settle_readings", 50),)))
         await send(service, EVENTS[:200])
         await round_made(service)
         await send(service, EVENTS[200:300])
@@ -71,7 +71,7 @@ async def warmups(service: Service) -> dict[str, tuple[int, str]]:
 
 @pytest.mark.parametrize("model", ["river:anomaly.GaussianScorer", "tests.detectors.plugins:Jumps"])
 async def test_the_checkpoints_of_a_plug_in_are_those_of_a_replay(tmp_path: Path, model: str) -> None:
-    settings = config(tmp_path, watch={"detector": model, "parameters": MODELS[model]})
+    settings = config(tmp_path, watch={"model": model, "parameters": MODELS[model]})
     for part in (slice(0, 150), slice(150, 300), slice(300, 400)):
         async with running(settings, clock=ManualClock(START_MS)) as service:
             await send(service, EVENTS[part])
@@ -110,7 +110,7 @@ async def test_models_of_another_river_begin_anew_and_the_daemon_says_which_and_
 async def test_a_class_that_cannot_read_what_it_saved_once_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = config(tmp_path, watch={"detector": "tests.detectors.plugins:Jumps", "parameters": {}})
+    settings = config(tmp_path, watch={"model": "tests.detectors.plugins:Jumps", "parameters": {}})
     async with running(settings, clock=ManualClock(START_MS)) as service:
         await send(service, EVENTS[:200])
         before = await everything(service)

@@ -90,7 +90,7 @@ async def test_rollups_answer_when_the_readings_are_gone(tmp_path: Path) -> None
 async def test_what_a_deleted_job_left_goes_and_what_others_have_stays(tmp_path: Path) -> None:
     clock = ManualClock(START_MS)
     async with running(config(tmp_path / "state"), clock=clock) as service:
-        await service.jobs.create(JobSpec("gone", bucket_span_s=60, detector="ewma", parameters=WARM))
+        await service.jobs.create(JobSpec("gone", bucket_span_s=60, model="ewma", parameters=WARM))
         events = [Event("a", START_MS + i * 20_000, {"x": 1e6 if i % 50 == 49 else float(i % 7)}) for i in range(300)]
         await send(service, events)
         await applied(service)

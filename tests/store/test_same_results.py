@@ -86,7 +86,7 @@ async def test_so_are_those_of_a_daemon_that_ticked_at_other_places_if_no_detect
 
 
 BEATING: dict[str, Any] = {
-    "detector": "tests.engine.heartbeat:Heartbeat",
+    "model": "tests.engine.heartbeat:Heartbeat",
     "parameters": {"warmup_readings": 5},
     "peer_groups": ["a*"],
 }

@@ -24,7 +24,7 @@ from tests.store.process import START_MS, applied, config, copied, do, round_mad
 from tests.store.test_verification import make
 
 BEAT = "tests.engine.heartbeat:Heartbeat"
-WATCH: dict[str, Any] = {"detector": BEAT, "parameters": {"warmup_readings": 5}}
+WATCH: dict[str, Any] = {"model": BEAT, "parameters": {"warmup_readings": 5}}
 
 
 async def live(service: Service, clock: ManualClock, steps: list[Step], rounds: tuple[int, ...] = ()) -> None:
@@ -88,7 +88,7 @@ async def test_a_silence_is_in_the_buckets_without_having_reported(tmp_path: Pat
 
 async def test_the_diagnosis_tells_what_is_silent_and_what_still_warms_up(tmp_path: Path) -> None:
     clock = ManualClock(START_MS)
-    async with running(config(tmp_path, watch={"detector": BEAT, "parameters": {}}), clock=clock) as service:
+    async with running(config(tmp_path, watch={"model": BEAT, "parameters": {}}), clock=clock) as service:
         await live(service, clock, minutes(("a",), 7))
         _, page = await service.results.diagnosis(("a",), 10, None)
         (series,) = page.rows[0].series
@@ -156,18 +156,18 @@ def test_a_span_of_time_is_told_in_its_nearest_unit(ms: float, said: str) -> Non
 
 
 def test_a_detector_that_takes_a_time_zone_is_given_the_servers_unless_it_has_one() -> None:
-    mine = JobSpec("a", detector=BEAT, parameters=(("time_zone", "Asia/Tokyo"),))
+    mine = JobSpec("a", model=BEAT, parameters=(("time_zone", "Asia/Tokyo"),))
     assert in_zone(mine, "Europe/Berlin") == mine
-    assert in_zone(JobSpec("a", detector=BEAT), "Europe/Berlin").parameters == (("time_zone", "Europe/Berlin"),)
-    assert in_zone(JobSpec("a", detector="ewma"), "Europe/Berlin") == JobSpec("a", detector="ewma")
-    river = JobSpec("a", detector="river:anomaly.HalfSpaceTrees")
+    assert in_zone(JobSpec("a", model=BEAT), "Europe/Berlin").parameters == (("time_zone", "Europe/Berlin"),)
+    assert in_zone(JobSpec("a", model="ewma"), "Europe/Berlin") == JobSpec("a", model="ewma")
+    river = JobSpec("a", model="river:anomaly.HalfSpaceTrees")
     assert in_zone(river, "Europe/Berlin").parameters == (("time_zone", "Europe/Berlin"),)
 
 
 async def test_a_job_keeps_the_time_zone_that_it_began_with(tmp_path: Path) -> None:
-    zoned = {"watch": WATCH, "engine": {"time_zone": "Europe/Berlin", "detector_modules": ["tests.engine.heartbeat"]}}
+    zoned = {"watch": WATCH, "engine": {"time_zone": "Europe/Berlin", "model_modules": ["tests.engine.heartbeat"]}}
     async with running(config(tmp_path, **zoned), clock=ManualClock(START_MS)) as service:
-        made = await service.jobs.create(JobSpec("a", detector=BEAT, peer_groups=("a*", "b*")))
+        made = await service.jobs.create(JobSpec("a", model=BEAT, peer_groups=("a*", "b*")))
         assert dict(made.spec.parameters)["time_zone"] == "Europe/Berlin"
     zoned["engine"]["time_zone"] = "Asia/Tokyo"
     async with running(config(tmp_path, **zoned), clock=ManualClock(START_MS)) as service:

@@ -195,7 +195,7 @@ def test_a_full_disk_is_named_at_the_start(tmp_path: Path) -> None:
         ("[http]\nport = 70000\n", "http.port is 70000: it must be at most 65535"),
         ("[htp]\nport = 1\n", "htp is not a setting"),
         ("[http\n", "is not TOML"),
-        ('[watch]\ndetector = "none-such"\n', "none-such"),
+        ('[watch]\nmodel = "none-such"\n', "none-such"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, part: str) -> None:

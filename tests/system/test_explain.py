@@ -28,7 +28,7 @@ ID = f"watch:0:{ID_NAME}:temperature:{1000 * (START_S + STEP_S * HOT_AT)}"
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings(tmp_path_factory.mktemp("config") / "offbeat.toml", store={"checkpoint_s": 0.2},
-                    watch={"detector": "tests.detectors.explaining:Explained"})
+                    watch={"model": "tests.detectors.explaining:Explained"})
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_after_a_kill_a_finding_says_the_same(tmp_path: Path, config: Path) -> N
 
 def test_a_sensor_that_falls_silent_is_told_of_by_when_its_reading_was_due(tmp_path: Path) -> None:
     config = settings(tmp_path / "offbeat.toml", engine={"tick_s": 0.1}, store={"record_score_min": 50},
-                      watch={"detector": "tests.engine.heartbeat:Heartbeat"})
+                      watch={"model": "tests.engine.heartbeat:Heartbeat"})
     with daemon(tmp_path / "data", config, environment={"PYTHONPATH": str(TOP)}) as running:
         last_ms = time.time_ns() // 1_000_000
         lines = (b'{"time":%d,"source":"quiet","v":1.5}\n' % (last_ms - 50 * i) for i in reversed(range(200)))

@@ -64,7 +64,7 @@ async def test_feedback_survives_kills_and_acts_once(tmp_path: Path) -> None:
         tmp_path / "offbeat.toml",
         store={"checkpoint_s": 0.2},
         engine={"tick_s": 3600.0},
-        watch={"detector": "ewma"},
+        watch={"model": "ewma"},
     )
     with daemon(tmp_path / "whole", config) as running:
         for number in range(PARTS):

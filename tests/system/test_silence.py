@@ -18,7 +18,7 @@ CONFIG = f"""
 [engine]
 tick_s = {TICK_S}
 [watch]
-detector = "tests.engine.heartbeat:Heartbeat"
+model = "tests.engine.heartbeat:Heartbeat"
 bucket_span_s = 1
 """
 HERE = {"PYTHONPATH": str(Path(__file__).parents[2])}

@@ -214,7 +214,7 @@ def _compared(
 def model_of(spec: JobSpec) -> str:
     """The model of a job with its parameters, in words."""
     parameters = ", ".join(f"{name}={value}" for name, value in spec.parameters)
-    return f"{spec.detector}({parameters})" if parameters else spec.detector
+    return f"{spec.model}({parameters})" if parameters else spec.model
 
 
 def counted(count: int, what: str) -> str:

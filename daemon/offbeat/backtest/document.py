@@ -42,7 +42,7 @@ def summary(c: Comparison) -> Document:
 
 
 def _configuration(spec: JobSpec) -> Document:
-    return {"model": spec.detector, "parameters": dict(spec.parameters), "bucket_span_s": spec.bucket_span_s}
+    return {"model": spec.model, "parameters": dict(spec.parameters), "bucket_span_s": spec.bucket_span_s}
 
 
 def difference(d: Difference) -> Document:

@@ -21,7 +21,7 @@ CANDIDATE, BASELINE = 1, 2
 class Change:
     """What is changed of a job; None, or no parameters, leaves it as it is.
 
-    model          another detector: its parameters are then *parameters* alone
+    model          another model: its parameters are then *parameters* alone
     parameters     added to the job's own if the model stays
     bucket_span_s  another bucket span
     """
@@ -32,11 +32,11 @@ class Change:
 
     def of(self, spec: JobSpec) -> JobSpec:
         """*spec* with the change. Raises BadRequest if that cannot work."""
-        model = spec.detector if self.model is None else self.model
-        kept = dict(spec.parameters) if model == spec.detector else {}
+        model = spec.model if self.model is None else self.model
+        kept = dict(spec.parameters) if model == spec.model else {}
         changed = replace(
             spec,
-            detector=model,
+            model=model,
             parameters=tuple(sorted((kept | dict(self.parameters or {})).items())),
             bucket_span_s=spec.bucket_span_s if self.bucket_span_s is None else self.bucket_span_s,
         )

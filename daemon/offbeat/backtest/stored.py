@@ -318,7 +318,7 @@ def _weights(chunks: ChunkList, series: NDArray[np.int32], from_ms: int, to_ms: 
 
 def learns_together(spec: JobSpec) -> bool:
     """Do series learn from one another under *spec*, so that they cannot be run apart?"""
-    return isinstance(registry.create(spec.detector, 1, dict(spec.parameters)), Grouped)
+    return isinstance(registry.create(spec.model, 1, dict(spec.parameters)), Grouped)
 
 
 def everything(spec: JobSpec) -> JobSpec:

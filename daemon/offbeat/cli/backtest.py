@@ -35,7 +35,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
 
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
-@click.option("--model", metavar="NAME", help="The detector to try.  [default: the job's own]")
+@click.option("--model", metavar="NAME", help="The model to try.  [default: the job's own]")
 @click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of it; may be repeated."
 )
@@ -45,7 +45,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
     type=click.Choice(["stored", "rerun"]),
     help="Compare with the findings as stored, or run the job as it is over the same readings.  [default: stored]",
 )
-@click.option("--against-model", metavar="NAME", help="Compare with this detector, run over the same readings.")
+@click.option("--against-model", metavar="NAME", help="Compare with this model, run over the same readings.")
 @click.option(
     "--against-parameter", "against_parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of that one."
 )

@@ -54,7 +54,7 @@ class JobState:
         spec = job.spec
         self.job = job
         self.span_ms, self.latency_ms = spec.bucket_span_s * 1000, spec.latency_s * 1000
-        self.detector: Detector = registry.create(spec.detector, series_max, dict(spec.parameters))
+        self.detector: Detector = registry.create(spec.model, series_max, dict(spec.parameters))
         self.pieces = self.detector.pieces if isinstance(self.detector, Explaining) else ()
         self.alert = scores.AlertStage(series_max)
         self.adjustments = Adjustments(series_max)

@@ -145,7 +145,7 @@ def job(j: JobInfo) -> Document:
         "fields": list(s.fields),
         "bucket_span_s": s.bucket_span_s,
         "latency_s": s.latency_s,
-        "detector": s.detector,
+        "model": s.model,
         "parameters": dict(s.parameters),
         "peer_groups": list(s.peer_groups),
         "state": "open",

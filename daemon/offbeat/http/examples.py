@@ -140,7 +140,7 @@ JOB_SPEC: dict[str, Any] = {
     "fields": ["temp*"],
     "bucket_span_s": 60,
     "latency_s": 0,
-    "detector": "ewma",
+    "model": "ewma",
     "parameters": {},
     "peer_groups": [],
 }

@@ -107,7 +107,7 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "fields": _texts,
     "bucket_span_s": _whole,
     "latency_s": _whole,
-    "detector": _text,
+    "model": _text,
     "parameters": _parameters,
     "peer_groups": _texts,
 }

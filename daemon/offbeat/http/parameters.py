@@ -1,7 +1,6 @@
 """Query parameters: each is read, checked and documented by one value. Raises BadRequest; knows no route."""
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -11,7 +10,7 @@ from typing import Any
 
 from multidict import MultiMapping
 
-from offbeat.config import Config
+from offbeat.config import Config, meant
 from offbeat.errors import BadRequest
 from offbeat.store.queries import LATEST
 from offbeat.wire.times import parse_text_ms
@@ -90,9 +89,9 @@ class Parameters:
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for somebody who wrote *name*: the closest of the *known* names, or all of them."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = meant(name, names)
     if near:
-        return f"did you mean {near[0]}?"
+        return f"did you mean {near}?"
     return f"known here: {', '.join(names)}" if names else "there are none here"
 
 

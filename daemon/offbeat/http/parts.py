@@ -77,7 +77,7 @@ class Jobs(Protocol):
     async def get(self, id: str) -> JobInfo: ...
 
     async def create(self, spec: JobSpec) -> JobInfo:
-        """A new job; Conflict if the id is taken, BadRequest for an unknown detector or a bad parameter of it."""
+        """A new job; Conflict if the id is taken, BadRequest for an unknown model or a bad parameter of it."""
         ...
 
     async def delete(self, id: str) -> None:

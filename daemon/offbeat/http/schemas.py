@@ -56,7 +56,7 @@ JOB: Schema = {
     "fields": listing(TEXT),
     "bucket_span_s": {"type": "integer", "minimum": 1, "maximum": 86_400},
     "latency_s": {"type": "integer", "minimum": 0},
-    "detector": TEXT,
+    "model": TEXT,
     "parameters": ANY_OBJECT,
     "peer_groups": listing(TEXT),
 }

@@ -11,6 +11,7 @@ import orjson
 
 from offbeat.engine.catalog import Catalog, Mark
 from offbeat.engine.entries import AdjustmentEnd, Entry, Job, Settings, unpack_block
+from offbeat.errors import StoreUnusable
 from offbeat.records import JobSpec, RejectedLine, Strings
 from offbeat.store import adjustments
 from offbeat.store.adjustments import Given
@@ -125,7 +126,7 @@ def spec_json(spec: JobSpec) -> str:
             "fields": spec.fields,
             "bucket_span_s": spec.bucket_span_s,
             "latency_s": spec.latency_s,
-            "detector": spec.detector,
+            "model": spec.model,
             "parameters": dict(spec.parameters),
             "peer_groups": spec.peer_groups,
         }
@@ -133,8 +134,14 @@ def spec_json(spec: JobSpec) -> str:
 
 
 def spec_of(text: str) -> JobSpec:
-    """The job that ``spec_json`` was given."""
+    """The job that ``spec_json`` was given. Raises StoreUnusable for one of a build that did not know models yet."""
     d = orjson.loads(text)
+    if "model" not in d:
+        raise StoreUnusable(
+            f"job {d['id']} was begun by an earlier build: it names no model",
+            hint="begin with a new state directory; this one was left as it was",
+            where={"job": d["id"]},
+        )
     return JobSpec(
         d["id"],
         d["description"],
@@ -143,7 +150,7 @@ def spec_of(text: str) -> JobSpec:
         tuple(d["fields"]),
         d["bucket_span_s"],
         d["latency_s"],
-        d["detector"],
+        d["model"],
         tuple(sorted(d["parameters"].items())),
         tuple(d.get("peer_groups", ())),  # a job that began before there were any has none
     )

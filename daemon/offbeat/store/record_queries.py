@@ -90,7 +90,7 @@ def record_of(job: Job, row: tuple[Any, ...], name: tuple[str, str]) -> Record:
         novelty,
         probability,
         score,
-        spec.detector,
+        spec.model,
         evidence or b"",
     )
 
