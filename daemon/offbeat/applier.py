@@ -99,6 +99,8 @@ class Applier:
                         self._metrics.findings_total.inc(len(outcome.findings))
                         self._on_outcome(outcome)
                     self._metrics.late_events_total.inc(outcome.late_count)
+                    self._metrics.models_evicted_total.inc(outcome.evicted_count)
+                    self._metrics.readings_unjudged_total.inc(outcome.unjudged_count)
                 self._metrics.applied_sequence.set(self.applied)
                 if not self._found.is_set() and not self._writing.locked():
                     self._settle(self.applied)

@@ -100,8 +100,14 @@ class EngineConfig:
     """What the engine may hold."""
 
     series_max: int = setting(
-        1_000_000, "memory for models is a fixed amount a series; beyond this a new series is rejected",
+        1_000_000, "memory of a series is a fixed amount; beyond this a new series is rejected",
         unit="series", low=1, high=100_000_000)
+    models_max: int = setting(
+        1_000_000,
+        "most models that a job holds at once; with less than series_max, a series that is silent for long loses its "
+        "model to one that sends and has none, and begins from its peers when it sends again. Counts when a state "
+        "directory is new",
+        unit="models", low=1, high=100_000_000)
     sources_max: int = setting(1_000_000, "as series_max, for sources", unit="sources", low=1, high=100_000_000)
     fields_max: int = setting(
         100_000, "most distinct field names in all; a body with a million names fills no table",

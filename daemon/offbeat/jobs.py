@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from offbeat.engine.engine import WATCH
 from offbeat.engine.entries import Job
@@ -56,12 +56,14 @@ class Jobs:
         return await self._info(self._of(id))
 
     async def _info(self, job: Job) -> JobInfo:
-        followed, events, late, records, size = await self._ask(lambda engine: job_totals(engine, job.number))
-        return JobInfo(job.spec, job.created_ms, followed, events, late, records, size)
+        totals = await self._ask(lambda engine: job_totals(engine, job.number))
+        return JobInfo(job.spec, job.created_ms, **asdict(totals))
 
     async def create(self, spec: JobSpec) -> JobInfo:
         """Begin a job. Raises BadRequest for a specification that cannot work, Conflict for an id that is taken."""
         check(spec, self._model_modules())
+        watch = self.by_number[WATCH].spec
+        spec = replace(spec, models_max=watch.models_max, shards=watch.shards)
         return await self.begin(in_zone(spec, self._time_zone))
 
     async def begin(self, spec: JobSpec) -> JobInfo:

@@ -48,6 +48,12 @@ class Metrics:
             "was told.",
             "rule",
         )
+        self.models_evicted_total = self._counter(
+            "models_evicted_total", "Models of silent series whose place was given to another series at the limit."
+        )
+        self.readings_unjudged_total = self._counter(
+            "readings_unjudged_total", "Readings that a job did not judge, for no place of a model was free."
+        )
         self.decode_seconds = self._histogram("decode_seconds", "Time to decode the bodies that were decoded together.")
         self.commit_seconds = self._histogram(
             "commit_seconds", "Time of one journal transaction, with its sync to disk."

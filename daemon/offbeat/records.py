@@ -158,6 +158,8 @@ class JobSpec:
     parameters   its parameters as JSON values
     peer_groups  patterns of sources: for a model that learns from peers, the sources that match the same one first are
                  peers, and those that match none; without any, all are
+    models_max   most models that it holds at once, divided evenly among *shards*; 0: one for every series. A job takes
+                 both over from the built-in one, and that from the settings, when it is created
     """
 
     id: str
@@ -170,15 +172,24 @@ class JobSpec:
     model: str = DEFAULT_MODEL
     parameters: tuple[tuple[str, object], ...] = ()
     peer_groups: tuple[str, ...] = ()
+    models_max: int = 0
+    shards: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job and what it has done."""
+    """A job and what it has done.
+
+    model_count     series that have a model now    evicted_count  models that were evicted at the limit
+    unjudged_count  readings that nobody judged, for the place of a model was not free
+    """
 
     spec: JobSpec
     created_ms: int
     series_count: int
+    model_count: int
+    evicted_count: int
+    unjudged_count: int
     event_count: int
     late_count: int
     record_count: int

@@ -22,11 +22,11 @@ from offbeat import systemd, verification, wire
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
-from offbeat.config import Config
+from offbeat.config import Config, EngineConfig
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
-from offbeat.engine.views import begun_anew
+from offbeat.engine.views import begun_anew, job_totals
 from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
@@ -179,16 +179,19 @@ class Service:
             await self.jobs.begin(watch)
         elif self.jobs.by_number[WATCH].spec != watch:
             log.warning(
-                "[watch] has changed: the job goes on as it began; a new state directory begins with the new settings"
+                "[watch] or engine.models_max has changed: the job goes on as it began; a new state directory begins "
+                "with the new settings"
             )
 
     async def describe(self) -> DaemonDiagnosis:
         """The daemon's own part of a diagnosis."""
         counters = dict(await self.database.read("SELECT name, value FROM counter"))
         engine, ingest = self.config.engine, self.config.ingest
+        models = await self.applier.ask(lambda held: max(job_totals(held, n).model_count for n in held.jobs))
         limits = (
             Limit("engine.sources_max", self.catalog.sources.count, engine.sources_max),
             Limit("engine.series_max", self.catalog.series_count, engine.series_max),
+            Limit("engine.models_max", models, self.jobs.by_number[WATCH].spec.models_max or engine.series_max),
             Limit("engine.fields_max", self.catalog.fields.count, engine.fields_max),
             Limit("ingest.pending_bytes_max", self.intake.pending_bytes, ingest.pending_bytes_max),
             Limit("store.tail_readings_max", self.engine.tail.reading_count, self.config.store.tail_readings_max),
@@ -326,6 +329,7 @@ def watch_of(config: Config) -> JobSpec:
         watch.model,
         tuple(sorted(watch.parameters.items())),
         watch.peer_groups,
+        *places_of(config.engine),
     )
     try:
         check(spec, None)
@@ -334,16 +338,25 @@ def watch_of(config: Config) -> JobSpec:
     return in_zone(spec, config.engine.time_zone)
 
 
+def places_of(engine: EngineConfig) -> tuple[int, int]:
+    """How many models a job holds at most, and among how many shards they are divided; (0, 0): as many as series."""
+    if engine.models_max >= engine.series_max:
+        return 0, 0
+    return engine.models_max, max(1, engine.models_max // engine.shard_series)
+
+
 async def assembled(database: Database, config: Config) -> Engine:
     """An engine with the catalog, the jobs and the first settings of the store.
 
     No checkpoint restored, nothing replayed.
     """
-    engine = config.engine
-    catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, engine.shard_series))
+    engine, jobs = config.engine, await journal.load_jobs(database)
+    watch = next((job.spec for job in jobs if job.number == WATCH), watch_of(config))
+    shard_series = watch.models_max // watch.shards if watch.shards else engine.shard_series
+    catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, shard_series, watch.shards))
     await journal.load_catalog(database, catalog)
     made = Engine(catalog)
-    for job in await journal.load_jobs(database):
+    for job in jobs:
         made.add_job(job)
     # Entries of the journal bring later settings along; those that were pruned hold from its beginning.
     first = (await database.read("SELECT coalesce(min(seq), 1 << 62) FROM journal"))[0][0]

@@ -104,3 +104,6 @@ class Heartbeat:
         self._values.forget(slot)
         for column in (self._seen, self._last, self._pauses, self._waited):
             column[slot] = 0
+        groups, self._group[slot] = self._group[slot], -1
+        empty = groups[~np.isin(groups, self._group)]
+        self._group_pauses[empty] = self._group_waited[empty] = 0

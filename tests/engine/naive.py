@@ -53,7 +53,7 @@ class OneSeries:
 
     def __init__(self, spec: JobSpec, peers: Peers) -> None:
         if peers.detector is None:
-            peers.detector = registry.create(spec.model, 64, dict(spec.parameters))
+            peers.detector = registry.create(spec.model, 1024, dict(spec.parameters))
         self.detector, self.slot = peers.detector, np.array([peers.count], np.int32)
         peers.count += 1
         if isinstance(self.detector, Grouped):
@@ -83,6 +83,40 @@ class OneSeries:
 
 
 @dataclass
+class Places:
+    """Who has a model in one shard: of each its newest reading, counted in the shard, and its usual pause."""
+
+    share: int
+    count: int = 0
+    known: set[Series] = field(default_factory=set)
+    held: dict[Series, tuple[int, int]] = field(default_factory=dict)
+    evicted: int = 0
+    unjudged: int = 0
+
+    def reading(self, one: Series) -> tuple[bool, Series | None]:
+        """A reading of a series: whether it has a place now, and whose it was."""
+        self.count += 1
+        self.known.add(one)
+        if one in self.held:
+            last, pause = self.held[one]
+            gap = self.count - last
+            self.held[one] = self.count, max(gap, pause - gap // 32)
+            return True, None
+        loser = None
+        if len(self.held) == self.share:
+            full = self.share
+            overdue = [s for s, (last, pause) in self.held.items() if self.count - last > 4 * max(pause, full)]
+            if not overdue:
+                self.unjudged += 1
+                return False, None
+            loser = min(overdue, key=lambda s: self.held[s][0])
+            del self.held[loser]
+            self.evicted += 1
+        self.held[one] = self.count, len(self.known)
+        return True, loser
+
+
+@dataclass
 class Peers:
     """The detector that the series of one group share; one for each series if its kind has no groups."""
 
@@ -102,6 +136,7 @@ class Job:
         self.models: dict[Series, OneSeries] = {}
         self.kind = registry.create(spec.model, 1, dict(spec.parameters))
         self.groups: dict[Key, Peers] = defaultdict(Peers)
+        self.places = defaultdict[int, Places](lambda: Places(spec.models_max // spec.shards))
         self.spoken: dict[str, tuple[float, int]] = {}  # of a source's silence: novelty, and its events by then
         self.untold: dict[tuple[str, str], int] = defaultdict(int)  # by source and rule
         self.newest: dict[str, int] = {}
@@ -138,6 +173,8 @@ class Job:
         bucket.silent = False
         bands = {}
         for name, value in mine.items():
+            if self.spec.models_max and not self.has_place(source, name):
+                continue
             novelty, strength, bands[name] = self.model(source, name).judge(time_ms, value)
             score = scores.score_of_strength(strength)
             if novelty > bucket.novelty:
@@ -154,6 +191,14 @@ class Job:
         if score > bucket.records.get(name, 0.0):
             bucket.records[name] = score
             self.records[source, name, start] = (time_ms, value, score)
+
+    def has_place(self, source: str, name: str) -> bool:
+        """Whether there is a place for the model of a series that sends a reading; who loses his is forgotten."""
+        has, loser = self.places[self.shard_of(source)].reading((source, name))
+        if loser is not None:
+            gone = self.models.pop(loser)
+            gone.detector.forget(gone.slot)
+        return has
 
     def model(self, source: str, name: str) -> OneSeries:
         """The model of a series, which joins its group when it is first asked for."""

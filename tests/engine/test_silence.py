@@ -237,7 +237,7 @@ def test_what_is_found_and_not_told_is_told_in_numbers() -> None:
 
 def groups_of(run: Run, by: str, *patterns: str) -> dict[tuple[str, str], int]:
     numbers = np.arange(run.catalog.series_count, dtype=np.int32)
-    made = Groups(by, patterns, run.catalog).of(numbers)  # type: ignore[arg-type]
+    made = Groups(by, patterns, run.catalog).join(numbers)  # type: ignore[arg-type]
     return {run.engine.name_of(i): int(group) for i, group in enumerate(made)}
 
 
@@ -264,8 +264,8 @@ def test_the_numbers_of_groups_do_not_depend_on_when_they_are_asked_for(seed: in
     for by in ("field", "source"):
         whole, cut = Groups(by, ("a*",), run.catalog), Groups(by, ("a*",), run.catalog)  # type: ignore[arg-type]
         edges = sorted(rng.sample(range(1, numbers.size), 3))
-        parts = [cut.of(part) for part in np.split(numbers, edges)]
-        assert np.concatenate(parts).tolist() == whole.of(numbers).tolist()
+        parts = [cut.join(part) for part in np.split(numbers, edges)]
+        assert np.concatenate(parts).tolist() == whole.join(numbers).tolist()
 
 
 def test_a_new_series_is_judged_by_what_its_peers_taught() -> None:

@@ -146,7 +146,7 @@ class MemoryJobs:
     """Jobs in a dictionary, with the rules that the doors rely on."""
 
     def __init__(self) -> None:
-        self.held = {"watch": JobInfo(JobSpec("watch"), 1_449_677_640_000, 12, 8720, 0, 3, 96)}
+        self.held = {"watch": JobInfo(JobSpec("watch"), 1_449_677_640_000, 12, 12, 0, 0, 8720, 0, 3, 96)}
 
     async def list(self) -> tuple[JobInfo, ...]:
         return tuple(self.held.values())
@@ -160,7 +160,7 @@ class MemoryJobs:
         if spec.id in self.held:
             raise Conflict(f"there is a job {spec.id} already")
         check(spec, ())
-        self.held[spec.id] = JobInfo(spec, 1_449_677_640_000, 0, 0, 0, 0, 96)
+        self.held[spec.id] = JobInfo(spec, 1_449_677_640_000, 0, 0, 0, 0, 0, 0, 0, 96)
         return self.held[spec.id]
 
     async def delete(self, id: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from offbeat import service
 from tests.engine.run import FIELDS, SPECS, Clock, Create, Delete, Event, Step, Tick, living_steps, random_steps
 from tests.store.process import Adjust, Journeys, Undo
 
@@ -156,3 +157,27 @@ async def test_so_are_those_of_feedback_that_came_and_was_taken_back_between_che
         )
         way.directory.mkdir()
         assert differing(expected, await way.take(steps)) == []
+
+
+@pytest.mark.parametrize("way", ["one by one", "stopped often", "crashed often"])
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_so_are_those_of_a_daemon_with_fewer_models_than_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, shards: int
+) -> None:
+    monkeypatch.setattr(service, "places_of", lambda engine: (6 * shards, shards))
+    names = [f"s{i}" for i in range(9)]
+    steps: list[Step] = []
+    for part in range(6):
+        some = random.Random(part).sample(names, 4)
+        steps += random_steps(part, 100, 1_700_000_000_000 + part * 10**7, some)
+    made = {s.spec.id: s for s in steps if isinstance(s, Create)}
+    steps = [s for s in steps if not isinstance(s, Create) or made[s.spec.id] is s]
+    watch = {"model": "rhythm", "parameters": {}} if shards == 2 else {}
+    calm = Journeys(tmp_path / "calm", 0, batch_max=10_000, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0,
+                    watch=watch)
+    restless = Journeys(tmp_path / "restless", 1, **WAYS[way], watch=watch)
+    for journeys in (calm, restless):
+        journeys.directory.mkdir()
+    expected, found = await calm.take(steps), await restless.take(steps)
+    assert differing(expected, found) == []
+    assert "evicted" in str(expected["diagnosis"]) and "no_model" in str(expected["diagnosis"])

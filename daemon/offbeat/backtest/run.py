@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,8 @@ class Runner:
         self._engine = Engine(catalog)
         self._engine.settings = Settings(score_min=score_min)
         self._jobs = {
-            number: ProbedJob(Job(number, spec, 0, 0), self._engine)
+            # It holds a model for every series: what was evicted, and when, hung on series that are not run here.
+            number: ProbedJob(Job(number, replace(spec, models_max=0, shards=0), 0, 0), self._engine)
             for number, spec in ((CANDIDATE, candidate), (BASELINE, baseline))
             if spec is not None
         }

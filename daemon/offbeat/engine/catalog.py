@@ -74,12 +74,16 @@ def rebuild_pairs(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many of each the catalog takes, and how many series make a shard full."""
+    """How many of each the catalog takes, and how many series make a shard full.
+
+    shards  once so many are full, new sources are dealt out among them; 0: there are as many as it takes
+    """
 
     sources: int
     fields: int
     series: int
     shard_series: int
+    shards: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,8 @@ class Catalog:
             self.back_to(mark)
             taken = self._fitting(table)
             block = self._number(rows_of(table, taken))
-        self._place(mark.sources, mark.series)
+        if self.sources.count > mark.sources:
+            self._place(block, mark)
         return block, taken
 
     def _number(self, table: Table) -> Block:
@@ -235,15 +240,18 @@ class Catalog:
             at = (at + 1) & mask
         return None
 
-    def _place(self, placed: int, loaded: int) -> None:
-        """Give each source from number *placed* on its shard: by the number of its first series (from *loaded* on)."""
+    def _place(self, block: Block, since: Mark) -> None:
+        """Give each source of *block* that is new since the mark its shard: by how many series came before it."""
         while self.source_shard.size < self.sources.count:
             self.source_shard = np.concatenate([self.source_shard, np.zeros_like(self.source_shard)])
-        first_series = np.full(self.sources.count - placed, self.series_count, np.int64)
-        numbers = np.arange(loaded, self.series_count)
-        owners = self.series_source[loaded : self.series_count] - placed
-        np.minimum.at(first_series, owners[owners >= 0], numbers[owners >= 0])
-        self.source_shard[placed : self.sources.count] = first_series // self.limits.shard_series
+        numbers, first_row = np.unique(block.source, return_index=True)
+        numbers, first_row = numbers[numbers >= since.sources], first_row[numbers >= since.sources]
+        newest = np.maximum.accumulate(np.concatenate([[since.series - 1], block.series]))
+        before = newest[np.searchsorted(block.point_row, first_row)] + 1  # however events are batched
+        shard, limits = before // self.limits.shard_series, self.limits
+        if limits.shards:
+            shard = np.where(shard < limits.shards, shard, numbers % limits.shards)
+        self.source_shard[numbers] = shard
 
     def load(
         self,

@@ -104,7 +104,7 @@ class Engine:
         p = block.series.size
         band = np.full((3, p), np.nan)
         found: list[Finding | BucketChange] = []
-        late = hidden = 0
+        late = hidden = evicted = unjudged = 0
         untold = np.zeros(len(RULES), np.int64)
         for job in self.jobs.values():
             if seq <= job.job.created_seq:
@@ -113,6 +113,8 @@ class Engine:
             late += judged.late_count
             hidden += judged.hidden_count
             untold += judged.untold
+            evicted += judged.evicted_count
+            unjudged += judged.unjudged_count
             found += [finding for _, finding in judged.findings]
             if judged.closed.shape[0]:
                 shards = self.catalog.source_shard[judged.closed[:, 0].astype(np.int64)]
@@ -135,7 +137,13 @@ class Engine:
         if closed.shape[0]:
             owners = self.catalog.series_source[closed[:, rollups.SERIES].astype(np.int64)]
             self.tail.add_windows(self.catalog.source_shard[owners], closed.copy(), seq, at_ms)
-        return replace(numbered(found, late), hidden_count=hidden, untold=tuple(untold.tolist()))
+        return replace(
+            numbered(found, late),
+            hidden_count=hidden,
+            untold=tuple(untold.tolist()),
+            evicted_count=evicted,
+            unjudged_count=unjudged,
+        )
 
     def _adjust(self, entry: Entry, body: Adjustment | AdjustmentEnd) -> Outcome:
         """Begin or end an adjustment. A shard that is beyond the entry has its counts already, from the checkpoint."""

@@ -16,8 +16,9 @@ from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Block, Job
 from offbeat.engine.groups import Groups
 from offbeat.engine.outcome import BucketChange, Finding
+from offbeat.engine.places import Given, Places
 from offbeat_detectors import explain, registry, scores
-from offbeat_detectors.contract import Account, Accounting, Detector, Explaining, Grouped, Opinions, State
+from offbeat_detectors.contract import Account, Accounting, Detector, Evidence, Explaining, Grouped, Opinions, State
 
 UNKNOWN, FOLLOWED, LEFT_OUT = 0, 1, 2
 
@@ -29,6 +30,7 @@ class Judged:
     kept      (q,) int64   the values that it judged, as indices into the block's
     opinions  of those     closed  (c, buckets.ROW) buckets that closed    late_count  events that came too late
     hidden_count  findings that adjustments kept from being any    untold  (3,) how many were not told, by buckets.RULES
+    evicted_count  models that others took the place of    unjudged_count  values without a model, that have no opinion
     """
 
     kept: NDArray[np.int64]
@@ -38,10 +40,16 @@ class Judged:
     findings: tuple[tuple[int, Finding | BucketChange], ...]
     hidden_count: int
     untold: NDArray[np.int64]
+    evicted_count: int = 0
+    unjudged_count: int = 0
 
 
 class JobState:
-    """The state of one job in columns by source and by series. See ``buckets`` for what each column holds."""
+    """The state of one job in columns by source and by series. See ``buckets`` for what each column holds.
+
+    The detector and the alert stage have a slot for each series, its number; where the job may hold fewer models than
+    there are series, one for each of its ``places``.
+    """
 
     def __init__(
         self,
@@ -54,9 +62,11 @@ class JobState:
         spec = job.spec
         self.job = job
         self.span_ms, self.latency_ms = spec.bucket_span_s * 1000, spec.latency_s * 1000
-        self.detector: Detector = registry.create(spec.model, series_max, dict(spec.parameters))
+        self.places = Places(spec.models_max, spec.shards, series_max, catalog) if spec.models_max else None
+        capacity = spec.models_max or series_max
+        self.detector: Detector = registry.create(spec.model, capacity, dict(spec.parameters))
         self.pieces = self.detector.pieces if isinstance(self.detector, Explaining) else ()
-        self.alert = scores.AlertStage(series_max)
+        self.alert = scores.AlertStage(capacity)
         self.adjustments = Adjustments(series_max)
         self.followed = np.zeros(series_max, np.int8)
         self._known = 0  # series up to here have been compared with the patterns
@@ -97,8 +107,14 @@ class JobState:
         series = block.series if whole else block.series[kept]
         value = block.value if whole else block.value[kept]
         time_ms = block.time_ms[rows]
-        opinions = self.detector.process(series, time_ms, value)
-        strength = self.alert.strength_of(series, opinions)
+        evicted_count = unjudged_count = 0
+        if self.places is None:
+            opinions = self.detector.process(series, time_ms, value)
+            strength = self.alert.strength_of(series, opinions)
+        else:
+            given = self.places.give(series, at_ms)
+            evicted_count, unjudged_count = given.lost.size, given.unjudged_count
+            opinions, strength = self._in_places(given, series, time_ms, value)
         score, hidden_count = self.adjustments.score(series, opinions.novelty, strength, score_min)
         k = self.opened.shape[1]
         closed, closed_row = np.empty((n + n * k, buckets.ROW)), np.empty(n + n * k, np.int32)
@@ -143,7 +159,52 @@ class JobState:
             strength,
             score,
         )
-        return Judged(kept, opinions, closed, int((row_state == LATE).sum()), findings, hidden_count, untold)
+        late_count = int((row_state == LATE).sum())
+        return Judged(
+            kept, opinions, closed, late_count, findings, hidden_count, untold, evicted_count, unjudged_count
+        )
+
+    def _in_places(
+        self, given: Given, series: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]
+    ) -> tuple[Opinions, NDArray[np.float64]]:
+        """Opinions and strengths, (q,), of values in the places that they were given; of those without one, none.
+
+        A model is forgotten exactly where its place is taken, for what its group knows changes with it.
+        """
+        assert self.places is not None
+        said: list[tuple[NDArray[np.int64], Opinions, NDArray[np.float64]]] = []
+        first = 0
+        for last, loser in zip((*given.lost.tolist(), series.size), (*given.losers.tolist(), -1), strict=True):
+            begun = given.begun[(given.begun >= first) & (given.begun < last)]
+            self._join(series[begun], given.place[begun])
+            rows = first + np.flatnonzero(given.place[first:last] >= 0)
+            if rows.size or loser < 0:
+                slot = given.place[rows]
+                opinions = self.detector.process(slot, time_ms[rows], value[rows])
+                said.append((rows, opinions, self.alert.strength_of(slot, opinions)))
+            if loser >= 0:
+                self._forget(loser, given.place[last : last + 1])
+            first = last
+        if len(said) == 1 and not given.unjudged_count:
+            return said[0][1:]
+        return together(said, series.size)
+
+    def _join(self, series: NDArray[np.int32], slot: NDArray[np.int32]) -> None:
+        """*series* have their models in these slots from now on, and belong to their groups."""
+        if self._groups is not None and isinstance(self.detector, Grouped) and series.size:
+            self.detector.join(slot, self._groups.join(series))
+
+    def _forget(self, series: int, slot: NDArray[np.int32]) -> None:
+        """The model of *series*, in this slot, is evicted."""
+        self.detector.forget(slot)
+        self.alert.forget(slot)
+        self.begun_anew[series] = False
+        if self._groups is not None:
+            self._groups.leave(series)
+
+    def slot_of(self, series: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Where the detector and the alert stage have each of n series, (n,) int32; −1: it has no model."""
+        return series if self.places is None else self.places.of(series)
 
     def follow(self, newest: int) -> None:
         """Compare the series up to *newest* with the patterns, those that have not been."""
@@ -155,10 +216,10 @@ class JobState:
         else:
             for series in range(self._known, newest):
                 self.followed[series] = FOLLOWED if follows(self.job, *self._name_of(series)) else LEFT_OUT
-        if self._groups is not None and isinstance(self.detector, Grouped):
+        if self.places is None:
             mine = np.flatnonzero(self.followed[self._known : newest] == FOLLOWED).astype(np.int32)
             mine += np.int32(self._known)
-            self.detector.join(mine, self._groups.of(mine))
+            self._join(mine, mine)
         self._known = newest
 
     def _outcome(
@@ -220,9 +281,18 @@ class JobState:
         )
 
     def account(self, series: NDArray[np.int32]) -> Account:
-        """How the incidents of these series stand, by whoever keeps account of them."""
+        """How the incidents of these series stand, by whoever keeps account of them; one without a model has none."""
         keeper = self.detector if isinstance(self.detector, Accounting) else self.alert
-        return keeper.account(series)
+        slot = self.slot_of(series)
+        account, without = keeper.account(np.maximum(slot, 0)), slot < 0
+        if not without.any():
+            return account
+        return Account(
+            np.where(without, 1.0, account.damping),
+            np.where(without, 0.0, account.held),
+            np.where(without, 0, account.age),
+            account.hold,
+        )
 
     def factor_of(self, series: int) -> float:
         """What feedback divides the strengths of *series* by; 1 where there is none."""
@@ -248,8 +318,12 @@ class JobState:
             "mine": mine,
             "best": self.best[mine],
         }
-        state |= {f"detector.{name}": array for name, array in self.detector.save(mine).items()}
-        state |= {f"alert.{name}": array for name, array in self.alert.save(mine).items()}
+        slot = self.slot_of(mine)
+        slot = slot[slot >= 0]
+        state |= {f"detector.{name}": array for name, array in self.detector.save(slot).items()}
+        state |= {f"alert.{name}": array for name, array in self.alert.save(slot).items()}
+        if self.places is not None:
+            state |= {f"places.{name}": array for name, array in self.places.save(mine).items()}
         state |= {f"adjustments.{name}": array for name, array in self.adjustments.save(mine).items()}
         return state
 
@@ -263,15 +337,13 @@ class JobState:
         self._latest[sources], self.spoken[sources] = state["frontier"], state["spoken"]
         mine = state["mine"]
         self.best[mine] = state["best"]
-        self._restore_models(
-            mine, {name.removeprefix("detector."): state[name] for name in state if name.startswith("detector.")}
-        )
-        self.alert.restore(
-            mine, {name.removeprefix("alert."): state[name] for name in state if name.startswith("alert.")}
-        )
-        self.adjustments.restore(
-            mine, {name.removeprefix("adjustments."): state[name] for name in state if name.startswith("adjustments.")}
-        )
+        held = mine
+        if self.places is not None:
+            held = self.places.restore(mine, part_of(state, "places."))
+            self._join(held, self.slot_of(held))
+        self._restore_models(held, part_of(state, "detector."))
+        self.alert.restore(self.slot_of(held), part_of(state, "alert."))
+        self.adjustments.restore(mine, part_of(state, "adjustments."))
 
     def _restore_models(self, mine: NDArray[np.int32], state: State) -> None:
         """Give the detector the state of these series back; where it does not take it, they begin anew, and say so.
@@ -279,15 +351,48 @@ class JobState:
         So an update, of river or of a plug-in, costs its models their warm-up and not the daemon its start.
         """
         try:
-            self.detector.restore(mine, state)
+            self.detector.restore(self.slot_of(mine), state)
         except Exception as e:  # a plug-in may raise anything
-            self.detector.forget(mine)
+            self.detector.forget(self.slot_of(mine))
             self.begun_anew[mine] = True
             self.anew_reason = str(e) if isinstance(e, ValueError) else f"{type(e).__name__}: {e}"
 
     def hidden(self, series: NDArray[np.int32]) -> NDArray[np.int64]:
         """How many findings of each of these series adjustments kept from being any, (n,) int64."""
         return self.adjustments.counted(series)[:, HIDDEN]
+
+
+def together(
+    said: list[tuple[NDArray[np.int64], Opinions, NDArray[np.float64]]], count: int
+) -> tuple[Opinions, NDArray[np.float64]]:
+    """The opinions and strengths of *count* values, said of some after others; none of those in none of the rows."""
+    filled, strength = np.full((5, count), np.nan), np.zeros(count)
+    evidence = None
+    for rows, opinions, strong in said:
+        filled[:, rows] = (
+            opinions.novelty,
+            opinions.probability,
+            opinions.typical,
+            opinions.lower,
+            opinions.upper,
+        )
+        strength[rows] = strong
+        if opinions.evidence is not None:
+            if evidence is None:
+                pieces = opinions.evidence.share.shape[1]
+                evidence = Evidence(
+                    np.zeros((count, pieces), np.float32), np.zeros((count, 2), np.int32), np.zeros(count, np.uint8)
+                )
+            evidence.share[rows] = opinions.evidence.share
+            evidence.similar[rows] = opinions.evidence.similar
+            evidence.notes[rows] = opinions.evidence.notes
+    novelty, probability, typical, lower, upper = filled
+    return Opinions(novelty, probability, typical, lower, upper, evidence), strength
+
+
+def part_of(state: State, prefix: str) -> State:
+    """Those of *state* whose names begin with *prefix*, without it."""
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
 
 
 def follows(job: Job, source: str, field: str) -> bool:

@@ -62,7 +62,8 @@ class EndedAdjustment:
 class Outcome:
     """All that came of one entry, in order. *hidden_count*: findings that adjustments kept from being any.
 
-    *untold*: how many were found and not told, by ``buckets.RULES``.
+    *untold*: how many were found and not told, by ``buckets.RULES``. *evicted_count*: models that others took the place
+    of; *unjudged_count*: readings of series without one.
     """
 
     findings: tuple[Finding, ...]
@@ -71,6 +72,8 @@ class Outcome:
     hidden_count: int = 0
     ended: tuple[EndedAdjustment, ...] = ()
     untold: tuple[int, ...] = (0, 0, 0)
+    evicted_count: int = 0
+    unjudged_count: int = 0
 
 
 NOTHING = Outcome((), ())

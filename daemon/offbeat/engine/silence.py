@@ -50,6 +50,7 @@ def find_silence(
     order: NDArray[np.int64],
     source: NDArray[np.int32],
     series: NDArray[np.int32],
+    slot: NDArray[np.int32],
     clock: NDArray[np.int64],
     novelty: NDArray[np.float64],
     factor: NDArray[np.float64],
@@ -69,7 +70,8 @@ def find_silence(
     """Turn what a detector said of q silent series into findings, at most one a source.
 
     order     (q,) the series so that those of one source are together
-    factor    (q,) what feedback divides the strength by    memory  of the alert stage
+    slot      (q,) where the alert stage has each series in its memory
+    factor    (q,) what feedback divides the strength by
     spoken    (sources_max, 2) float64  of a source's silence: how novel the last finding was, and how many events the
         source had sent by then. While none comes, the silence is one incident, whichever series speaks
     opened, best, counters, found_bucket  as in ``accumulate``
@@ -84,14 +86,14 @@ def find_silence(
         last = first
         while last < order.size and source[order[last]] == s:
             j = order[last]
-            e = silence_strength(memory, series[j], novelty[j])
+            e = silence_strength(memory, slot[j], novelty[j])
             score = score_of_strength(e / factor[j])
             if score > 0.0 and score >= score_min:
                 able += 1
                 if e / factor[j] > top:
                     top, at = e / factor[j], j
                 strength[j] = e
-                hold(memory, series[j], novelty[j])
+                hold(memory, slot[j], novelty[j])
             last += 1
         first = last
         if able == 0:

@@ -77,7 +77,7 @@ def tick(job: JobState, moment: Moment) -> Ticked:
     series, clock = _silent(job, moment)
     if not series.size:
         return Ticked(changes, touched, 0)
-    found, changed, quiet = _find(job, moment, series, clock, job.detector.overdue(series, clock))
+    found, changed, quiet = _find(job, moment, series, clock, job.detector.overdue(job.slot_of(series), clock))
     return Ticked(changes + found, np.concatenate([touched, changed]), quiet)
 
 
@@ -97,7 +97,11 @@ def _silent(job: JobState, moment: Moment) -> tuple[NDArray[np.int32], NDArray[n
         slot,
         clock,
     )
-    return slot[:q], clock[:q]
+    series = slot[:q]
+    if job.places is None:
+        return series, clock[:q]
+    with_model = job.slot_of(series) >= 0
+    return series[with_model], clock[:q][with_model]
 
 
 def _find(
@@ -119,6 +123,7 @@ def _find(
         np.argsort(source, kind="stable"),
         source,
         series,
+        job.slot_of(series),
         clock,
         novelty,
         factor,

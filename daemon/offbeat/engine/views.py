@@ -24,8 +24,9 @@ from offbeat.engine.ledger import (
     TIME_MIN_MS,
     reached,
 )
+from offbeat.engine.places import TAKEN
 from offbeat.engine.tail import NO_READINGS, Readings
-from offbeat_detectors.contract import Watchful
+from offbeat_detectors.contract import Grouped, Watchful
 from offbeat_detectors.scores import OVERRIDE
 
 
@@ -147,6 +148,8 @@ class SeriesState:
     damping, adjustment  what the series' own peaks, and feedback, leave of a strength; 1: all of it
     late_ms          by how much its events are late, where that keeps a Watchful detector from being asked; else None
     anew_reason      why its model began anew at the last start, as it could not be restored; "": it did not
+    with_model       whether it has a model now    places  how many have one, where that is bounded; 0: all
+    evicted_count    how often its model was evicted at that limit, evicted_ms when last    has_peers  to learn from
     """
 
     heard: bool
@@ -162,6 +165,11 @@ class SeriesState:
     adjustment: float
     late_ms: int | None
     anew_reason: str = ""
+    with_model: bool = True
+    places: int = 0
+    evicted_count: int = 0
+    evicted_ms: int = 0
+    has_peers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,24 +191,28 @@ def diagnosed(engine: Engine, source: int, series: NDArray[np.int32], now_ms: in
             continue
         heard = bool(job.frontier[source] != 0)
         novelty, due = np.zeros(mine.size), np.full(mine.size, np.nan)
+        slot = job.slot_of(mine)
+        modelled = slot >= 0
         if heard and clock != NEVER and isinstance(job.detector, Watchful):
-            opinions = job.detector.overdue(mine, np.full(mine.size, clock))
-            novelty, due = np.nan_to_num(opinions.novelty), opinions.typical
+            opinions = job.detector.overdue(slot[modelled], np.full(int(modelled.sum()), clock))
+            novelty[modelled], due[modelled] = np.nan_to_num(opinions.novelty), opinions.typical
         late_ms = int(held[LAG]) if heard and clock == NEVER and isinstance(job.detector, Watchful) else None
-        left, account = job.detector.warmup_left(mine), job.account(mine)
+        left, account = np.zeros(mine.size, np.int64), job.account(mine)
+        left[modelled] = job.detector.warmup_left(slot[modelled])
         damping = 1.0 / account.damping
         states = {}
         for i, number in enumerate(mine.tolist()):
-            alert, readings = job.alert.memory[number], engine.ledger.series[number]
-            silent = novelty[i] > 0.0
+            told, readings = job.alert.memory[slot[i]]["held"], engine.ledger.series[number]
+            silent = novelty[i] > 0.0  # of one without a model it is not
+            evicted_count, evicted_ms = job.places.evicted(number) if job.places is not None else (0, 0)
             lasts = float(account.held[i]) > 0.0
             states[number] = SeriesState(
-                heard,
+                heard and (job.places is None or job.places.has_heard(number)),
                 int(left[i]),
                 float(readings[INTERVAL]),
                 int(readings[NEWEST]) - 1 + TIME_MIN_MS if silent else None,
                 int(due[i]) if silent and np.isfinite(due[i]) else None,
-                bool(silent and 0.0 < novelty[i] <= OVERRIDE * alert["held"]),
+                bool(silent and 0.0 < novelty[i] <= OVERRIDE * told),
                 int(account.age[i]),
                 max(0, account.hold - int(account.age[i])) if lasts else 0,
                 OVERRIDE * float(account.held[i]),
@@ -208,6 +220,11 @@ def diagnosed(engine: Engine, source: int, series: NDArray[np.int32], now_ms: in
                 1.0 / job.factor_of(number),
                 late_ms,
                 job.anew_reason if job.begun_anew[number] else "",
+                bool(modelled[i]),
+                0 if job.places is None else job.places.share,
+                evicted_count,
+                evicted_ms,
+                isinstance(job.detector, Grouped),
             )
         counted = job.counters[source].tolist()
         suppressed = {rule: counted[HELD + i] for i, rule in enumerate(RULES)}
@@ -225,11 +242,28 @@ def begun_anew(engine: Engine) -> dict[str, tuple[int, str]]:
     }
 
 
-def job_totals(engine: Engine, job: int) -> tuple[int, int, int, int, int]:
-    """Of a job: series followed, events, late events, records, bytes a series."""
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """What a job holds and has counted, with the words of ``JobInfo``."""
+
+    series_count: int = 0
+    model_count: int = 0
+    evicted_count: int = 0
+    unjudged_count: int = 0
+    event_count: int = 0
+    late_count: int = 0
+    record_count: int = 0
+    bytes_per_series: int = 0
+
+
+def job_totals(engine: Engine, job: int) -> JobTotals:
+    """The totals of a job."""
     state = engine.jobs.get(job)
     if state is None:  # as in live_buckets
-        return 0, 0, 0, 0, 0
-    counted = state.counters[: engine.source_count].sum(axis=0).tolist()
-    followed = int((state.followed[: engine.series_count] == 1).sum())
-    return followed, counted[0], counted[1], counted[2], state.detector.bytes_per_series
+        return JobTotals()
+    events, late, records = state.counters[: engine.source_count, :HELD].sum(axis=0).tolist()
+    followed = int((state.followed[: engine.series_count] == FOLLOWED).sum())
+    models, evicted, unjudged = followed, 0, 0
+    if state.places is not None:
+        models, evicted, unjudged = state.places.tally[:, TAKEN:].sum(axis=0).tolist()
+    return JobTotals(followed, models, evicted, unjudged, events, late, records, state.detector.bytes_per_series)

@@ -29,6 +29,7 @@ def warm_up() -> None:
     catalog = Catalog(Limits(4, 4, 4, 4))
     engine = Engine(catalog)
     engine.apply(Entry(1, "job_created", 0, Job(1, JobSpec("watch"), 0, 0)))
+    engine.apply(Entry(1, "job_created", 0, Job(2, JobSpec("few", models_max=1, shards=1), 0, 0)))
     rows = np.zeros(1, np.int32)
     for seq, time_ms in enumerate((0, 86_400_000), 2):
         block, _ = catalog.admit(

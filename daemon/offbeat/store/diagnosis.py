@@ -46,6 +46,8 @@ def diagnosis_of(job: str, field: str, state: SeriesState) -> SeriesDiagnosis:
 def _state(state: SeriesState) -> tuple[str, str]:
     if not state.heard:
         return "quiet", "quiet: no opinion because no reading on time has come since the job began"
+    if not state.with_model:
+        return "no_model", f"no model: all {_count(state.places, 'place')} of its shard are in use{_lost(state)}"
     if state.silent_since_ms is not None:
         said = f"silent since {moment(state.silent_since_ms)}"
         if state.due_ms is not None:
@@ -57,8 +59,18 @@ def _state(state: SeriesState) -> tuple[str, str]:
             said += f", about {about(state.warmup_left * state.interval_ms)}"
         if state.anew_reason:
             said += f"; begun anew at the last start, for {state.anew_reason}"
+        if state.evicted_count:
+            said += f"{_lost(state)}: it begins " + ("from what its peers have taught" if state.has_peers else "anew")
         return "warming_up", said
     return ("held" if state.held_left else "ready"), "ready"
+
+
+def _lost(state: SeriesState) -> str:
+    """What to say of a series whose place another one has taken, since or once."""
+    if not state.evicted_count:
+        return ""
+    times = "" if state.evicted_count == 1 else f"{_count(state.evicted_count, 'time')}, last "
+    return f"; its model was evicted at the limit {times}at {moment(state.evicted_ms)}"
 
 
 def moment(ms: int) -> str:

@@ -129,6 +129,8 @@ def spec_json(spec: JobSpec) -> str:
             "model": spec.model,
             "parameters": dict(spec.parameters),
             "peer_groups": spec.peer_groups,
+            "models_max": spec.models_max,
+            "shards": spec.shards,
         }
     ).decode()
 
@@ -153,6 +155,8 @@ def spec_of(text: str) -> JobSpec:
         d["model"],
         tuple(sorted(d["parameters"].items())),
         tuple(d.get("peer_groups", ())),  # a job that began before there were any has none
+        d.get("models_max", 0),  # and a model for every series
+        d.get("shards", 0),
     )
 
 

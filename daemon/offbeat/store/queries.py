@@ -174,7 +174,7 @@ class SeriesReadings:
 class SeriesDiagnosis:
     """Why a job says something, or nothing, of a series.
 
-    state            "quiet", "warming_up", "silent", "held" or "ready"
+    state            "quiet", "no_model", "warming_up", "silent", "held" or "ready"
     warmup_left      readings that it still needs    warmup_left_s  at their usual pace; NaN: not known yet
     silent_since_ms  its newest reading, where the next is overdue
     held_left        readings that an incident still holds back
