@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 
+from offbeat.config import EngineConfig
 from offbeat.engine.engine import WATCH
 from offbeat.engine.entries import Job
 from offbeat.engine.groups import PATTERNS_MAX
@@ -123,6 +124,13 @@ def in_zone(spec: JobSpec, time_zone: str) -> JobSpec:
     if "time_zone" in parameters or not registry.takes(spec.model, "time_zone"):
         return spec
     return replace(spec, parameters=tuple(sorted({**parameters, "time_zone": time_zone}.items())))
+
+
+def places_of(engine: EngineConfig) -> tuple[int, int]:
+    """How many models a job holds at most, and among how many shards they are divided; (0, 0): as many as series."""
+    if engine.models_max >= engine.series_max:
+        return 0, 0
+    return engine.models_max, max(1, engine.models_max // engine.shard_series)
 
 
 def check(spec: JobSpec, model_modules: tuple[str, ...] | None) -> None:

@@ -22,7 +22,7 @@ from offbeat import systemd, verification, wire
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
-from offbeat.config import Config, EngineConfig
+from offbeat.config import Config
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
@@ -38,7 +38,7 @@ from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.parcels import Budget
-from offbeat.jobs import Jobs, check, in_zone
+from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
 from offbeat.store import adjustments, journal
@@ -336,13 +336,6 @@ def watch_of(config: Config) -> JobSpec:
     except BadRequest as e:
         raise BadConfig(f"watch.{e.message}", hint=e.hint, where=e.where) from e
     return in_zone(spec, config.engine.time_zone)
-
-
-def places_of(engine: EngineConfig) -> tuple[int, int]:
-    """How many models a job holds at most, and among how many shards they are divided; (0, 0): as many as series."""
-    if engine.models_max >= engine.series_max:
-        return 0, 0
-    return engine.models_max, max(1, engine.models_max // engine.shard_series)
 
 
 async def assembled(database: Database, config: Config) -> Engine:

@@ -162,6 +162,6 @@ class Grouped(Protocol):
     def join(self, slot: NDArray[np.int32], group: NDArray[np.int32]) -> None:
         """Series *slot* belongs to *group* (0 to capacity − 1), for n series: once, before any point or restore.
 
-        After ``forget`` a slot may join again, another group too; a group all of whose members were forgotten is as new.
+        After ``forget`` a slot may join again, another group too; a group whose members were all forgotten is as new.
         """
         ...

@@ -135,6 +135,19 @@ def state_of(**changed: Any) -> SeriesState:
             "ready",
             "ready; made weaker, to 40 %, by its own earlier peaks; made stronger, to 200 %, by feedback",
         ),
+        ({"with_model": False, "places": 4}, "no_model", "no model: all 4 places of its shard are in use"),
+        (
+            {"with_model": False, "places": 4, "evicted_count": 1},
+            "no_model",
+            "no model: all 4 places of its shard are in use; its model was evicted at the limit at "
+            "1970-01-01T00:00:00Z",
+        ),
+        (
+            {"warmup_left": 2, "interval_ms": 0.0, "evicted_count": 2, "has_peers": True},
+            "warming_up",
+            "warming up: 2 more readings; its model was evicted at the limit 2 times, last at 1970-01-01T00:00:00Z: it "
+            "begins from what its peers have taught",
+        ),
         ({"late_ms": 7_200_000}, "ready", "ready; its silence is not looked at, for its events come 2 hours late"),
     ],
 )
