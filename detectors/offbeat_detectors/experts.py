@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from offbeat_detectors.civil import DAY_MS, WEEK_MS
 from offbeat_detectors.jumps import median_of_five
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 from offbeat_detectors.rows import AHEAD, prefetch_whole
 
 LAST, RECENT, SLOW, USUAL, TREND, DAY, WEEK, PATTERN = range(8)
@@ -90,7 +90,7 @@ def first_sight(s: Any) -> None:
         s.error[i] = min(ERROR_MAX, 2.0 * s.scale)
 
 
-@kernel
+@inlined_kernel
 def table_at(table: NDArray[np.uint16], at: float) -> float:
     """What a cyclic table says at position *at*, in grains: on the line between two slots' middles; NaN: not known.
 
@@ -144,7 +144,7 @@ def commit(s: Any, table: NDArray[np.uint16], slot: int, value: float, passes: i
     table[slot] = np.uint16(TABLE_ZERO + round(code))
 
 
-@kernel
+@inlined_kernel
 def weight(error: float, floor: float) -> float:
     """One over the sixteenth power of an expert's error, in units of *floor*, the smallest error that counts."""
     ratio = floor / (error + floor)
@@ -154,25 +154,25 @@ def weight(error: float, floor: float) -> float:
     return square * square
 
 
-@kernel
+@inlined_kernel
 def paced(gain: float, pace: float) -> float:
     """What *gain* in one interval is in *pace* intervals: close to 1 − (1 − gain)^pace, without the power."""
     return gain if pace == 1.0 else gain * pace / (1.0 + gain * (pace - 1.0))
 
 
-@kernel
+@inlined_kernel
 def error_rate(known: int) -> float:
     """How fast the error of an expert is learned that had *known* opinions, at most 255."""
     return ERROR_RATE if known == 255 else max(ERROR_RATE, 1.0 / (known + 2.0))
 
 
-@kernel
+@inlined_kernel
 def learn_error(error: float, x: float, said: float, clip: float, rate: float) -> float:
     """The mean absolute error of an expert that said *said* of *x*, no error counting more than *clip*."""
     return error + rate * (min(abs(x - said), clip) - error)
 
 
-@kernel
+@inlined_kernel
 def judge_then_learn(
     rows: NDArray[Any], slot: int, time_ms: int, x: float, offset_ms: int, successor: float,
 ) -> tuple[float, float, float]:

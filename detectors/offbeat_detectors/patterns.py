@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.kernel import lean_kernel
+from offbeat_detectors.kernel import inlined_kernel, lean_kernel
 
 SCALE = np.dtype([
     ("origin", "f8"), ("unit", "f8"), ("sum", "f8"), ("high", "f8"), ("low", "f8"),
@@ -202,7 +202,7 @@ def end_block(ring: NDArray[np.int16], scale: Any, memory: float) -> None:
     scale.rows = 0
 
 
-@lean_kernel
+@inlined_kernel
 def take_reading(ring: NDArray[np.int16], scale: Any, x: float, block: int, memory: float) -> bool:
     """Add one reading to the present block of *block* readings; True if it ended the block, and z is new."""
     if scale.have == 0 and scale.rows == 0:
@@ -222,7 +222,7 @@ def take_reading(ring: NDArray[np.int16], scale: Any, x: float, block: int, memo
     return True
 
 
-@lean_kernel
+@inlined_kernel
 def successor(ring: NDArray[np.int16], scale: Any) -> float:
     """The mean of the block that followed the most similar pattern; NaN if there is none."""
     if scale.nearest < 2:

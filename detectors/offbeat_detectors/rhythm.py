@@ -31,7 +31,7 @@ from offbeat_detectors.contract import (
     Opinions,
     State,
 )
-from offbeat_detectors.kernel import kernel, lean_kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
 from offbeat_detectors.rows import AHEAD, prefetch_whole, restore_rows, save_rows, zero_rows
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail
 
@@ -80,13 +80,13 @@ TIERS = {"light": (96, 34, 0), "standard": (224, 138, 40), "large": (512, 256, 6
 """Lags remembered at the three scales."""
 
 
-@kernel
+@inlined_kernel
 def number(z: float) -> float:
     """*z*, or 0 where nothing is known."""
     return z if z > 0.0 else 0.0
 
 
-@kernel
+@inlined_kernel
 def soft(novelty: float, limit: float) -> float:
     """*novelty*, beyond *limit* by its logarithm."""
     return novelty if novelty <= limit else limit * (1.0 + SOFT * math.log(novelty / limit))
@@ -103,7 +103,7 @@ def compressed(tail: Any, novelty: float) -> float:
     return float(tail.common * (novelty / tail.common) ** power)
 
 
-@lean_kernel
+@inlined_kernel
 def judge_patterns(
     s: Any, slot: int, x: float, small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
     without: int,
@@ -137,7 +137,7 @@ def readings_ago(scale: Any, blocks: int, block: int) -> int:
     return blocks * block + scale.rows if blocks > 0 else 0
 
 
-@lean_kernel
+@inlined_kernel
 def judge_then_learn(
     series: NDArray[Any], expert: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
     small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
