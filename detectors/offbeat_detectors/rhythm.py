@@ -254,7 +254,7 @@ def process_all(
         if without & _EXPERTS:
             typical[i] = lower[i] = upper[i] = np.nan
         else:
-            following = patterns.successor(small[one], series[one].small)
+            following = patterns.successor(series[one].small)
             typical[i], lower[i], upper[i] = experts.judge_then_learn(expert, one, t, x, offset_ms, following)
         novelty[i], strength[i], notes[i] = judge_then_learn(
             series, expert, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,
