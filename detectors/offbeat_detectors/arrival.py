@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.extremes import KNOWN_MAX, SHARE_LOG10, novelty_of_share, shape_of, surprise_beyond
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 ARRIVAL = np.dtype([
     ("last", "i8"), ("gap", "f4"), ("longest", "f4"), ("second", "f4"), ("known", "f4"),
@@ -109,7 +109,7 @@ def overdue_by(s: Any, now_ms: int) -> tuple[float, float]:
         novelty_of_gap(float(now_ms) - float(s.last), s.second, s.gap, s.known), float(s.last) + max(s.second, s.gap))
 
 
-@kernel
+@inlined_kernel
 def judge(s: Any, time_ms: int) -> float:
     """Novelty of the gap that ends at *time_ms*, or of the rate of the last 16 if these are complete; then learn it.
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
@@ -62,7 +62,7 @@ def transitions(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.array(at, np.int64) * 1000, np.array(ahead, np.int64) * 1000
 
 
-@kernel
+@inlined_kernel
 def span_at(transitions_ms: NDArray[np.int64], time_ms: int, hint: int) -> int:
     """Which span between two transitions holds *time_ms*: the index for ``offsets_ms``, and the next call's *hint*.
 

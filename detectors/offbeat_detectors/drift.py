@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.extremes import learn_peak, novelty_of_share, shape_of, surprise_beyond
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 DRIFT = np.dtype([
     ("total", "f8"), ("level", "f8"), ("fast", "f8"), ("slow", "f8"), ("step", "f8"),
@@ -93,7 +93,7 @@ def judge_then_learn_block(s: Any) -> None:
         learn_peak(s, known, 0.0, FADE)
 
 
-@kernel
+@inlined_kernel
 def judge(s: Any, time_ms: int, x: float) -> float:
     """Novelty of the drift that the series of row *s* is in, 0 if it is none; then learn reading *x*.
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from offbeat_detectors.civil import DAY_MS, WEEK_MS
 from offbeat_detectors.jumps import median_of_five
-from offbeat_detectors.kernel import kernel
-from offbeat_detectors.rows import AHEAD, prefetch_whole
+from offbeat_detectors.kernel import inlined_kernel, kernel
+from offbeat_detectors.rows import AHEAD, NEAR, prefetch_at, prefetch_until
 
 LAST, RECENT, SLOW, USUAL, TREND, DAY, WEEK, PATTERN = range(8)
 NAMES = ("last value", "recent level", "slow level", "usual value", "trend", "day", "week", "pattern")
@@ -48,6 +48,9 @@ While seen < FIRST, the first fields hold the raw readings.
 """
 EXPERTS_LIGHT = layout(24, 1)
 """The same without the week, and with the day in hours: 256 bytes."""
+
+_TABLES = EXPERTS.fields["day"][1]
+"""Where the tables begin, of which a reading needs two numbers: in bytes."""
 
 FIRST = warmup = 5  # readings before the first opinion: their median bears two absurd values
 VALUE_MAX = 1e300  # what is beyond counts as this, so that no sum or difference overflows
@@ -90,7 +93,7 @@ def first_sight(s: Any) -> None:
         s.error[i] = min(ERROR_MAX, 2.0 * s.scale)
 
 
-@kernel
+@inlined_kernel
 def table_at(table: NDArray[np.uint16], at: float) -> float:
     """What a cyclic table says at position *at*, in grains: on the line between two slots' middles; NaN: not known.
 
@@ -144,7 +147,7 @@ def commit(s: Any, table: NDArray[np.uint16], slot: int, value: float, passes: i
     table[slot] = np.uint16(TABLE_ZERO + round(code))
 
 
-@kernel
+@inlined_kernel
 def weight(error: float, floor: float) -> float:
     """One over the sixteenth power of an expert's error, in units of *floor*, the smallest error that counts."""
     ratio = floor / (error + floor)
@@ -154,25 +157,25 @@ def weight(error: float, floor: float) -> float:
     return square * square
 
 
-@kernel
+@inlined_kernel
 def paced(gain: float, pace: float) -> float:
     """What *gain* in one interval is in *pace* intervals: close to 1 − (1 − gain)^pace, without the power."""
     return gain if pace == 1.0 else gain * pace / (1.0 + gain * (pace - 1.0))
 
 
-@kernel
+@inlined_kernel
 def error_rate(known: int) -> float:
     """How fast the error of an expert is learned that had *known* opinions, at most 255."""
     return ERROR_RATE if known == 255 else max(ERROR_RATE, 1.0 / (known + 2.0))
 
 
-@kernel
+@inlined_kernel
 def learn_error(error: float, x: float, said: float, clip: float, rate: float) -> float:
     """The mean absolute error of an expert that said *said* of *x*, no error counting more than *clip*."""
     return error + rate * (min(abs(x - said), clip) - error)
 
 
-@kernel
+@inlined_kernel
 def judge_then_learn(
     rows: NDArray[Any], slot: int, time_ms: int, x: float, offset_ms: int, successor: float,
 ) -> tuple[float, float, float]:
@@ -411,6 +414,23 @@ def judge_then_learn(
     return opinion
 
 
+@inlined_kernel
+def prefetch_levels(rows: NDArray[Any], slot: int) -> None:
+    """Ask for all of a row that each reading needs, but for the tables."""
+    prefetch_until(rows, slot, _TABLES)
+
+
+@inlined_kernel
+def prefetch_tables(rows: NDArray[Any], slot: int) -> None:
+    """Ask for what the tables say of the time of the last reading: mostly the next one needs the same line.
+
+    Reads the row, which should have come by now.
+    """
+    s = rows[slot]
+    prefetch_at(rows, slot, _TABLES + 2 * s.day_slot)
+    prefetch_at(rows, slot, _TABLES + 2 * (s.day.size + s.week_slot))
+
+
 @kernel
 def process_all(
     rows: NDArray[Any], slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64],
@@ -419,6 +439,7 @@ def process_all(
 ) -> None:
     """``judge_then_learn`` for n points in order; the last three, (n,) float64, are filled."""
     for i in range(slot.size):
-        prefetch_whole(rows, slot[min(i + AHEAD, slot.size - 1)])
+        prefetch_levels(rows, slot[min(i + AHEAD, slot.size - 1)])
+        prefetch_tables(rows, slot[min(i + NEAR, slot.size - 1)])
         typical[i], lower[i], upper[i] = judge_then_learn(
             rows, slot[i], time_ms[i], value[i], offset_ms[i], successor[i])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 ACCOUNT = np.dtype([("held", "f4"), ("top", "f4"), ("peaks", "f4"), ("age", "i4")], align=True)
 """Novelty of the last finding, the highest since, decayed sum of earlier peaks, readings since."""
@@ -32,7 +32,7 @@ ALARM = 1.4
 """Or unless it is the first that comes to a score of 50: a weak beginning does not hide it."""
 
 
-@kernel
+@inlined_kernel
 def account(a: Any, novelty: float, hold: int, peak: float, cap: float, power: int, weight: float) -> float:
     """The strength of the finding that this novelty is in one account, 0 if it is none.
 
@@ -63,7 +63,7 @@ def begin(s: Any) -> None:
     s.jump.peaks = np.float32(JUMP_START)
 
 
-@kernel
+@inlined_kernel
 def strength_of(s: Any, pattern: float, jump: float, slow: float, pattern_weight: float, jump_weight: float) -> float:
     """The strength of the finding that these three novelties are, 0 if they are none: what pattern, jump or slow
     evidence says, unless the incident has been told."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail
 
 BEFORE = 5
@@ -34,7 +34,7 @@ LARGEST, TOP_POWER = 8.0, 0.5
 DISTANCE_MAX = 1e30
 
 
-@kernel
+@inlined_kernel
 def median_of_five(a: float, b: float, c: float, d: float, e: float) -> float:
     """The median of five numbers, without a sort."""
     low = max(min(a, b), min(c, d))
@@ -42,7 +42,7 @@ def median_of_five(a: float, b: float, c: float, d: float, e: float) -> float:
     return max(min(low, high), min(max(low, high), e))
 
 
-@kernel
+@inlined_kernel
 def judge_jump(j: Any, x: float) -> tuple[float, float]:
     """Novelty of *x* as a jump from the median of the BEFORE readings before it, and its signed height; learns nothing.
 
@@ -66,7 +66,7 @@ def judge_jump(j: Any, x: float) -> tuple[float, float]:
     return novelty, height
 
 
-@kernel
+@inlined_kernel
 def learn_jump(j: Any, x: float, height: float) -> None:
     """Take the height of a reading into the law, and the reading among the BEFORE last."""
     if j.seen >= BEFORE:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.extremes import learn_peak, novelty_of_share, shape_of, surprise_beyond
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 EXCURSION = np.dtype([
     ("peak", "f4"), ("farthest", "f4"), ("far", "f4"), ("median", "f4"), ("known", "i2"), ("lasts", "i2"),
@@ -82,7 +82,7 @@ def judge_excursion(
     return SAID if s.lasts <= SPOKEN_READINGS else LASTING
 
 
-@kernel
+@inlined_kernel
 def judge(s: Any, expert: Any) -> float:
     """Novelty of the course that a series is on, 0 if it is the usual one; then learn it.
 

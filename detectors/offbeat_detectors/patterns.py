@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.kernel import lean_kernel
+from offbeat_detectors.kernel import inlined_kernel, lean_kernel
 
 SCALE = np.dtype([
     ("origin", "f8"), ("unit", "f8"), ("sum", "f8"), ("high", "f8"), ("low", "f8"),
     ("mean", "f4"), ("variance", "f4"), ("reach", "f4"), ("z", "f4"), ("seen", "i4"),
     ("nearest", "i2"), ("second", "i2"), ("have", "i2"), ("at", "i2"), ("rows", "i1"), ("beyond", "i1"),
+    ("following", "i2"),
 ], align=True)
-"""One scale of one series: 80 bytes beside its ring.
+"""One scale of one series: 72 bytes beside its ring.
 
 origin, unit     a feature f is kept as the whole number (f − origin) / unit; unit 0: all have been the origin so far
 sum, high, low   of the readings of the present block, less the origin; rows: how many
@@ -24,6 +25,7 @@ z                how unlike the last block's pattern was; NaN: too little is kno
 nearest, second  lags of the two most similar patterns, in blocks; 0: none
 have, at         blocks in the ring, and where the newest stands
 beyond           blocks in a row that the range could not hold
+following        the mean of the block that followed the most similar pattern, as it is in the ring
 """
 
 DISTANCE, MEAN, HIGH, LOW = 0, 1, 2, 3
@@ -199,10 +201,13 @@ def end_block(ring: NDArray[np.int16], scale: Any, memory: float) -> None:
         wanted = max((math.sqrt(scale.variance) + scale.mean) / FINE, scale.reach / COARSE)
         if wanted > 2.0 or 0.0 < wanted < 0.5:
             rescale(ring, scale, 0.0, max(1e-300, scale.unit * wanted))
+    if scale.nearest >= 2:
+        # Lag j is j + 1 blocks before the last, which is the newest of the ring: the block after it stands j further.
+        scale.following = ring[MEAN * lags + (scale.at + scale.nearest - 1) % lags]
     scale.rows = 0
 
 
-@lean_kernel
+@inlined_kernel
 def take_reading(ring: NDArray[np.int16], scale: Any, x: float, block: int, memory: float) -> bool:
     """Add one reading to the present block of *block* readings; True if it ended the block, and z is new."""
     if scale.have == 0 and scale.rows == 0:
@@ -222,12 +227,7 @@ def take_reading(ring: NDArray[np.int16], scale: Any, x: float, block: int, memo
     return True
 
 
-@lean_kernel
-def successor(ring: NDArray[np.int16], scale: Any) -> float:
+@inlined_kernel
+def successor(scale: Any) -> float:
     """The mean of the block that followed the most similar pattern; NaN if there is none."""
-    if scale.nearest < 2:
-        return np.nan
-    lags = ring.size // ROWS
-    # Lag j is j + 1 blocks before the last, which is the newest of the ring: the block after it stands j further.
-    place = (scale.at + scale.nearest - 1) % lags
-    return float(scale.origin + ring[MEAN * lags + place] * scale.unit)
+    return float(scale.origin + scale.following * scale.unit) if scale.nearest >= 2 else np.nan

@@ -31,16 +31,15 @@ from offbeat_detectors.contract import (
     Opinions,
     State,
 )
-from offbeat_detectors.kernel import kernel, lean_kernel
-from offbeat_detectors.rows import AHEAD, prefetch_whole, restore_rows, save_rows, zero_rows
+from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
+from offbeat_detectors.rows import AHEAD, NEAR, prefetch_until, restore_rows, save_rows, zero_rows
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail
 
 SERIES = np.dtype([
     ("small", patterns.SCALE), ("middle", patterns.SCALE), ("large", patterns.SCALE), ("jump", jumps.JUMP),
-    ("tail", TAIL), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
-    ("seen", "i4"), ("taught", "i4"), ("incidents", incidents.INCIDENTS),
-    ("arrival", arrival.ARRIVAL), ("stuck", stuck.STUCK), ("drift", drift.DRIFT), ("repeats", repeats.REPEATS),
-    ("outside", outside.OUTSIDE),
+    ("arrival", arrival.ARRIVAL), ("stuck", stuck.STUCK), ("drift", drift.DRIFT), ("incidents", incidents.INCIDENTS),
+    ("outside", outside.OUTSIDE), ("tail", TAIL), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
+    ("seen", "i4"), ("taught", "i4"), ("repeats", repeats.REPEATS),
 ], align=True)
 """One series, beside its three rings and its experts.
 
@@ -48,7 +47,9 @@ small, middle, large  the three scales of patterns
 tail, novelty         the law of what they say together, and what they say now, compressed by it
 shape, sudden         what the smallest scale and the jumps say, fading
 seen                  readings; taught: whether the series has taught its group
+What is before "taught" is needed at every reading, and fills nine lines of the cache; the rest seldom is.
 """
+_HOT = SERIES.fields["taught"][1]
 
 SMALL, MIDDLE, LARGE = 4, 16, 64
 """Readings a block, at the three scales."""
@@ -80,13 +81,13 @@ TIERS = {"light": (96, 34, 0), "standard": (224, 138, 40), "large": (512, 256, 6
 """Lags remembered at the three scales."""
 
 
-@kernel
+@inlined_kernel
 def number(z: float) -> float:
     """*z*, or 0 where nothing is known."""
     return z if z > 0.0 else 0.0
 
 
-@kernel
+@inlined_kernel
 def soft(novelty: float, limit: float) -> float:
     """*novelty*, beyond *limit* by its logarithm."""
     return novelty if novelty <= limit else limit * (1.0 + SOFT * math.log(novelty / limit))
@@ -103,7 +104,7 @@ def compressed(tail: Any, novelty: float) -> float:
     return float(tail.common * (novelty / tail.common) ** power)
 
 
-@lean_kernel
+@inlined_kernel
 def judge_patterns(
     s: Any, slot: int, x: float, small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
     without: int,
@@ -137,7 +138,7 @@ def readings_ago(scale: Any, blocks: int, block: int) -> int:
     return blocks * block + scale.rows if blocks > 0 else 0
 
 
-@lean_kernel
+@inlined_kernel
 def judge_then_learn(
     series: NDArray[Any], expert: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
     small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
@@ -231,6 +232,23 @@ def judge_then_learn(
     return novelty, strength, notes
 
 
+@inlined_kernel
+def prefetch_rest(
+    series: NDArray[Any], expert: NDArray[Any], slot: int,
+    small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
+) -> None:
+    """Ask for what the next reading of series *slot* needs, by what its rows say, which should have come by now: the
+    rings in which a block will end, and the numbers of the tables."""
+    s = series[slot]
+    if s.small.rows == SMALL - 1:
+        prefetch_until(small, slot, 2 * small.shape[1])
+        if s.middle.rows == MIDDLE - 1:
+            prefetch_until(middle, slot, 2 * middle.shape[1])
+            if s.large.rows == LARGE - 1:
+                prefetch_until(large, slot, 2 * large.shape[1])
+    experts.prefetch_tables(expert, slot)
+
+
 @lean_kernel
 def process_all(
     series: NDArray[Any], expert: NDArray[Any], slot: NDArray[np.int32], time_ms: NDArray[np.int64],
@@ -245,8 +263,9 @@ def process_all(
     span = 0
     for i in range(slot.size):
         ahead = slot[min(i + AHEAD, slot.size - 1)]
-        prefetch_whole(series, ahead)
-        prefetch_whole(expert, ahead)
+        prefetch_until(series, ahead, _HOT)
+        experts.prefetch_levels(expert, ahead)
+        prefetch_rest(series, expert, slot[min(i + NEAR, slot.size - 1)], small, middle, large)
         one, t = slot[i], time_ms[i]
         x = min(experts.VALUE_MAX, max(-experts.VALUE_MAX, value[i]))
         span = civil.span_at(transitions_ms, t, span)
@@ -254,7 +273,7 @@ def process_all(
         if without & _EXPERTS:
             typical[i] = lower[i] = upper[i] = np.nan
         else:
-            following = patterns.successor(small[one], series[one].small)
+            following = patterns.successor(series[one].small)
             typical[i], lower[i], upper[i] = experts.judge_then_learn(expert, one, t, x, offset_ms, following)
         novelty[i], strength[i], notes[i] = judge_then_learn(
             series, expert, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,

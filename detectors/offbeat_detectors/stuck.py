@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.extremes import KNOWN_MAX, novelty_of_share, surprise_beyond
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 STUCK = np.dtype([
     ("anchor", "f8"), ("step", "f4"), ("longest", "f4"), ("second", "f4"), ("known", "f4"),
@@ -54,7 +54,7 @@ def novelty_of_run(run: float, second: float, known: float) -> float:
     return min(LOUDEST, novelty)
 
 
-@kernel
+@inlined_kernel
 def judge(s: Any, time_ms: int, x: float) -> float:
     """Novelty of the run of equal readings that *x* of the series of row *s* ends in, 0 if it is none; then learn *x*.
 

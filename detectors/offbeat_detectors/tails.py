@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel
 
 TAIL = np.dtype([("common", "f4"), ("rare", "f4"), ("seen", "i4")], align=True)
 """Two quantiles of a novelty: 20 % and 8 % of its positive values lie above; seen: how many of them there were."""
@@ -29,7 +29,7 @@ def heaviness(tail: Any) -> float:
     return math.log(tail.rare / tail.common) / _LOG_SHARES
 
 
-@kernel
+@inlined_kernel
 def learn_tail(tail: Any, novelty: float, rate_min: float, rate_max: float, common_min: float) -> None:
     """Move both quantiles to where their shares of the positive novelties lie, in steps proportional to themselves.
 

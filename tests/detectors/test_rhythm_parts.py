@@ -40,7 +40,7 @@ def readings(stretches: list[tuple[float, float, float, int]], seed: int) -> NDA
 @kernel
 def take_all(ring: Array, rows: Array, x: Array, block: int, memory: float, z: Array, following: Array) -> None:
     for i in range(x.size):
-        following[i] = patterns.successor(ring, rows[0])
+        following[i] = patterns.successor(rows[0])
         patterns.take_reading(ring, rows[0], x[i], block, memory)
         z[i] = rows[0].z
 
