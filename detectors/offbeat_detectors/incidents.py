@@ -17,23 +17,25 @@ INCIDENTS = np.dtype([
 """One series: 56 bytes. last, age: strength of the last finding of any account, and readings since."""
 
 OVERRIDE = 1.75
-QUIET, LASTING = 0.3, 8
-"""An incident lasts until its hold is over and its novelty down to this share of what was told; or so many holds."""
-DECAY = 0.5 ** (1.0 / 3000.0)
-PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.2, 2.0, 2.0
-JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 15, 1.5, 3.0, 80.0
-JUMP_WORTH = 1.12
+QUIET, LASTING = 0.3, 800
+"""An incident lasts until its hold is over and its novelty down to this share of what was told; or so many readings."""
+PATTERN_DECAY, JUMP_DECAY = 0.5 ** (1.0 / 2600.0), 0.5 ** (1.0 / 1900.0)
+PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.05, 2.0, 0.75
+JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 4, 1.0, 0.63, 80.0
+JUMP_WORTH = 1.23
 STRENGTH = 1.3
 """What brings what patterns and jumps say to the scale of the scores, see docs/detectors.md."""
 SLOW_HOLD, SLOW_PEAK = 100, 2.0
-SAME, SAME_OVERRIDE = 30, 1.75
+SAME, SAME_OVERRIDE = 8, 1.75
 """So many readings after a finding of one account, what another says is the same incident, unless it is stronger."""
 ALARM = 1.4
 """Or unless it is the first that comes to a score of 50: a weak beginning does not hide it."""
 
 
 @inlined_kernel
-def account(a: Any, novelty: float, hold: int, peak: float, cap: float, power: int, weight: float) -> float:
+def account(
+    a: Any, novelty: float, hold: int, peak: float, cap: float, power: int, decay: float, weight: float,
+) -> float:
     """The strength of the finding that this novelty is in one account, 0 if it is none.
 
     After a finding the next *hold* readings, and those after them until it is QUIET, speak only if OVERRIDE times as
@@ -42,8 +44,8 @@ def account(a: Any, novelty: float, hold: int, peak: float, cap: float, power: i
     louder. A sum and not a count: a series whose peaks stay just below a limit is not taken for a quiet one.
     """
     a.age += 1
-    a.peaks = np.float32(a.peaks * DECAY)
-    if a.age > hold and a.held > 0.0 and (novelty < QUIET * a.held or a.age > LASTING * hold):
+    a.peaks = np.float32(a.peaks * decay)
+    if a.age > hold and a.held > 0.0 and (novelty < QUIET * a.held or a.age > LASTING):
         tall = min(a.top / peak, cap)
         a.peaks = np.float32(a.peaks + (tall * tall if power == 2 else tall))
         a.held = a.top = np.float32(0.0)
@@ -67,9 +69,11 @@ def begin(s: Any) -> None:
 def strength_of(s: Any, pattern: float, jump: float, slow: float, pattern_weight: float, jump_weight: float) -> float:
     """The strength of the finding that these three novelties are, 0 if they are none: what pattern, jump or slow
     evidence says, unless the incident has been told."""
-    by_pattern = STRENGTH * account(s.pattern, pattern, PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, 2, pattern_weight)
-    by_jump = STRENGTH * JUMP_WORTH * account(s.jump, jump, JUMP_HOLD, JUMP_PEAK, JUMP_CAP, 1, jump_weight)
-    by_slow = account(s.slow, slow, SLOW_HOLD, SLOW_PEAK, 2.0, 1, 1.0)
+    by_pattern = STRENGTH * account(
+        s.pattern, pattern, PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, 2, PATTERN_DECAY, pattern_weight)
+    by_jump = STRENGTH * JUMP_WORTH * account(
+        s.jump, jump, JUMP_HOLD, JUMP_PEAK, JUMP_CAP, 1, JUMP_DECAY, jump_weight)
+    by_slow = account(s.slow, slow, SLOW_HOLD, SLOW_PEAK, 2.0, 1, PATTERN_DECAY, 1.0)
     strength = max(by_pattern, by_jump, by_slow)
     s.age += 1
     if strength > 0.0:

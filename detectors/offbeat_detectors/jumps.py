@@ -25,12 +25,12 @@ top, second  the two largest distances lately, fading
 """
 
 NORMAL = 0.34  # heaviness of the distances of a normal law: nothing lighter is stretched
-POWER = 2.0  # of the heaviness over the normal one: what makes t(3) speak as often as normal noise
+POWER = 3.0  # of the heaviness over the normal one: what makes t(3) speak as often as normal noise
 HEAVY_MAX = 1.5
-GAIN = 2.0
-RATE_MIN, RATE_MAX = 0.003, 0.4
-FADE = 0.5 ** (1.0 / 3000.0)
-LARGEST, TOP_POWER = 8.0, 0.5
+GAIN = 2.5
+RATE_MIN, RATE_MAX = 0.002, 0.8
+FADE = 0.5 ** (1.0 / 4400.0)
+LARGEST, TOP_POWER = 8.0, 0.8
 DISTANCE_MAX = 1e30
 
 
@@ -47,7 +47,7 @@ def judge_jump(j: Any, x: float) -> tuple[float, float]:
     """Novelty of *x* as a jump from the median of the BEFORE readings before it, and its signed height; learns nothing.
 
     With u the height over the quantile that 20 % of the non-zero heights exceed: GAIN · (u^γ − 1), γ ≤ 1 the less the
-    heavier the tail is; and no more than LARGEST · √(height / second largest lately). 0 until LEARN heights are known.
+    heavier the tail is; and no more than LARGEST · (height / second largest lately)^TOP_POWER. 0 until LEARN heights are known.
     """
     if j.seen < BEFORE:
         return 0.0, 0.0

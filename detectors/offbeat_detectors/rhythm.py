@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from offbeat_detectors import (
     arrival,
     civil,
+    counters,
     drift,
     experts,
     incidents,
@@ -19,6 +20,7 @@ from offbeat_detectors import (
     patterns,
     prior,
     repeats,
+    settling,
     stuck,
 )
 from offbeat_detectors.contract import (
@@ -39,14 +41,14 @@ SERIES = np.dtype([
     ("small", patterns.SCALE), ("middle", patterns.SCALE), ("large", patterns.SCALE), ("jump", jumps.JUMP),
     ("arrival", arrival.ARRIVAL), ("stuck", stuck.STUCK), ("drift", drift.DRIFT), ("incidents", incidents.INCIDENTS),
     ("outside", outside.OUTSIDE), ("tail", TAIL), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
-    ("seen", "i4"), ("taught", "i4"), ("repeats", repeats.REPEATS),
+    ("counter", counters.COUNTER), ("seen", "i4"), ("taught", "i4"), ("began_s", "u4"), ("repeats", repeats.REPEATS),
 ], align=True)
 """One series, beside its three rings and its experts.
 
 small, middle, large  the three scales of patterns
 tail, novelty         the law of what they say together, and what they say now, compressed by it
 shape, sudden         what the smallest scale and the jumps say, fading
-seen                  readings; taught: whether the series has taught its group
+seen                  readings; taught: whether the series has taught its group; began_s: civil time of the first
 What is before "taught" is needed at every reading, and fills nine lines of the cache; the rest seldom is.
 """
 _HOT = SERIES.fields["taught"][1]
@@ -54,20 +56,18 @@ _HOT = SERIES.fields["taught"][1]
 SMALL, MIDDLE, LARGE = 4, 16, 64
 """Readings a block, at the three scales."""
 MEMORY_SMALL, MEMORY_MIDDLE, MEMORY_LARGE = 2000.0, 500.0, 125.0
-LARGE_SHARE = 0.25
+MIDDLE_SHARE, LARGE_SHARE = 0.8, 0.14
 NORMAL, HEAVY_MAX = 0.6, 3.0  # heaviness of what the patterns say of normal noise; more is not believed
-TAIL_KNOWN = 75.0  # blocks after which half of the own tail is believed
-TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN = 0.012, 0.2, 0.05
-SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.9, 0.7, 0.8
+TAIL_KNOWN = 120.0  # blocks after which half of the own tail is believed
+TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN = 0.008, 0.15, 0.05
+SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.95, 0.7, 0.6
 """What is novel stays so for some readings, for whoever looks at the novelty alone."""
 RARELY = 2.0
 """Below this novelty nothing is looked up among the repeats."""
-JUMP_REPEATED, PATTERN_REPEATED = 0.05, 0.15
-JUMP_SOFT, PATTERN_SOFT, SOFT = 8.0, 10.0, 1.0
+JUMP_REPEATED, JUMP_HABITUAL, PATTERN_REPEATED = 0.05, 0.5, 0.15
+JUMP_SOFT, PATTERN_SOFT, SOFT = 8.0, 9.0, 1.0
 """Beyond it a novelty counts by its logarithm: of a series whose bursts differ by orders of magnitude, each would be
 the first of its kind."""
-SETTLING_FROM, SETTLING = 0.1, 600.0
-"""The strength of the first findings, and readings until it is whole: before, a series is likely to be still new."""
 WARMUP = 30
 
 PIECES = ("jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence", "outside")
@@ -121,7 +121,7 @@ def judge_patterns(
     if not without & (1 << SHAPE):
         together += number(s.small.z)
     if not without & (1 << PATTERN):
-        together += number(s.middle.z)
+        together += MIDDLE_SHARE * number(s.middle.z)
     if not without & (1 << LONG):
         together += LARGE_SHARE * number(s.large.z)
     if s.tail.seen == 0:
@@ -163,6 +163,8 @@ def judge_then_learn(
             s.incidents.jump.peaks = groups[group].peaks
     s.seen = np.int32(min(seen + 1, 1 << 30))
     civil_s = min(4_294_967_295, max(1, time_ms // 1000 + zone_s))
+    if seen == 0:
+        s.began_s = np.uint32(civil_s)
 
     judge_patterns(s, slot, x, small, middle, large, without)
     pattern = soft(np.float64(s.novelty), PATTERN_SOFT)
@@ -176,20 +178,24 @@ def judge_then_learn(
     if without & (1 << JUMP):
         jump = 0.0
     jump_weight = pattern_weight = 1.0
+    restarted = seen > 0 and counters.restarted(s.counter, s.jump.first[s.jump.at], x)
     if not without & _REPEATS:
         if jump > RARELY and jump > incidents.OVERRIDE * s.incidents.jump.held:
             known = repeats.remembered(s.repeats, 0, repeats.JUMPS, civil_s, height)
             repeats.remember(s.repeats, 0, repeats.JUMPS, civil_s, height)
-            if known:
-                jump_weight = JUMP_REPEATED
+            if known != repeats.NEW:
+                jump_weight = JUMP_REPEATED if known == repeats.RHYTHMIC else JUMP_HABITUAL
                 notes |= NOTE_REPEATS
         if pattern > RARELY and pattern > incidents.OVERRIDE * s.incidents.pattern.held:
             first, places = repeats.JUMPS, repeats.PATTERNS
             known = repeats.remembered(s.repeats, first, places, civil_s, pattern)
             repeats.remember(s.repeats, first, places, civil_s, pattern)
-            if known:
+            if known != repeats.NEW:
                 pattern_weight = PATTERN_REPEATED
                 notes |= NOTE_REPEATS
+        if restarted:
+            jump_weight, pattern_weight = min(jump_weight, JUMP_REPEATED), PATTERN_REPEATED
+            notes |= NOTE_REPEATS
     jump = soft(jump, JUMP_SOFT)
     jumps.learn_jump(s.jump, x, height)
 
@@ -201,26 +207,29 @@ def judge_then_learn(
 
     s.shape = np.float32(max(number(s.small.z), SHAPE_FADE * s.shape))
     s.sudden = np.float32(max(jump_weight * jump, SUDDEN_FADE * s.sudden))
-    novelty = s.shape + number(s.middle.z) + LARGE_SHARE * number(s.large.z) + SUDDEN_SHARE * s.sudden
+    middle_part, large_part = MIDDLE_SHARE * number(s.middle.z), LARGE_SHARE * number(s.large.z)
+    novelty = s.shape + middle_part + large_part + SUDDEN_SHARE * s.sudden
     novelty = max(novelty, slow)
     strength = incidents.strength_of(s.incidents, pattern, jump, slow, pattern_weight, jump_weight)
-    if not notes & NOTE_PRIOR and not without & _SETTLING and seen < SETTLING and strength > 0.0:
-        strength *= SETTLING_FROM + (1.0 - SETTLING_FROM) * seen / SETTLING
-        notes |= NOTE_SETTLING
+    if strength > 0.0 and not notes & NOTE_PRIOR and not without & _SETTLING:
+        whole = strength
+        strength = settling.allowed(whole, seen, 1000.0 * (civil_s - np.int64(s.began_s)))
+        if strength < whole:
+            notes |= NOTE_SETTLING
     novelty = max(novelty, strength)
     if seen < WARMUP and not by_peers:
         return np.nan, 0.0, 0
 
     if novelty >= EVIDENCE_MIN:
-        together = number(s.small.z) + number(s.middle.z) + LARGE_SHARE * number(s.large.z)
+        together = number(s.small.z) + middle_part + large_part
         per = incidents.STRENGTH * pattern / together if together > 0.0 else 0.0
         share[JUMP] = np.float32(incidents.STRENGTH * incidents.JUMP_WORTH * jump)
         share[SHAPE] = np.float32(per * number(s.small.z))
-        share[PATTERN] = np.float32(per * number(s.middle.z))
-        share[LONG] = np.float32(per * LARGE_SHARE * number(s.large.z))
+        share[PATTERN] = np.float32(per * middle_part)
+        share[LONG] = np.float32(per * large_part)
         share[DRIFT], share[STUCK], share[RATE] = np.float32(drifting), np.float32(held), np.float32(rate)
         share[SILENCE], share[OUTSIDE] = np.float32(0.0), np.float32(away)
-        if number(s.middle.z) > number(s.small.z):
+        if middle_part > number(s.small.z):
             similar[0] = readings_ago(s.middle, s.middle.nearest, MIDDLE)
             similar[1] = readings_ago(s.middle, s.middle.second, MIDDLE)
         else:

@@ -4,14 +4,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from offbeat_detectors import incidents, prior, repeats, rhythm
+from offbeat_detectors import incidents, prior, repeats, rhythm, settling
 from offbeat_detectors.contract import NOTE_PRIOR, NOTE_REPEATS, NOTE_SETTLING
 from tests.detectors.naive_arrival import Arrival
 from tests.detectors.naive_drift import Drift
 from tests.detectors.naive_experts import Experts
 from tests.detectors.naive_extremes import f32
 from tests.detectors.naive_outside import Outside
-from tests.detectors.naive_rhythm_parts import Account, Group, Incidents, Jump, Memory, Scale, Tail, within
+from tests.detectors.naive_rhythm_parts import Account, Counter, Group, Incidents, Jump, Memory, Scale, Tail, within
 from tests.detectors.naive_stuck import Stuck
 
 
@@ -46,10 +46,11 @@ class Series:
         self.tail = Tail(1.0, 1.75)
         self.jump, self.incidents = Jump(), Incidents()
         self.jumps, self.patterns = Memory(repeats.JUMPS), Memory(repeats.PATTERNS)
+        self.counter = Counter()
         self.drift, self.stuck, self.arrival, self.outside = Drift(), Stuck(), Arrival(), Outside()
         self.novelty = 0.0  # of the patterns together, since the last block ended
         self.shape = self.sudden = 0.0  # what small blocks and jumps said lately, fading
-        self.seen, self.taught = 0, False
+        self.seen, self.taught, self.began_s = 0, False, 0
 
     def judge(self, time_ms: int, x: float, offset_ms: int = 0) -> Said:
         x = within(x, 1e300)
@@ -64,6 +65,7 @@ class Series:
             assert group is not None
             self.incidents.jump.peaks = group.peaks
         civil_s, notes = min((1 << 32) - 1, max(1, time_ms // 1000 + offset_ms // 1000)), 0
+        self.began_s = self.began_s or civil_s
 
         self.take_blocks(x)
         pattern = soft(self.novelty, rhythm.PATTERN_SOFT)
@@ -75,9 +77,12 @@ class Series:
         jump = 0.0 if "jump" in self.without else jump
         jump_known = self.repeated(self.jumps, self.incidents.jump, jump, civil_s, height)
         pattern_known = self.repeated(self.patterns, self.incidents.pattern, pattern, civil_s, pattern)
-        jump_weight = rhythm.JUMP_REPEATED if jump_known else 1.0
+        jump_weight = (1.0, rhythm.JUMP_HABITUAL, rhythm.JUMP_REPEATED)[jump_known]
         pattern_weight = rhythm.PATTERN_REPEATED if pattern_known else 1.0
-        notes |= NOTE_REPEATS if jump_known or pattern_known else 0
+        restarted = self.counter.restarted(x) and "repeats" not in self.without
+        if restarted:
+            jump_weight, pattern_weight = rhythm.JUMP_REPEATED, rhythm.PATTERN_REPEATED
+        notes |= NOTE_REPEATS if jump_known or pattern_known or restarted else 0
         jump = soft(jump, rhythm.JUMP_SOFT)
         self.jump.learn(x, height)
 
@@ -91,15 +96,21 @@ class Series:
         self.sudden = f32(max(jump_weight * jump, rhythm.SUDDEN_FADE * self.sudden))
         novelty = self.shape + middle + large + rhythm.SUDDEN_SHARE * self.sudden
         strength = self.incidents.strength(pattern, jump, slow, pattern_weight, jump_weight)
-        if strength and seen < rhythm.SETTLING and not notes & NOTE_PRIOR and "settling" not in self.without:
-            strength *= rhythm.SETTLING_FROM + (1.0 - rhythm.SETTLING_FROM) * seen / rhythm.SETTLING
-            notes |= NOTE_SETTLING
+        if not notes & NOTE_PRIOR and "settling" not in self.without:
+            whole, strength = strength, strength * self.counts(seen, civil_s)
+            strength = min(strength, settling.BEARS * seen)
+            notes |= NOTE_SETTLING if strength < whole else 0
         jump, pattern = incidents.STRENGTH * incidents.JUMP_WORTH * jump, incidents.STRENGTH * pattern
         self.teach(seen, x)
         if seen < rhythm.WARMUP and not by_peers:
             return Said(math.nan, 0.0, math.nan, math.nan, math.nan)
         pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0, away
         return Said(max(novelty, slow, strength), strength, *band, pieces, self.similar(), notes)
+
+    def counts(self, seen: int, civil_s: int) -> float:
+        """How much of a finding counts after so many readings and days."""
+        days = (civil_s - self.began_s) / 86_400
+        return within(max(seen / settling.READINGS, days / settling.DAYS), 1.0)
 
     def take_blocks(self, x: float) -> None:
         ended = [scale.take(x) for scale in self.scales]
@@ -114,7 +125,7 @@ class Series:
     def parts(self) -> list[float]:
         """What each of three scales gives; one that knows too little gives nothing."""
         z = [0.0 if math.isnan(scale.z) else scale.z for scale in self.scales] + [0.0]
-        return [z[0], z[1], rhythm.LARGE_SHARE * z[2]]
+        return [z[0], rhythm.MIDDLE_SHARE * z[1], rhythm.LARGE_SHARE * z[2]]
 
     def compressed(self, novelty: float) -> float:
         if novelty <= self.tail.common:
@@ -124,11 +135,11 @@ class Series:
         over = novelty / self.tail.common
         return self.tail.common * math.pow(over, 1.0 + believed * (rhythm.NORMAL / heavy - 1.0))
 
-    def repeated(self, memory: Memory, account: Account, novelty: float, civil_s: int, size: float) -> bool:
-        """Whether what stands out now, and is not told yet, repeats something; then it is remembered."""
+    def repeated(self, memory: Memory, account: Account, novelty: float, civil_s: int, size: float) -> int:
+        """How well what stands out now, and is not told yet, is known, as ``repeats`` says; then it is remembered."""
         told = novelty <= incidents.OVERRIDE * account.held
         if "repeats" in self.without or novelty <= rhythm.RARELY or told:
-            return False
+            return repeats.NEW
         known = memory.knows(civil_s, size)
         memory.keep(civil_s, size)
         return known

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from offbeat_detectors import incidents, jumps, patterns, prior, repeats, tails
+from offbeat_detectors import counters, incidents, jumps, patterns, prior, repeats, tails
 from tests.detectors.naive_extremes import f32
 
 Triple = tuple[int, int, int]
@@ -186,17 +186,21 @@ class Memory:
     places: int
     kept: list[tuple[int, float]] = field(default_factory=list)
 
-    def knows(self, time_s: int, size: float) -> bool:
-        """By the intervals to all that was like it, the last first."""
+    def knows(self, time_s: int, size: float) -> int:
+        """By the intervals to all that was like it, the last first; else by how many were like it lately."""
         side = -1.0 if size < 0.0 else 1.0
-        agos = sorted(time_s - t for t, s in self.kept if t < time_s and side * s >= repeats.AS_LARGE * abs(size))
+        like = [(time_s - t, abs(s)) for t, s in self.kept if t < time_s and side * s >= repeats.AS_LARGE * abs(size)]
+        agos = sorted(ago for ago, _ in like)
         if len(agos) >= 2:
             last, between = agos[0], agos[1] - agos[0]
             if abs(last - between) <= repeats.REGULAR * between:
-                return True
+                return repeats.RHYTHMIC
         other_days = [ago % repeats.DAY_S for ago in agos if ago > repeats.HALF_DAY_S]
         late = repeats.DAY_TOLERANCE_S
-        return sum(off <= late or off >= repeats.DAY_S - late for off in other_days) >= repeats.DAYS_KNOWN
+        if sum(off <= late or off >= repeats.DAY_S - late for off in other_days) >= repeats.DAYS_KNOWN:
+            return repeats.RHYTHMIC
+        alike = [s for ago, s in like if ago <= repeats.OLD_S and repeats.ALIKE * s <= abs(size)]
+        return repeats.HABITUAL if len(alike) >= repeats.HABIT else repeats.NEW
 
     def keep(self, time_s: int, size: float) -> None:
         if any(t >= time_s for t, _ in self.kept):
@@ -204,10 +208,37 @@ class Memory:
         if len(self.kept) < self.places:
             self.kept.append((time_s, f32(size)))
             return
-        oldest = min(self.kept)
-        smallest = min(self.kept, key=lambda one: abs(one[1]))
-        gone = oldest if time_s - oldest[0] > repeats.OLD_S else smallest
+        gone = min(self.kept)
+        if time_s - gone[0] <= repeats.OLD_S:
+            least = min(abs(size) for _, size in self.kept)
+            gone = min(one for one in self.kept if repeats.AS_LARGE * abs(one[1]) <= least)
         self.kept[self.kept.index(gone)] = time_s, f32(size)
+
+
+@dataclass
+class Counter:
+    """A total that starts again, by its steps up and down."""
+
+    before: float = math.nan
+    up: int = 0
+    down: int = 0
+    landing: float = -math.inf
+    ago: int = counters.LASTS
+
+    def restarted(self, x: float) -> bool:
+        before, self.before = self.before, x
+        self.ago += 1
+        if x > before:
+            self.up += 1
+        if x < before:
+            rises = self.up >= max(counters.RISES_MIN, counters.RISES_A_FALL * self.down)
+            if rises and self.down >= counters.KNOWN and x - self.landing <= counters.NEAR * (before - self.landing):
+                self.ago = 0
+            self.landing = max(self.landing, f32(x))
+            self.down += 1
+        if self.up >= 60_000 or self.down >= 250:
+            self.up, self.down = self.up // 2, (self.down + 1) // 2
+        return self.ago < counters.LASTS
 
 
 @dataclass
@@ -216,6 +247,7 @@ class Account:
     peak: float
     cap: float
     power: int
+    decay: float
     peaks: float = 0.0
     held: float = 0.0
     top: float = 0.0
@@ -223,12 +255,12 @@ class Account:
 
     def over(self, novelty: float) -> bool:
         """Whether the incident, if there is one, is past with this reading."""
-        long_ago = self.age > self.hold * incidents.LASTING
+        long_ago = self.age > incidents.LASTING
         return bool(self.held) and (long_ago or (self.age > self.hold and novelty < incidents.QUIET * self.held))
 
     def strength(self, novelty: float, weight: float = 1.0) -> float:
         self.age += 1
-        self.peaks = f32(self.peaks * incidents.DECAY)
+        self.peaks = f32(self.peaks * self.decay)
         if self.over(novelty):
             self.peaks = f32(self.peaks + min(self.top / self.peak, self.cap) ** self.power)
             self.held = self.top = 0.0
@@ -243,9 +275,9 @@ class Account:
 class Incidents:
     def __init__(self) -> None:
         i = incidents
-        self.pattern = Account(i.PATTERN_HOLD, i.PATTERN_PEAK, i.PATTERN_CAP, 2, i.PATTERN_START)
-        self.jump = Account(i.JUMP_HOLD, i.JUMP_PEAK, i.JUMP_CAP, 1, i.JUMP_START)
-        self.slow = Account(i.SLOW_HOLD, i.SLOW_PEAK, 2.0, 1)
+        self.pattern = Account(i.PATTERN_HOLD, i.PATTERN_PEAK, i.PATTERN_CAP, 2, i.PATTERN_DECAY, i.PATTERN_START)
+        self.jump = Account(i.JUMP_HOLD, i.JUMP_PEAK, i.JUMP_CAP, 1, i.JUMP_DECAY, i.JUMP_START)
+        self.slow = Account(i.SLOW_HOLD, i.SLOW_PEAK, 2.0, 1, i.PATTERN_DECAY)
         self.last, self.age = 0.0, 0
 
     def strength(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from offbeat_detectors import incidents, jumps, patterns, prior, repeats, tails
+from offbeat_detectors import counters, incidents, jumps, patterns, prior, repeats, tails
 from offbeat_detectors.kernel import kernel
 from offbeat_detectors.rows import zero_rows
 from tests.detectors import naive_rhythm_parts as naive
@@ -158,7 +158,7 @@ HAPPENING = st.tuples(
 def test_repeats_are_known_as_their_definition_says(happenings: list[tuple[bool, int, float]]) -> None:
     is_jump, size = np.array([h[0] for h in happenings]), np.array([h[2] for h in happenings])
     time_s = 1_000_000 + np.cumsum([h[1] for h in happenings])
-    rows, known = zero_rows(1, repeats.REPEATS), np.empty(time_s.size, bool)
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(time_s.size, int)
     with np.errstate(over="ignore"):
         remember_all(rows, is_jump, time_s, size, known)
         memories = {True: naive.Memory(repeats.JUMPS), False: naive.Memory(repeats.PATTERNS)}
@@ -171,16 +171,33 @@ def test_repeats_are_known_as_their_definition_says(happenings: list[tuple[bool,
 
 @pytest.mark.parametrize("is_jump", [True, False])
 def test_what_comes_every_day_is_known_from_the_third_time_on_for_ever(is_jump: bool) -> None:
-    rows, known = zero_rows(1, repeats.REPEATS), np.empty(1000, bool)
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(1000, int)
     remember_all(rows, np.full(1000, is_jump), DAY_S * np.arange(1, 1001), np.full(1000, 5.0), known)
-    assert known.tolist() == [False, False] + [True] * 998
+    assert known.tolist() == [repeats.NEW] * 2 + [repeats.RHYTHMIC] * 998
 
 
-def test_what_comes_every_hour_is_known_from_the_third_time_on_while_there_are_places() -> None:
-    n = repeats.JUMPS + 2
-    rows, known = zero_rows(1, repeats.REPEATS), np.empty(n, bool)
-    remember_all(rows, np.ones(n, bool), 1_000_000 + 3600 * np.arange(n), np.full(n, 5.0), known)
-    assert known.tolist() == [False, False] + [True] * repeats.JUMPS
+def test_what_comes_every_hour_is_known_from_the_third_time_on_for_ever() -> None:
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(1000, int)
+    remember_all(rows, np.ones(1000, bool), 1_000_000 + 3600 * np.arange(1000), np.full(1000, 5.0), known)
+    assert known.tolist() == [repeats.NEW] * 2 + [repeats.RHYTHMIC] * 998
+
+
+def test_the_edges_of_a_machine_that_runs_a_third_of_every_two_hours_are_known_for_ever() -> None:
+    n = 1000
+    time_s = 1_000_000 + np.cumsum(np.tile([2400, 4800], n // 2))
+    size = np.tile([5.0, -5.0], n // 2) * np.random.default_rng(7).uniform(0.9, 1.1, n)
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(n, int)
+    remember_all(rows, np.ones(n, bool), time_s, size, known)
+    assert known.tolist() == [repeats.NEW] * 4 + [repeats.RHYTHMIC] * (n - 4)
+
+
+def test_six_alike_within_eight_days_are_a_habit_at_whatever_intervals() -> None:
+    time_s = 1_000_000 + np.cumsum([0, 40_000, 11_000, 70_000, 3_000, 25_000, 52_000, 8_000, 9 * DAY_S])
+    size = np.array([5.0, 4.5, 5.5, 5.0, 5.2, 4.8, 5.0, 9.0, 5.0])
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(size.size, int)
+    remember_all(rows, np.ones(size.size, bool), time_s, size, known)
+    assert known[:8].tolist() == [repeats.NEW] * 6 + [repeats.HABITUAL, repeats.NEW]
+    assert known[8] != repeats.HABITUAL  # nine days later
 
 
 def test_a_large_one_is_remembered_for_a_week_among_any_number_of_small_ones() -> None:
@@ -190,9 +207,49 @@ def test_a_large_one_is_remembered_for_a_week_among_any_number_of_small_ones() -
     size = rng.uniform(2.0, 3.0, time_s.size)
     nightly = np.arange(12) * 200 + 70
     size[nightly] = 30.0
-    rows, known = zero_rows(1, repeats.REPEATS), np.empty(time_s.size, bool)
+    rows, known = zero_rows(1, repeats.REPEATS), np.empty(time_s.size, int)
     remember_all(rows, np.ones(time_s.size, bool), time_s, size, known)
-    assert known[nightly].tolist() == [False, False] + [True] * 10
+    assert known[nightly].tolist() == [repeats.NEW] * 2 + [repeats.RHYTHMIC] * 10
+
+
+@kernel
+def restart_all(rows: Array, x: Array, restarted: Array) -> None:
+    for i in range(1, x.size):
+        restarted[i] = counters.restarted(rows[0], x[i - 1], x[i])
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(st.integers(1, 300), st.sampled_from([0.0, 0.1, 1.0]), st.sampled_from([0.0, 3.0, 400.0])),
+                min_size=1, max_size=12), SEED)
+def test_restarts_of_a_total_are_known_as_their_definition_says(
+    runs: list[tuple[int, float, float]], seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([
+        start + np.cumsum(rng.poisson(3, n) - 9 * (rng.random(n) < 0.02 * noise)) for n, noise, start in runs])
+    rows, restarted = zero_rows(1, counters.COUNTER), np.zeros(x.size, bool)
+    restart_all(rows, x, restarted)
+    twin = naive.Counter()
+    assert restarted.tolist() == [twin.restarted(reading) for reading in x.tolist()]
+
+
+def test_a_total_that_starts_again_is_known_from_the_third_time_on_whenever_it_does() -> None:
+    lengths = [200, 90, 310, 150, 270]
+    x = np.concatenate([np.cumsum(np.full(n, 7.0)) for n in lengths])
+    rows, restarted = zero_rows(1, counters.COUNTER), np.zeros(x.size, bool)
+    restart_all(rows, x, restarted)
+    starts = np.cumsum(lengths)[:-1]
+    assert restarted[starts].tolist() == [False, False, True, True]
+    assert restarted[starts[2] : starts[2] + counters.LASTS].all()
+    assert restarted.sum() == 2 * counters.LASTS
+
+
+def test_a_total_that_falls_back_a_little_has_not_started_again() -> None:
+    x = np.concatenate([np.cumsum(np.full(n, 7.0)) for n in (200, 90, 310, 150)])
+    x[700:] -= 300.0
+    rows, restarted = zero_rows(1, counters.COUNTER), np.zeros(x.size, bool)
+    restart_all(rows, x, restarted)
+    assert restarted[600] and not restarted[700:].any()
 
 
 @kernel
@@ -241,17 +298,17 @@ def test_an_incident_is_one_until_it_is_quiet() -> None:
     assert told(novelty) == [10, 700]
 
 
-def test_what_never_becomes_quiet_is_told_again_after_eight_holds() -> None:
-    novelty, again = np.full((3, 1200), 5.0), incidents.LASTING * incidents.PATTERN_HOLD + 1
+def test_what_never_becomes_quiet_is_told_again_after_eight_hundred_readings() -> None:
+    novelty, again = np.full((3, 1200), 5.0), incidents.LASTING + 1
     novelty[1:] = 0.0
     assert told(novelty) == [0, again]
 
 
 def test_a_weak_beginning_does_not_hide_the_finding_that_comes_to_fifty() -> None:
     begun = np.zeros((3, 10))
-    begun[2, 0], begun[0, 4] = 1.0, 3.0  # of strength 1.0 and 1.62: not SAME_OVERRIDE times as much, but ALARM
+    begun[2, 0], begun[0, 4] = 1.0, 2.3  # of strength 1.0 and 1.6: not SAME_OVERRIDE times as much, but ALARM
     quiet = begun.copy()
-    quiet[0, 4] = 2.4  # of strength 1.29
+    quiet[0, 4] = 1.9  # of strength 1.32
     assert told(quiet) == [0]
     assert told(begun) == [0, 4]
 
