@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from offbeat_detectors.civil import DAY_MS, WEEK_MS
 from offbeat_detectors.jumps import median_of_five
 from offbeat_detectors.kernel import inlined_kernel, kernel
-from offbeat_detectors.rows import AHEAD, NEAR, prefetch_at, prefetch_until
+from offbeat_detectors.rows import AHEAD, NEAR, offset_of, prefetch_at, prefetch_until
 
 LAST, RECENT, SLOW, USUAL, TREND, DAY, WEEK, PATTERN = range(8)
 NAMES = ("last value", "recent level", "slow level", "usual value", "trend", "day", "week", "pattern")
@@ -49,7 +49,7 @@ While seen < FIRST, the first fields hold the raw readings.
 EXPERTS_LIGHT = layout(24, 1)
 """The same without the week, and with the day in hours: 256 bytes."""
 
-_TABLES = EXPERTS.fields["day"][1]
+_TABLES = offset_of(EXPERTS, "day")
 """Where the tables begin, of which a reading needs two numbers: in bytes."""
 
 FIRST = warmup = 5  # readings before the first opinion: their median bears two absurd values

@@ -34,7 +34,7 @@ from offbeat_detectors.contract import (
     State,
 )
 from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
-from offbeat_detectors.rows import AHEAD, NEAR, prefetch_until, restore_rows, save_rows, zero_rows
+from offbeat_detectors.rows import AHEAD, NEAR, offset_of, prefetch_until, restore_rows, save_rows, zero_rows
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail
 
 SERIES = np.dtype([
@@ -51,7 +51,7 @@ shape, sudden         what the smallest scale and the jumps say, fading
 seen                  readings; taught: whether the series has taught its group; began_s: civil time of the first
 What is before "taught" is needed at every reading, and fills nine lines of the cache; the rest seldom is.
 """
-_HOT = SERIES.fields["taught"][1]
+_HOT = offset_of(SERIES, "taught")
 
 SMALL, MIDDLE, LARGE = 4, 16, 64
 """Readings a block, at the three scales."""
@@ -359,15 +359,22 @@ class Rhythm:
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """Judge, then learn, n points in order."""
         n = slot.size
-        filled = np.empty((5, n), np.float64)
-        evidence = Evidence(np.empty((n, len(PIECES)), np.float32), np.empty((n, 2), np.int32), np.empty(n, np.uint8))
-        novelty, strength, typical, lower, upper = filled
+        # One piece of memory: of several, the allocator gives back some at the end of a call and takes them anew at the
+        # next, and each page of them, when first written, costs more than the readings on it.
+        k = len(PIECES)
+        room = np.empty(n * (6 * 8 + k * 4 + 2 * 4 + 1), np.uint8)
+        numbers, room = room[: n * 6 * 8], room[n * 6 * 8 :]
+        share, room = room[: n * k * 4], room[n * k * 4 :]
+        similar, notes = room[: n * 2 * 4], room[n * 2 * 4 :]
+        novelty, strength, typical, lower, upper, probability = numbers.view(np.float64).reshape(6, n)
+        probability.fill(np.nan)
+        evidence = Evidence(share.view(np.float32).reshape(n, k), similar.view(np.int32).reshape(n, 2), notes)
         small, middle, large = self._rings
         process_all(
             self._series, self._experts, slot, time_ms, value, self._transitions, self._offsets, self._without,
             small, middle, large, self._group, self._groups, novelty, strength, typical, lower, upper,
             evidence.share, evidence.similar, evidence.notes)
-        return Opinions(novelty, np.full(n, np.nan), typical, lower, upper, evidence, strength)
+        return Opinions(novelty, probability, typical, lower, upper, evidence, strength)
 
     def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
         """Judge the silence of n series until *now_ms*; learns nothing."""

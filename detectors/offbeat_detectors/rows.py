@@ -25,6 +25,12 @@ def zero_rows(capacity: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     return room[start : start + capacity * dtype.itemsize].view(dtype)
 
 
+def offset_of(dtype: np.dtype[Any], name: str) -> int:
+    """Where in a row the field *name* begins, in bytes."""
+    fields = dtype.fields
+    return 0 if fields is None else fields[name][1]
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch_at(typingctx: Any, rows: Any, index: Any, byte: Any) -> Any:
     """Ask for the line with byte *byte* of rows[index] to be in the cache soon, without waiting for it."""

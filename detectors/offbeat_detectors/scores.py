@@ -180,6 +180,14 @@ def alert_all(
 
 
 @kernel
+def age_all(memory: NDArray[Any], slot: NDArray[np.int32]) -> None:
+    """``alert`` for n points of which nothing is to be said: each brings the end of an incident nearer."""
+    for i in range(slot.size):
+        prefetch(memory, slot[min(i + AHEAD, slot.size - 1)])
+        alert(memory, slot[i], 0.0)
+
+
+@kernel
 def score_all(strength: NDArray[np.float64], score: NDArray[np.float64]) -> None:
     """``score_of_strength`` for n strengths; *score* (n,) float64 is filled."""
     for i in range(strength.size):
@@ -217,7 +225,7 @@ class AlertStage:
         """
         if opinions.strength is None:
             return self.process(slot, opinions.novelty)
-        self.process(slot, np.zeros(slot.size))
+        age_all(self.memory, slot)
         return opinions.strength
 
     def account(self, slot: NDArray[np.int32]) -> Account:

@@ -15,10 +15,11 @@ def warm_up() -> None:
     """Compile every kernel, or load it from the cache beside the source: about 45 s the first time, 1.5 s after."""
     slot, time_ms, value = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.float64)
     novelty = Ewma(1).process(slot, time_ms, value).novelty
-    strength = AlertStage(1).process(slot, novelty)
+    alerts = AlertStage(1)
+    strength = alerts.process(slot, novelty)
     score_all(strength, np.empty(1, np.float64))
     novelty_all(np.ones(1, np.float64), np.empty(1, np.float64))
     surprise_of_novelty(1.0)
     for detector in (Population(1), Joint(1), Rhythm(1), Rhythm(1, tier="light"), Banded(Ewma(1), 1)):
-        detector.process(slot, time_ms, value)
+        alerts.strength_of(slot, detector.process(slot, time_ms, value))
     Rhythm(1).overdue(slot, time_ms)

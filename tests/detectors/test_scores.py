@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from offbeat_detectors.contract import Opinions
 from offbeat_detectors.scores import (
     AlertStage,
     hold,
@@ -178,6 +179,18 @@ def test_series_do_not_hold_each_other_and_cuts_change_nothing() -> None:
     np.testing.assert_array_equal(whole, np.concatenate(pieces))
     for s in range(7):
         np.testing.assert_array_equal(whole[slot == s], said(novelty[slot == s].tolist()))
+
+
+def test_the_readings_of_a_detector_with_its_own_findings_bring_the_end_of_a_silence_nearer() -> None:
+    stage, other, slot = AlertStage(1), AlertStage(1), np.zeros(50, np.int32)
+    for silent in (stage, other):
+        hold(silent.memory, 0, 4.0)
+    nothing, own = np.full(50, np.nan), np.linspace(0.0, 9.0, 50)
+    told = stage.strength_of(slot, Opinions(np.full(50, 9.0), nothing, nothing, nothing, nothing, strength=own))
+    other.process(slot, np.zeros(50))
+    np.testing.assert_array_equal(told, own)
+    assert (stage.memory["age"][0], stage.memory["held"][0]) == (50, 4.0)
+    assert stage.memory.tobytes() == other.memory.tobytes()
 
 
 def test_a_saved_alert_stage_goes_on_elsewhere_and_a_forgotten_one_begins_anew() -> None:

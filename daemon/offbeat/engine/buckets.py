@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from offbeat.engine.ledger import TIME_MIN_MS
 from offbeat.engine.outcome import BucketChange
 from offbeat_detectors.contract import EVIDENCE_MIN
-from offbeat_detectors.kernel import kernel
-from offbeat_detectors.scores import score_of_strength
+from offbeat_detectors.kernel import lean_kernel
+from offbeat_detectors.scores import score_of_strength, strength_of_score
 
 START, COUNT, NOVELTY, SCORE, RECORDS, CLOSED = range(6)
 OPEN = 6
@@ -29,13 +29,13 @@ back: RULES."""
 RULES = ("held", "damped", "silence")
 
 
-@kernel
+@lean_kernel
 def bucket_start(time_ms: int, span_ms: int) -> int:
     """The start of the bucket that holds *time_ms*."""
     return time_ms - time_ms % span_ms
 
 
-@kernel
+@lean_kernel
 def route(
     source: NDArray[np.int32],
     time_ms: NDArray[np.int64],
@@ -64,7 +64,7 @@ def route(
             held = latest[source[row]]
             t = time_ms[row]
             row_state[row] = ON_TIME
-            if held != 0 and bucket_start(t, span_ms) < bucket_start(held - 1 + TIME_MIN_MS - latency_ms, span_ms):
+            if held != 0 and t < bucket_start(held - 1 + TIME_MIN_MS - latency_ms, span_ms):
                 row_state[row] = LATE
             elif t - TIME_MIN_MS + 1 > held:
                 latest[source[row]] = t - TIME_MIN_MS + 1
@@ -74,7 +74,7 @@ def route(
     return count
 
 
-@kernel
+@lean_kernel
 def in_use(table: NDArray[np.float64]) -> int:
     """How many rows of the *table* of one source may hold a bucket: its k, and those ahead that do."""
     count: int = table.shape[0] - AHEAD
@@ -83,30 +83,37 @@ def in_use(table: NDArray[np.float64]) -> int:
     return count
 
 
-@kernel
+@lean_kernel
+def _copy(numbers: NDArray[np.float64], to: NDArray[np.float64]) -> None:
+    """Copy all of *numbers* to the beginning of *to*; between slices, the compiler would make room for a copy first."""
+    for i in range(numbers.size):
+        to[i] = numbers[i]
+
+
+@lean_kernel
 def _leave(table: NDArray[np.float64], at: int) -> None:
     """Empty row *at*; those ahead close up."""
     last = at
     if at >= table.shape[0] - AHEAD:
         last = in_use(table) - 1
         for i in range(at, last):
-            table[i, :] = table[i + 1, :]
+            _copy(table[i + 1], table[i])
     table[last, :] = 0.0
 
 
-@kernel
+@lean_kernel
 def _begin(table: NDArray[np.float64], at: int, start: int) -> None:
     """Begin bucket *start* in the empty row *at*, with what a silence has left in it."""
     table[at, :] = 0.0
     table[at, START] = start
     for i in range(table.shape[0] - AHEAD, in_use(table)):
         if table[i, START] == start:
-            table[at, :] = table[i, :]
+            _copy(table[i], table[at])
             _leave(table, i)
             return
 
 
-@kernel
+@lean_kernel
 def row_of_silence(table: NDArray[np.float64], start: int, span_ms: int) -> int:
     """The row of bucket *start*, begun ahead if it is in none yet; −1 if there is no room for it."""
     k = table.shape[0] - AHEAD
@@ -124,7 +131,7 @@ def row_of_silence(table: NDArray[np.float64], start: int, span_ms: int) -> int:
     return count
 
 
-@kernel
+@lean_kernel
 def enter(
     best: NDArray[np.float64],
     bucket: NDArray[np.float64],
@@ -157,7 +164,7 @@ def enter(
     return True
 
 
-@kernel
+@lean_kernel
 def accumulate(
     source: NDArray[np.int32],
     time_ms: NDArray[np.int64],
@@ -197,6 +204,8 @@ def accumulate(
     Returns how many closed and how many were found.
     """
     k = opened.shape[1] - AHEAD
+    # Surely no finding is what is less novel: most are spared the logarithm.
+    least = max(EVIDENCE_MIN, 0.999 * strength_of_score(score_min))
     closed_count, found_count, q = 0, 0, 0
     for row in range(source.size):
         s = source[row]
@@ -211,13 +220,13 @@ def accumulate(
             before = frontier[s]
             frontier[s] = stamp
             floor = bucket_start(time_ms[row] - latency_ms, span_ms)
-            if before == 0 or bucket_start(before - 1 + TIME_MIN_MS - latency_ms, span_ms) < floor:
+            if before == 0 or before - 1 + TIME_MIN_MS - latency_ms < floor:
                 closed_count = _close(s, floor, opened[s], closed, closed_row, closed_count, row)
-        start = bucket_start(time_ms[row], span_ms)
-        at = (start // span_ms) % k
+        number = time_ms[row] // span_ms
+        at = number % k
         bucket = opened[s, at]
         if bucket[COUNT] == 0.0:
-            _begin(opened[s], at, start)
+            _begin(opened[s], at, number * span_ms)
         bucket[COUNT] += 1.0
         bucket[CLOSED] = 0.0
         while q < point_row.size and point_row[q] == row:
@@ -227,9 +236,9 @@ def accumulate(
                 if enter(best[series[q]], bucket, score[q], counters[s]):
                     found[found_count] = q
                     found_bucket[found_count, 0] = s
-                    found_bucket[found_count, 1:] = bucket[:CLOSED]
+                    _copy(bucket[:CLOSED], found_bucket[found_count, 1:])
                     found_count += 1
-            elif novelty[q] > EVIDENCE_MIN and score_of_strength(novelty[q]) >= score_min:
+            elif novelty[q] > least and score_of_strength(novelty[q]) >= score_min:
                 if not strength[q] > 0.0:
                     counters[s, HELD] += 1
                     untold[0] += 1
@@ -240,7 +249,7 @@ def accumulate(
     return closed_count, found_count
 
 
-@kernel
+@lean_kernel
 def _close(
     source: int,
     floor: int,
@@ -266,13 +275,13 @@ def _close(
         if oldest < 0:
             return done
         closed[done, 0] = source
-        closed[done, 1:] = buckets[oldest, :CLOSED]
+        _copy(buckets[oldest, :CLOSED], closed[done, 1:])
         closed_row[done] = row
         done += 1
         _leave(buckets, oldest)
 
 
-@kernel
+@lean_kernel
 def close_silent(
     now_ms: int,
     lag_max_ms: int,
@@ -305,7 +314,7 @@ def close_silent(
                 bucket[CLOSED] = 1.0
                 if done < closed.shape[0]:
                     closed[done, 0] = s
-                    closed[done, 1:] = bucket[:CLOSED]
+                    _copy(bucket[:CLOSED], closed[done, 1:])
                     done += 1
     return done
 
