@@ -21,8 +21,8 @@ last             the latest time, milliseconds since 1970; behind: readings in a
 gap              median gap
 longest, second  the two longest gaps, fading
 known            how many gaps, fading
-elapsed, count   of the present block of gaps: their sum, each winsorised, and their number and one; 0: no reading yet
-pace             median of the mean gap of a block
+elapsed, count   of the present block: the sum of its gaps, each winsorised, and its readings and one; 0: none yet
+pace             median of the mean gap of a block, over its readings
 farthest, far    the two largest |log(mean gap of a block / pace)|, fading
 blocks           how many blocks, fading
 """
@@ -34,7 +34,8 @@ SHAPE_MIN, SHAPE_MAX = 0.2, 1.0
 SHAPE_DOUBT = 0.6  # of the shape, which two gaps do not tell exactly: with 1, lognormal gaps had 0.4 findings in 10,000
 SURPRISE_50, NOVELTY_50 = 3.5, 1.4  # the surprise of a finding of score 50; from there novelty grows
 GROWTH, LOUDEST = 1.2, 5.0  # by so much with each doubling of the surprise, and no further
-BLOCK = 16  # gaps
+BLOCK = 16  # readings, or more if they come at one time: it ends with a later one
+_COUNT_MAX = 30_000
 LOG10_BLOCK = 0.4  # a block is judged once in 16 readings; with 1.2, all of that, Poisson arrivals had 0.13 in 10,000
 PACE_RATE, PACE_RATE_FIRST = 0.05, 1.0
 PACE_FLOOR = 0.35  # no block counts as of another rate below it: 40 % more or fewer readings
@@ -67,8 +68,8 @@ def slowly(surprise: float) -> float:
 
 @kernel
 def judge_then_learn_block(s: Any) -> float:
-    """Novelty of the rate of the block of gaps that row *s* has complete; then learn it, and begin the next."""
-    mean = s.elapsed / BLOCK
+    """Novelty of the rate of the block of readings that row *s* has complete; then learn it, and begin the next."""
+    mean = s.elapsed / (s.count - 1)
     fade = max(FADE_BLOCK_MIN, 0.5 ** (s.elapsed / FADE_HALF_LIFE_MS))
     s.elapsed = 0.0
     s.count = 1
@@ -115,8 +116,9 @@ def judge(s: Any, time_ms: int) -> float:
 
     s  a row of dtype ARRIVAL, changed in place
 
-    0 is normal, and the answer in the warm-up. A reading at the time of the one before, or earlier, is one of a batch
-    and says nothing of the rhythm; after 1000 such in a row the clock is taken to have been set back. The median moves
+    0 is normal, and the answer in the warm-up. A reading at the time of the one before says nothing of the gaps, but
+    counts in the rate: the times of a fast sensor may be whole seconds. One at an earlier time is late and says nothing
+    of the rhythm; after 1000 of both in a row the clock is taken to have been set back. The median moves
     in steps proportional to itself (H. Robbins, S. Monro, "A stochastic approximation method", 1951).
     """
     if s.count == 0:
@@ -125,6 +127,8 @@ def judge(s: Any, time_ms: int) -> float:
         return 0.0
     wait = float(time_ms) - float(s.last)
     if wait <= 0.0:
+        if wait == 0.0 and s.count < _COUNT_MAX:
+            s.count += 1
         s.behind += 1
         if s.behind >= BEHIND_MAX:
             s.behind = 0

@@ -77,6 +77,21 @@ class Account:
     hold: int
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How much findings of n series count, which are young.
+
+    share         (n,) float64  what a strength is multiplied with, 0 to 1
+    strength_max  (n,) float64  what it can be at most
+    readings_left, ms_left  (n,) int64, (n,) float64  until share is 1: whichever comes first; 0 where it is
+    """
+
+    share: NDArray[np.float64]
+    strength_max: NDArray[np.float64]
+    readings_left: NDArray[np.int64]
+    ms_left: NDArray[np.float64]
+
+
 class Detector(Protocol):
     """One model for each of up to *capacity* series; a series is known by its slot, 0 to capacity − 1.
 
@@ -131,6 +146,15 @@ class Accounting(Protocol):
 
     def account(self, slot: NDArray[np.int32]) -> Account:
         """The incidents of these slots, as they stand."""
+        ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A detector whose findings count less while a series is young."""
+
+    def settled(self, slot: NDArray[np.int32]) -> Settled:
+        """How far these slots have settled by their latest readings."""
         ...
 
 

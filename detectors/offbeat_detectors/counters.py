@@ -1,4 +1,4 @@
-"""Is this a total that has started again at zero, as it has before? Of such a series that is no news, whenever it is."""
+"""Is this a total that has started again at zero, as it has before? Of such a series that is no news."""
 from __future__ import annotations
 
 from typing import Any

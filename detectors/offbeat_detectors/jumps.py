@@ -47,7 +47,8 @@ def judge_jump(j: Any, x: float) -> tuple[float, float]:
     """Novelty of *x* as a jump from the median of the BEFORE readings before it, and its signed height; learns nothing.
 
     With u the height over the quantile that 20 % of the non-zero heights exceed: GAIN · (u^γ − 1), γ ≤ 1 the less the
-    heavier the tail is; and no more than LARGEST · (height / second largest lately)^TOP_POWER. 0 until LEARN heights are known.
+    heavier the tail is; and no more than LARGEST · (height / second largest lately)^TOP_POWER. 0 until LEARN heights
+    are known.
     """
     if j.seen < BEFORE:
         return 0.0, 0.0

@@ -170,7 +170,9 @@ def end_block(ring: NDArray[np.int16], scale: Any, memory: float) -> None:
         high = round(min(RANGE, max(-RANGE, high * per)))
         low = round(min(RANGE, max(-RANGE, low * per)))
     spread = math.sqrt(scale.variance)
-    limit = np.float32(LIMIT * (spread + scale.mean)) if scale.seen > LIMIT_FROM else np.float32(1e30)
+    limit = np.float32(1e30)
+    if scale.seen > LIMIT_FROM and spread + scale.mean > 0.0:  # a constant that moves at last is beyond any limit
+        limit = np.float32(LIMIT * (spread + scale.mean))
     have: Any = np.int64(scale.have)
     at: Any = np.int64(scale.at)
     begin = lags - have

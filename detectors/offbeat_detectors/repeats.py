@@ -9,11 +9,11 @@ import numpy as np
 from offbeat_detectors.civil import DAY_MS
 from offbeat_detectors.kernel import kernel
 
-JUMPS, PATTERNS = 12, 3
+JUMPS, PATTERNS = 11, 3
 """Places for jumps and for patterns."""
 
 REPEATS = np.dtype([("time_s", "u4", (JUMPS + PATTERNS,)), ("size", "f4", (JUMPS + PATTERNS,))], align=True)
-"""One series: 120 bytes. When each was, in seconds since 1970 UTC (0: an empty place), and its size: of a jump its
+"""One series: 112 bytes. When each was, in seconds since 1970 UTC (0: an empty place), and its size: of a jump its
 signed height, of a pattern its novelty."""
 
 AS_LARGE = 0.6

@@ -31,27 +31,43 @@ from offbeat_detectors.contract import (
     Account,
     Evidence,
     Opinions,
+    Settled,
     State,
 )
 from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
-from offbeat_detectors.rows import AHEAD, NEAR, offset_of, prefetch_until, restore_rows, save_rows, zero_rows
+from offbeat_detectors.rows import (
+    AHEAD,
+    NEAR,
+    offset_of,
+    prefetch_at,
+    prefetch_until,
+    restore_rows,
+    save_rows,
+    zero_rows,
+)
 from offbeat_detectors.tails import TAIL, heaviness, learn_tail
 
 SERIES = np.dtype([
     ("small", patterns.SCALE), ("middle", patterns.SCALE), ("large", patterns.SCALE), ("jump", jumps.JUMP),
     ("arrival", arrival.ARRIVAL), ("stuck", stuck.STUCK), ("drift", drift.DRIFT), ("incidents", incidents.INCIDENTS),
-    ("outside", outside.OUTSIDE), ("tail", TAIL), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
-    ("counter", counters.COUNTER), ("seen", "i4"), ("taught", "i4"), ("began_s", "u4"), ("repeats", repeats.REPEATS),
+    ("outside", outside.OUTSIDE), ("novelty", "f4"), ("shape", "f4"), ("sudden", "f4"),
+    ("counter", counters.COUNTER), ("seen", "i4"), ("began_s", "u4"), ("tail", TAIL),
+    ("taught", "u1"), ("rate", "u1"), ("repeats", repeats.REPEATS),
 ], align=True)
 """One series, beside its three rings and its experts.
 
 small, middle, large  the three scales of patterns
 tail, novelty         the law of what they say together, and what they say now, compressed by it
 shape, sudden         what the smallest scale and the jumps say, fading
-seen                  readings; taught: whether the series has taught its group; began_s: civil time of the first
-What is before "taught" is needed at every reading, and fills nine lines of the cache; the rest seldom is.
+counter               whether it is a total, and starts again
+seen, began_s         readings, and the time of the first, seconds since 1970
+taught                whether the series has taught its group
+rate                  what the rate of the last block of arrivals was worth, for whoever asks why, in RATE_GRAIN
+What is before "tail" is needed at every reading, and fills nine lines of the cache; that itself at the end of a block
+of the smallest scale, and the rest seldom.
 """
-_HOT = offset_of(SERIES, "taught")
+_HOT = offset_of(SERIES, "tail")
+_SECONDS_MAX = 2**32 - 1
 
 SMALL, MIDDLE, LARGE = 4, 16, 64
 """Readings a block, at the three scales."""
@@ -68,6 +84,7 @@ JUMP_REPEATED, JUMP_HABITUAL, PATTERN_REPEATED = 0.05, 0.5, 0.15
 JUMP_SOFT, PATTERN_SOFT, SOFT = 8.0, 9.0, 1.0
 """Beyond it a novelty counts by its logarithm: of a series whose bursts differ by orders of magnitude, each would be
 the first of its kind."""
+RATE_GRAIN = 0.02  # of the novelty that is kept of a block's rate
 WARMUP = 30
 
 PIECES = ("jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence", "outside")
@@ -158,13 +175,12 @@ def judge_then_learn(
     notes = 0
     by_peers = group >= 0 and seen < prior.OWN and not without & _PEERS and prior.knows(groups, group)
     if seen == 0:
+        s.began_s = np.uint32(min(_SECONDS_MAX, max(0, time_ms // 1000)))
         incidents.begin(s.incidents)
         if by_peers:
             s.incidents.jump.peaks = groups[group].peaks
     s.seen = np.int32(min(seen + 1, 1 << 30))
-    civil_s = min(4_294_967_295, max(1, time_ms // 1000 + zone_s))
-    if seen == 0:
-        s.began_s = np.uint32(civil_s)
+    civil_s = min(_SECONDS_MAX, max(1, time_ms // 1000 + zone_s))
 
     judge_patterns(s, slot, x, small, middle, large, without)
     pattern = soft(np.float64(s.novelty), PATTERN_SOFT)
@@ -202,6 +218,8 @@ def judge_then_learn(
     drifting = 0.0 if without & (1 << DRIFT) else drift.judge(s.drift, time_ms, x)
     held = 0.0 if without & (1 << STUCK) else stuck.judge(s.stuck, time_ms, x)
     rate = 0.0 if without & (1 << RATE) else arrival.judge(s.arrival, time_ms)
+    if s.arrival.count == 1 and s.arrival.behind == 0:  # a block has ended: its rate stands until the next has
+        s.rate = np.uint8(min(255.0, rate / RATE_GRAIN))
     away = 0.0 if without & _OUTSIDE else outside.judge(s.outside, expert[slot])
     slow = max(drifting, held, rate, away)
 
@@ -213,7 +231,7 @@ def judge_then_learn(
     strength = incidents.strength_of(s.incidents, pattern, jump, slow, pattern_weight, jump_weight)
     if strength > 0.0 and not notes & NOTE_PRIOR and not without & _SETTLING:
         whole = strength
-        strength = settling.allowed(whole, seen, 1000.0 * (civil_s - np.int64(s.began_s)))
+        strength = settling.allowed(whole, seen, float(time_ms) - 1000.0 * s.began_s)
         if strength < whole:
             notes |= NOTE_SETTLING
     novelty = max(novelty, strength)
@@ -227,7 +245,8 @@ def judge_then_learn(
         share[SHAPE] = np.float32(per * number(s.small.z))
         share[PATTERN] = np.float32(per * middle_part)
         share[LONG] = np.float32(per * large_part)
-        share[DRIFT], share[STUCK], share[RATE] = np.float32(drifting), np.float32(held), np.float32(rate)
+        share[DRIFT], share[STUCK] = np.float32(drifting), np.float32(held)
+        share[RATE] = np.float32(max(rate, RATE_GRAIN * s.rate))
         share[SILENCE], share[OUTSIDE] = np.float32(0.0), np.float32(away)
         if middle_part > number(s.small.z):
             similar[0] = readings_ago(s.middle, s.middle.nearest, MIDDLE)
@@ -237,7 +256,7 @@ def judge_then_learn(
             similar[1] = readings_ago(s.small, s.small.second, SMALL)
     if group >= 0 and seen >= prior.SETTLED and seen % prior.EVERY == 0:
         prior.teach(groups[group], s.taught == 0, x, s.incidents.jump.peaks)
-        s.taught = np.int32(1)
+        s.taught = np.uint8(1)
     return novelty, strength, notes
 
 
@@ -250,6 +269,7 @@ def prefetch_rest(
     rings in which a block will end, and the numbers of the tables."""
     s = series[slot]
     if s.small.rows == SMALL - 1:
+        prefetch_at(series, slot, _HOT)
         prefetch_until(small, slot, 2 * small.shape[1])
         if s.middle.rows == MIDDLE - 1:
             prefetch_until(middle, slot, 2 * middle.shape[1])
@@ -391,6 +411,15 @@ class Rhythm:
         """How many readings each slot still needs before the detector has an opinion; 0 when it has one."""
         left: NDArray[np.int64] = np.maximum(0, WARMUP - self._series["seen"][slot].astype(np.int64))
         return left
+
+    def settled(self, slot: NDArray[np.int32]) -> Settled:
+        """How far these slots have settled by their latest readings; what their peers have found counts in full."""
+        rows = self._series[slot]
+        seen = rows["seen"].astype(np.int64)
+        age_ms = rows["arrival"]["last"].astype(np.float64) - 1000.0 * rows["began_s"]
+        if self._without & _SETTLING:
+            return settling.state_of(np.full(slot.size, 1 << 30), age_ms)
+        return settling.state_of(seen, np.where(seen > 0, np.maximum(age_ms, 0.0), 0.0))
 
     def account(self, slot: NDArray[np.int32]) -> Account:
         """The incidents of these slots, as they stand: those of the patterns, which last longest."""

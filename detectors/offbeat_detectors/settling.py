@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.civil import DAY_MS
+from offbeat_detectors.contract import Settled
 from offbeat_detectors.kernel import kernel
 
 READINGS, DAYS = 1500.0, 5.0
@@ -27,12 +28,13 @@ def allowed(strength: float, seen: int, age_ms: float) -> float:
     return min(strength * settled(seen, age_ms), BEARS * seen)
 
 
-def left(seen: NDArray[np.int64], age_ms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Readings that n series still need to settle, and milliseconds: the first of the two settles it; 0 when it has.
+def state_of(seen: NDArray[np.int64], age_ms: NDArray[np.float64]) -> Settled:
+    """The same of n series at once, for whoever asks.
 
     seen  (n,) int64 readings so far    age_ms  (n,) float64 from the first reading to the latest
     """
-    readings = np.maximum(0, int(READINGS) - seen)
-    span_ms = np.maximum(0.0, DAYS * DAY_MS - age_ms)
-    done = (readings == 0) | (span_ms == 0.0)
-    return np.where(done, 0, readings), np.where(done, 0.0, span_ms)
+    share = np.minimum(1.0, np.maximum(seen / READINGS, age_ms / (DAYS * DAY_MS)))
+    young = share < 1.0
+    return Settled(
+        np.asarray(share, np.float64), np.asarray(BEARS * seen, np.float64),
+        np.where(young, int(READINGS) - seen, 0), np.where(young, DAYS * DAY_MS - age_ms, 0.0))

@@ -37,6 +37,7 @@ class Arrival:
             return 0.0
         if time_ms <= self.last:
             self.behind += 1
+            self.block += [0.0] * (time_ms == self.last)
             return 0.0
         gap, self.last, self.behind = float(time_ms - self.last), time_ms, 0
         if self.known == 0.0:
@@ -44,7 +45,7 @@ class Arrival:
         novelty = self.rarity(gap) if self.known >= 32.0 else 0.0
         rate = max(0.02, 2.0 / (self.known + 3.0))
         self.block.append(min(gap, 3.0 * self.median))
-        if len(self.block) == 16:
+        if len(self.block) >= 16:
             novelty = max(novelty, self.judge_block(float(np.sum(np.array(self.block, np.float32)))))
         self.median = towards(self.median, gap, rate)
         self.gaps.learn(gap)
@@ -52,8 +53,8 @@ class Arrival:
         return novelty
 
     def judge_block(self, elapsed: float) -> float:
-        self.block = []
-        mean, fade = elapsed / 16, max(0.98, 0.5 ** (elapsed / (14 * 86_400_000.0)))
+        mean, self.block = elapsed / len(self.block), []
+        fade = max(0.98, 0.5 ** (elapsed / (14 * 86_400_000.0)))
         self.pace = self.pace or f32(mean)
         far, usual = abs(math.log(mean / self.pace)), max(self.paces.second, 0.35)
         judged = self.blocks >= 8.0 and far > usual

@@ -51,6 +51,7 @@ class Series:
         self.novelty = 0.0  # of the patterns together, since the last block ended
         self.shape = self.sudden = 0.0  # what small blocks and jumps said lately, fading
         self.seen, self.taught, self.began_s = 0, False, 0
+        self.rate = 0.0  # what the last block of arrivals was worth
 
     def judge(self, time_ms: int, x: float, offset_ms: int = 0) -> Said:
         x = within(x, 1e300)
@@ -65,7 +66,7 @@ class Series:
             assert group is not None
             self.incidents.jump.peaks = group.peaks
         civil_s, notes = min((1 << 32) - 1, max(1, time_ms // 1000 + offset_ms // 1000)), 0
-        self.began_s = self.began_s or civil_s
+        self.began_s = time_ms // 1000 if seen == 0 else self.began_s
 
         self.take_blocks(x)
         pattern = soft(self.novelty, rhythm.PATTERN_SOFT)
@@ -89,6 +90,8 @@ class Series:
         drifting = 0.0 if "drift" in self.without else self.drift.judge(x)
         stuck = 0.0 if "stuck" in self.without else self.stuck.judge(time_ms, x)
         rate = 0.0 if "rate" in self.without else self.arrival.judge(time_ms)
+        if self.arrival.block == [] and self.arrival.behind == 0:
+            self.rate = rhythm.RATE_GRAIN * min(255, int(rate / rhythm.RATE_GRAIN))
         away = 0.0 if "outside" in self.without else self.outside.judge(self.experts)
         slow = max(drifting, stuck, rate, away)
         small, middle, large = self.parts()
@@ -97,19 +100,19 @@ class Series:
         novelty = self.shape + middle + large + rhythm.SUDDEN_SHARE * self.sudden
         strength = self.incidents.strength(pattern, jump, slow, pattern_weight, jump_weight)
         if not notes & NOTE_PRIOR and "settling" not in self.without:
-            whole, strength = strength, strength * self.counts(seen, civil_s)
+            whole, strength = strength, strength * self.counts(seen, time_ms)
             strength = min(strength, settling.BEARS * seen)
             notes |= NOTE_SETTLING if strength < whole else 0
         jump, pattern = incidents.STRENGTH * incidents.JUMP_WORTH * jump, incidents.STRENGTH * pattern
         self.teach(seen, x)
         if seen < rhythm.WARMUP and not by_peers:
             return Said(math.nan, 0.0, math.nan, math.nan, math.nan)
-        pieces = jump, *self.shares(pattern), drifting, stuck, rate, 0.0, away
+        pieces = jump, *self.shares(pattern), drifting, stuck, max(rate, self.rate), 0.0, away
         return Said(max(novelty, slow, strength), strength, *band, pieces, self.similar(), notes)
 
-    def counts(self, seen: int, civil_s: int) -> float:
+    def counts(self, seen: int, time_ms: int) -> float:
         """How much of a finding counts after so many readings and days."""
-        days = (civil_s - self.began_s) / 86_400
+        days = (time_ms / 1000 - self.began_s) / 86_400
         return within(max(seen / settling.READINGS, days / settling.DAYS), 1.0)
 
     def take_blocks(self, x: float) -> None:

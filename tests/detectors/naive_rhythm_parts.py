@@ -52,7 +52,7 @@ class Scale:
         coded = self.coded(features)
         spread = f32(math.sqrt(self.variance))
         limit = f32(1e30)
-        if self.judged > patterns.LIMIT_FROM:
+        if self.judged > patterns.LIMIT_FROM and spread + self.mean > 0.0:
             limit = f32(patterns.LIMIT * f32(spread + self.mean))
         for lag, (mean, high, low) in enumerate(self.blocks):
             apart = abs(coded[0] - mean) + 0.5 * (abs(coded[1] - high) + abs(coded[2] - low))

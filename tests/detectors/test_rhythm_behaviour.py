@@ -176,6 +176,16 @@ def test_a_new_member_of_a_group_is_judged_by_its_peers_from_its_first_reading(l
         assert like.max() < 50.0, f"seed {seed}: at reading {like.argmax()}"
 
 
+@pytest.mark.parametrize("at", [300, 1001, 2500, 9002])
+def test_a_constant_that_moves_for_the_first_time_is_found_within_four_readings(at: int) -> None:
+    value = np.full(at + 100, 20.1)
+    value[at:] = 20.2
+    said = found(value)
+    assert said.within(0, at) == []
+    assert len(said.within(at, at + 4)) == 1
+    assert said.within(at + 4, value.size) == []
+
+
 def faulty(fault: str, rng: np.random.Generator, per_day: int = 288, days: int = 25) -> tuple[Series, int]:
     """A noisy daily wave with one fault in its last day, and when it begins."""
     n = per_day * days

@@ -13,7 +13,7 @@ from offbeat_detectors.rows import LINE_BYTES, offset_of
 
 
 def test_what_every_reading_needs_of_a_row_fills_whole_lines_of_the_cache() -> None:
-    assert offset_of(SERIES, "taught") == 9 * LINE_BYTES
+    assert offset_of(SERIES, "tail") == 9 * LINE_BYTES
     assert SERIES.itemsize % LINE_BYTES == EXPERTS.itemsize % LINE_BYTES == 0
     assert SCALE.itemsize == 72
     assert offset_of(EXPERTS, "day") < 4 * LINE_BYTES

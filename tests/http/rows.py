@@ -79,6 +79,8 @@ DIAGNOSIS = (
                         0,
                         1.0,
                         1.0,
+                        0.0046,
+                        89_580.0,
                         "warming up: 23 more readings, about 23 minutes",
                     ),
                 ),

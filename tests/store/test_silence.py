@@ -125,6 +125,11 @@ def state_of(**changed: Any) -> SeriesState:
             "silent since 1970-01-01T00:00:00Z; not told, for its score would be too low",
         ),
         (
+            {"settled": 0.34, "score_max": 61.2, "settles_readings": 990, "settles_ms": 259_200_000.0},
+            "ready",
+            "ready; settling: a finding counts 34 % and scores 61 at most, in full after 990 more readings or 3 days",
+        ),
+        (
             {"held_age": 12, "held_left": 68, "held_above": 5.25},
             "held",
             "ready; suppressed by the incident of 12 readings ago: for 68 more readings only a novelty above 5.25 is "

@@ -26,8 +26,8 @@ from offbeat.engine.ledger import (
 )
 from offbeat.engine.places import TAKEN
 from offbeat.engine.tail import NO_READINGS, Readings
-from offbeat_detectors.contract import Grouped, Watchful
-from offbeat_detectors.scores import OVERRIDE
+from offbeat_detectors.contract import Detector, Grouped, Settling, Watchful
+from offbeat_detectors.scores import OVERRIDE, score_of_strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,8 @@ class SeriesState:
     late_ms          by how much its events are late, where that keeps a Watchful detector from being asked; else None
     anew_reason      why its model began anew at the last start, as it could not be restored; "": it did not
     with_model       whether it has a model now    places  how many have one, where that is bounded; 0: all
+    settled          what a young series' findings count, 0 to 1    score_max  what they can score at most so far
+    settles_readings, settles_ms  until they count in full: whichever comes first
     evicted_count    how often its model was evicted at that limit, evicted_ms when last    has_peers  to learn from
     """
 
@@ -170,6 +172,10 @@ class SeriesState:
     evicted_count: int = 0
     evicted_ms: int = 0
     has_peers: bool = False
+    settled: float = 1.0
+    score_max: float = 100.0
+    settles_readings: int = 0
+    settles_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,7 @@ def diagnosed(engine: Engine, source: int, series: NDArray[np.int32], now_ms: in
         left, account = np.zeros(mine.size, np.int64), job.account(mine)
         left[modelled] = job.detector.warmup_left(slot[modelled])
         damping = 1.0 / account.damping
+        young = _young(job.detector, slot)
         states = {}
         for i, number in enumerate(mine.tolist()):
             told, readings = job.alert.memory[slot[i]]["held"], engine.ledger.series[number]
@@ -225,12 +232,25 @@ def diagnosed(engine: Engine, source: int, series: NDArray[np.int32], now_ms: in
                 evicted_count,
                 evicted_ms,
                 isinstance(job.detector, Grouped),
+                *(young[i] if modelled[i] else ()),
             )
         counted = job.counters[source].tolist()
         suppressed = {rule: counted[HELD + i] for i, rule in enumerate(RULES)}
         suppressed["adjusted"] = int(job.hidden(mine).sum())
         said[job.job.spec.id] = SourceState(states, suppressed)
     return said
+
+
+def _young(detector: Detector, slot: NDArray[np.int32]) -> list[tuple[float, float, int, float]]:
+    """How far each slot has settled, as the last fields of SeriesState say it."""
+    if not isinstance(detector, Settling):
+        return [(1.0, 100.0, 0, 0.0)] * slot.size
+    said = detector.settled(np.maximum(slot, 0))
+    columns = said.share, said.strength_max, said.readings_left, said.ms_left
+    return [
+        (share, score_of_strength(most), left, left_ms)
+        for share, most, left, left_ms in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def begun_anew(engine: Engine) -> dict[str, tuple[int, str]]:

@@ -205,6 +205,8 @@ def _says(s: SeriesDiagnosis) -> Document:
         "held_left": s.held_left,
         "damping": s.damping,
         "adjustment": s.adjustment,
+        "settled": s.settled,
+        "settles_in_s": s.settles_in_s,
         "says": s.says,
     }
 

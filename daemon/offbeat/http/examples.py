@@ -194,6 +194,8 @@ DIAGNOSIS: dict[str, Any] = {
                     "held_left": 0,
                     "damping": 1.0,
                     "adjustment": 1.0,
+                    "settled": 0.0046,
+                    "settles_in_s": 89580.0,
                     "says": "warming up: 23 more readings, about 23 minutes",
                 }
             ],

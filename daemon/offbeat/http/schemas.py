@@ -245,6 +245,8 @@ SCHEMAS: dict[str, Schema] = {
             "held_left": WHOLE,
             "damping": NUMBER,
             "adjustment": NUMBER,
+            "settled": NUMBER,
+            "settles_in_s": NUMBER,
             "says": TEXT,
         }
     ),

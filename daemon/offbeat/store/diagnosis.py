@@ -27,6 +27,11 @@ def diagnosis_of(job: str, field: str, state: SeriesState) -> SeriesDiagnosis:
     if abs(state.adjustment - 1.0) > _ROUND:
         which = "weaker" if state.adjustment < 1.0 else "stronger"
         said += f"; made {which}, to {100 * state.adjustment:.0f} %, by feedback"
+    if state.settled < 1.0 and name in ("ready", "held"):
+        said += (
+            f"; settling: a finding counts {100 * state.settled:.0f} % and scores {state.score_max:.0f} at most, "
+            f"in full after {_count(state.settles_readings, 'more reading')} or {about(state.settles_ms)}"
+        )
     if state.late_ms is not None:
         said += f"; its silence is not looked at, for its events come {about(state.late_ms)} late"
     return SeriesDiagnosis(
@@ -39,8 +44,18 @@ def diagnosis_of(job: str, field: str, state: SeriesState) -> SeriesDiagnosis:
         state.held_left,
         state.damping,
         state.adjustment,
+        state.settled,
+        _settles_in_s(state),
         said,
     )
+
+
+def _settles_in_s(state: SeriesState) -> float:
+    """Seconds until a finding counts in full, at the usual pace of the series or by the days, whichever is first."""
+    by_days = state.settles_ms / 1000
+    if state.interval_ms <= 0.0:
+        return by_days
+    return min(by_days, state.settles_readings * state.interval_ms / 1000)
 
 
 def _state(state: SeriesState) -> tuple[str, str]:

@@ -179,6 +179,7 @@ class SeriesDiagnosis:
     silent_since_ms  its newest reading, where the next is overdue
     held_left        readings that an incident still holds back
     damping, adjustment  what its own earlier peaks, and feedback, leave of a finding's strength; 1: all of it
+    settled          what is left of it while the series is young    settles_in_s  until all is, at most
     says             all of it as a sentence
     """
 
@@ -191,6 +192,8 @@ class SeriesDiagnosis:
     held_left: int
     damping: float
     adjustment: float
+    settled: float
+    settles_in_s: float
     says: str
 
 
