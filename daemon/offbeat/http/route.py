@@ -89,6 +89,14 @@ class Route:
         return answer
 
 
+def body_of(request: web.Request) -> bytes | AsyncIterator[bytes]:
+    """The body, of stated length, if all of it is here, as that of a small request is; else as it arrives."""
+    content = request.content
+    if content.is_eof() and hdrs.CONTENT_LENGTH in request.headers and hdrs.EXPECT not in request.headers:
+        return content.read_nowait()
+    return chunks(request)
+
+
 def chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it arrives.
 

@@ -145,9 +145,9 @@ class Committer:
                 continue
             if isinstance(answer, Receipt):
                 waiter.taken.set_result(answer)
-                self._metrics.events_accepted_total.inc(answer.accepted)
             else:
                 waiter.taken.set_exception(answer)
+        self._metrics.events_accepted_total.inc(prepared.group.counters.get("accepted", 0))
         for name, count in prepared.group.counters.items():
             if name.startswith("rejected."):
                 self._metrics.lines_rejected_total.labels(name.removeprefix("rejected.")).inc(count)
@@ -216,7 +216,11 @@ class Committer:
         at_ms: int,
         prepared: Prepared,
     ) -> None:
-        decoded, group, errors_max = parcel.decoded, prepared.group, self._config().ingest.errors_max
+        decoded, group, ends = parcel.decoded, prepared.group, parcel.decoded.body_end.tolist()
+        if not decoded.rejected_codes and not decoded.failed and taken.all():
+            self._answer_all_taken(parcel, ends, seq, prepared)
+            return
+        errors_max = self._config().ingest.errors_max
         counts = np.concatenate([[0], np.cumsum(taken)])
         refused = np.flatnonzero(~taken)
         by_body: dict[int, list[RejectedLine]] = {}
@@ -224,7 +228,7 @@ class Committer:
             by_body.setdefault(line.body, []).append(line)
         first = 0
         for i, waiter in enumerate(parcel.waiters):
-            end = int(decoded.body_end[i])
+            end = ends[i]
             if i in decoded.failed:
                 prepared.answers.append((waiter, BadBody(decoded.failed[i], where={"stored": 0})))
                 continue
@@ -244,6 +248,22 @@ class Committer:
                 group.counters[f"rejected.{code}"] = group.counters.get(f"rejected.{code}", 0) + count
         if accepted := int(taken.sum()):
             group.counters["accepted"] = group.counters.get("accepted", 0) + accepted
+
+    @staticmethod
+    def _answer_all_taken(parcel: Parcel, ends: list[int], seq: int, prepared: Prepared) -> None:
+        """As ``_answer`` where no line was rejected: bodies of as many events share a receipt, for few have others."""
+        receipts: dict[int, Receipt] = {}
+        first = 0
+        for waiter, end in zip(parcel.waiters, ends, strict=True):
+            receipt = receipts.get(end - first)
+            if receipt is None:
+                receipt = receipts[end - first] = Receipt(end - first, 0, (), 0, seq)
+            prepared.answers.append((waiter, receipt))
+            if waiter.key_row is not None:
+                prepared.group.keys.append(waiter.key_row(receipt))
+            first = end
+        if first:
+            prepared.group.counters["accepted"] = prepared.group.counters.get("accepted", 0) + first
 
     def _limited(self, i: int, waiter: Waiter, numbers: list[int]) -> list[RejectedLine]:
         """The lines *numbers* of body *i* as rejected for a limit; which one it is, and the line as it came."""
