@@ -76,9 +76,7 @@ class Route:
     def bound(self, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler as aiohttp calls it."""
         if not self.reads:
-            async def answer_unread(request: web.Request) -> web.StreamResponse:
-                return await self.handler(request, parts, {})
-            return answer_unread
+            return lambda request: self.handler(request, parts, {})
 
         async def answer(request: web.Request) -> web.StreamResponse:
             asked = self.parameters.read(request.query, parts.config())
