@@ -118,9 +118,7 @@ class Service:
             feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)),
             release=budget.give,
         )
-        self.decoding = Decoding(
-            config.ingest.decode_threads, metrics, self.committer.put, self.committer.commit_over
-        )
+        self.decoding = Decoding(config.ingest.decode_threads, metrics, self.committer)
         self.intake = Intake(
             self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer
         )

@@ -19,7 +19,7 @@ from offbeat.config import Config
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Adjustment, AdjustmentEnd, Entry, Job, Settings, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
-from offbeat.intake.parcels import Parcel, Waiter
+from offbeat.intake.parcels import SMALL_BYTES, Parcel, Waiter
 from offbeat.metrics import Metrics
 from offbeat.records import LineError, Receipt, RejectedLine
 from offbeat.store import adjustments, journal
@@ -28,8 +28,6 @@ from offbeat.store.database import Database
 from offbeat.store.journal import Group
 
 QUARANTINE_OF_BODY_MAX = 100
-SMALL_BYTES = 16 * 1024
-"""A group of less is prepared on the event loop."""
 LINE_START_CHARACTERS = 200
 
 
@@ -44,6 +42,15 @@ class Control:
     given: Given | None = None
     ended: AdjustmentEnd | None = None
     done: asyncio.Future[Entry] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last transaction: when it ended, by the event loop's clock, how long it took, how many bodies it held."""
+
+    at_s: float = 0.0
+    took_s: float = 0.0
+    bodies: int = 0
 
 
 @dataclass(slots=True)
@@ -88,6 +95,12 @@ class Committer:
         self._over = asyncio.Event()  # set while no transaction is under way
         self._over.set()
         self.seq = last_seq
+        self.ended = Ended()
+
+    @property
+    def under_way(self) -> bool:
+        """Is a transaction being prepared or written?"""
+        return not self._over.is_set()
 
     async def commit_over(self) -> None:
         """Return when no transaction is under way, or the one that is has ended."""
@@ -119,6 +132,7 @@ class Committer:
     async def _commit(self, items: list[Parcel | Control]) -> None:
         mark = self._catalog.mark()
         loop = asyncio.get_running_loop()
+        began_s = loop.time()
         self._over = asyncio.Event()
         try:
             if sum(item.body_bytes for item in items if isinstance(item, Parcel)) < SMALL_BYTES:
@@ -132,6 +146,8 @@ class Committer:
             self._fail(items, e)
             return
         finally:
+            ended_s = loop.time()
+            self.ended = Ended(ended_s, ended_s - began_s, sum(len(i.waiters) for i in items if isinstance(i, Parcel)))
             self._over.set()
         self.seq += len(prepared.entries)
         for entry, count in prepared.entries:

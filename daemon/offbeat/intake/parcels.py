@@ -11,6 +11,9 @@ from offbeat.records import Decoded, Receipt
 from offbeat.store.journal import KeyRow
 from offbeat.wire.options import Options
 
+SMALL_BYTES = 128 * 1024
+"""Less than this is decoded and prepared on the event loop: it takes less time there than to hand it to a thread."""
+
 
 class Budget:
     """Bytes between the door and the engine, bounded."""
