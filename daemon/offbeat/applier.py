@@ -20,7 +20,7 @@ from offbeat.metrics import Metrics
 from offbeat.store import journal
 from offbeat.store.checkpoints import keep_shard, pack_shard
 from offbeat.store.database import Database
-from offbeat.store.findings import Findings, keep_findings
+from offbeat.store.findings import Findings, statements_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -183,8 +183,7 @@ class Applier:
             taken = await self.ask(self._take_findings)
             if len(taken):
                 try:
-                    async with self._database.transaction() as db:
-                        await keep_findings(db, taken)
+                    await self._database.write(statements_of(taken))  # one trip: acknowledgements wait for its end
                 except BaseException:
                     await self.ask(lambda _: self._put_back(taken))
                     self._found.set()
