@@ -150,8 +150,6 @@ class Committer:
             self.ended = Ended(ended_s, ended_s - began_s, sum(len(i.waiters) for i in items if isinstance(i, Parcel)))
             self._over.set()
         self.seq += len(prepared.entries)
-        for entry, count in prepared.entries:
-            self._feed(entry, count)
         self._release(prepared.spare_bytes)
         for control, entry in prepared.controls:
             if not control.done.done():
@@ -163,6 +161,8 @@ class Committer:
                 waiter.taken.set_result(answer)
             else:
                 waiter.taken.set_exception(answer)
+        for entry, count in prepared.entries:  # after the answers: the engine's thread is woken once they are out
+            self._feed(entry, count)
         self._metrics.events_accepted_total.inc(prepared.group.counters.get("accepted", 0))
         for name, count in prepared.group.counters.items():
             if name.startswith("rejected."):
