@@ -12,6 +12,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from offbeat.errors import OffbeatError
+from offbeat_detectors.kernel import lean_kernel
 
 
 class BadPack(OffbeatError):
@@ -20,7 +21,8 @@ class BadPack(OffbeatError):
     code = "bad_pack"
 
 
-WIDTHS: tuple[np.dtype[Any], ...] = tuple(np.dtype(f"<i{width}") for width in (1, 2, 4, 8))
+BOUNDS = tuple((-(1 << 8 * width - 1), (1 << 8 * width - 1) - 1, width) for width in (1, 2, 4))
+"""What a signed integer of so many bytes holds."""
 _local = threading.local()  # zstd contexts are costly to make and not thread-safe
 
 
@@ -40,24 +42,49 @@ def _decompressor() -> zstandard.ZstdDecompressor:
 
 def _width(low: int, high: int) -> int:
     """The fewest bytes of a signed integer that holds both; 8 if they are too far apart to say."""
-    for dtype in WIDTHS:
-        info = np.iinfo(dtype)
-        if info.min <= low and high <= info.max:
-            return dtype.itemsize
+    for least, most, width in BOUNDS:
+        if least <= low and high <= most:
+            return width
     return 8
+
+
+@lean_kernel
+def _bounds(flat: NDArray[Any]) -> tuple[int, int, int, int]:
+    """The least and greatest of the numbers of *flat*, one at least, and of the steps between them (0 without any)."""
+    low = high = before = np.int64(flat[0])
+    step_low = step_high = np.int64(0)
+    for i in range(1, flat.size):
+        wide = np.int64(flat[i])
+        step = wide - before  # wraps around at worst, and back when summed
+        before = wide
+        low, high = min(low, wide), max(high, wide)
+        if i == 1:
+            step_low = step_high = step
+        else:
+            step_low, step_high = min(step_low, step), max(step_high, step)
+    return low, high, step_low, step_high  # type: ignore[return-value]
+
+
+@lean_kernel
+def counts_up(flat: NDArray[np.int32]) -> bool:
+    """Is *flat* 0, 1, 2, …?"""
+    up = True
+    for i in range(flat.size):
+        up &= flat[i] == i
+    return up
 
 
 def _pack_integers(flat: NDArray[Any]) -> tuple[str, bytes]:
     """Whole numbers as they are or as differences, whichever is narrower, in the fewest bytes."""
-    wide = flat.astype("<i8", copy=False)
-    plain = _width(int(wide.min()), int(wide.max()))
-    if wide.size > 1 and plain > 1:
-        steps = np.diff(wide, prepend=np.int64(0))  # wraps around at worst, and back when summed
-        inner = steps[1:]
-        stepped = _width(int(inner.min()), int(inner.max()))
-        if stepped < plain:
-            return f"s{stepped}", wide[:1].tobytes() + inner.astype(f"<i{stepped}").tobytes()
-    return f"i{plain}", wide.astype(f"<i{plain}", copy=False).tobytes()
+    if flat.dtype.str not in ("<i4", "<i8") or not flat.flags.writeable:  # a kernel for each of few kinds of array
+        flat = flat.astype("<i8")
+    low, high, step_low, step_high = _bounds(flat)
+    plain = _width(low, high)
+    stepped = _width(step_low, step_high)
+    if flat.size > 1 and stepped < plain:
+        wide = flat.astype("<i8", copy=False)
+        return f"s{stepped}", wide[:1].tobytes() + np.subtract(wide[1:], wide[:-1]).astype(f"<i{stepped}").tobytes()
+    return f"i{plain}", flat.astype(f"<i{plain}", copy=False).tobytes()
 
 
 def _unpack_integers(how: str, raw: memoryview, size: int) -> NDArray[np.int64]:

@@ -106,7 +106,8 @@ class Service:
 
     def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
-        budget = Budget(config.ingest.pending_bytes_max, metrics.pending_bytes.set)
+        budget = Budget(config.ingest.pending_bytes_max)
+        metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
         self.committer = Committer(
             self.database,
             self.catalog,
@@ -117,9 +118,7 @@ class Service:
             feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)),
             release=budget.give,
         )
-        self.decoding = Decoding(
-            config.ingest.decode_threads, metrics, self.committer.put, self.committer.commit_over
-        )
+        self.decoding = Decoding(config.ingest.decode_threads, metrics, self.committer)
         self.intake = Intake(
             self.database, lambda: self.config, self.clock, metrics, budget, self.decoding, self.committer
         )

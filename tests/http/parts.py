@@ -43,6 +43,10 @@ from tests.http import rows
 TAKEN = Receipt(accepted=1, rejected=0, errors=(), errors_omitted=0, sequence=17)
 
 
+async def only(whole: bytes) -> AsyncIterator[bytes]:
+    yield whole
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """One body as the intake was given it; *broken* is what its chunks raised."""
@@ -65,13 +69,13 @@ class MemoryIntake:
         self.bodies: asyncio.Queue[Body] = asyncio.Queue()
         self.reading = asyncio.Event()
 
-    async def receive(self, chunks: AsyncIterator[bytes], options: Options, *,
+    async def receive(self, body: bytes | AsyncIterator[bytes], options: Options, *,
                       encoding: str, length: int | None, key: str | None) -> Receipt:
         if self.raises is not None and self.refuse_after is None:
             raise self.raises
         data, broken = bytearray(), None
         try:
-            async for chunk in chunks:
+            async for chunk in only(body) if isinstance(body, bytes) else body:
                 data += chunk
                 self.reading.set()
                 if self.raises is not None and self.refuse_after is not None and len(data) >= self.refuse_after:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from offbeat.wire import Format, decode, decode_carefully
-from tests.wire.bodies import NOW_MS, cases, events, told
+from offbeat.wire import Format, NeedsCare, decode, decode_carefully
+from tests.wire.bodies import NOW_MS, cases, events, options, told
 
 FORMATS = get_args(Format)
 THOROUGH = settings(max_examples=200, suppress_health_check=list(HealthCheck))
@@ -35,3 +35,12 @@ def test_bodies_decoded_together_give_what_each_gives_alone(format: Format, data
     assert [(r.line, r.code, r.reason, r.start) for r in together.rejected] == [
         (r.line, r.code, r.reason, r.start) for one in alone for r in one.rejected]
     assert sorted(together.failed) == [i for i, one in enumerate(alone) if one.failed]
+
+
+def test_who_does_not_want_to_wait_for_lines_read_with_care_is_told() -> None:
+    how = options("ndjson")
+    plain, odd = b'{"source": "a", "v": 1}\n', b'{"source": "\\u0061", "v": 1}\n'
+    few = [plain * 1000 + odd, plain]
+    assert told(decode(few, how, [0, 0], careful_max=10)) == told(decode(few, how, [0, 0]))
+    with pytest.raises(NeedsCare):
+        decode([plain, odd * 50], how, [0, 0], careful_max=10)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.packing import pack, unpack
+from offbeat.packing import counts_up, pack, unpack
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings
 
 Kind = Literal["data", "tick", "job_created", "job_deleted", "settings", "adjustment_added", "adjustment_removed"]
@@ -131,7 +131,7 @@ def pack_block(block: Block) -> bytes:
         "series": block.series,
         "value": block.value,
     }
-    if block.point_row.size != block.size or not np.array_equal(block.point_row, np.arange(block.size)):
+    if block.point_row.size != block.size or not counts_up(block.point_row):
         arrays["point_row"] = block.point_row
     if block.text_row.size:
         arrays |= {

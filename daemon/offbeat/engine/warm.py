@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import Engine
-from offbeat.engine.entries import Adjustment, Entry, Job
+from offbeat.engine.entries import Adjustment, Entry, Job, pack_block
 from offbeat.engine.rollups import merged
 from offbeat.engine.views import diagnosed, live_readings
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings, Table
@@ -48,6 +48,7 @@ def warm_up() -> None:
                 none,
             )
         )
+        pack_block(block)
         engine.apply(Entry(seq, "data", time_ms, block))
         engine.jobs[1].adjustments.begin(Adjustment(1, 1, 0, 2.0))  # so that the second goes the other way
     engine.jobs[1].detector = _Impatient(4)

@@ -9,7 +9,6 @@ from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Middleware
 
 from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
 from offbeat.http import docs, events, feedback, health, jobs, openapi, results, stream
@@ -40,11 +39,13 @@ def build_app(parts: Parts, gateways: tuple[Route, ...] = ()) -> web.Application
     """
     routes = (*API, *gateways)
     app = web.Application()
-    registered: dict[web.AbstractRoute, Route] = {}
+    answering = _answering(parts, routes)
     for route in routes:
         path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", route.path)  # aiohttp's own pattern takes no braces; a name may
-        registered[app.router.add_route(route.method, path, route.bound(parts), expect_handler=_asks_later)] = route
-    app.middlewares.append(_answering(parts, registered))
+        handler = answering(route.bound(parts), route)
+        app.router.add_route(route.method, path, handler, expect_handler=_asks_later)
+    # A route, for a middleware would cost each request of the others three calls more.
+    app.router.add_route("*", "/{rest:.*}", answering(_unmatched, None), expect_handler=_asks_later)
     app[docs.OPENAPI] = openapi.document(routes, parts.version)
     return app
 
@@ -62,36 +63,48 @@ async def _asks_later(request: web.Request) -> None:
     """Leave a sender that expects 100-continue waiting: it is asked for its body when that is read (route.chunks)."""
 
 
-def _answering(parts: Parts, registered: Mapping[web.AbstractRoute, Route]) -> Middleware:
-    by_path = {route.path: route for route in registered.values()}
-    paths = [route.path for route in registered.values() if route.listed]
+async def _unmatched(request: web.Request) -> web.StreamResponse:
+    """Raise HTTPMethodNotAllowed if other methods have the path, else HTTPNotFound."""
+    mine = request.match_info.route.resource
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource is not mine:
+            allowed |= (await resource.resolve(request))[1]
+    raise web.HTTPMethodNotAllowed(request.method, allowed) if allowed else web.HTTPNotFound()
 
-    @web.middleware
-    async def answering(request: web.Request, handler: Answering) -> web.StreamResponse:
-        """Answer every request, whatever was raised, in the form of its route, and count it."""
-        began = perf_counter()
-        route = registered.get(request.match_info.route)
-        status = LEFT
-        try:
+
+def _answering(parts: Parts, routes: tuple[Route, ...]) -> Callable[[Answering, Route | None], Answering]:
+    by_path = {route.path: route for route in routes}
+    paths = [route.path for route in routes if route.listed]
+
+    def answering(handler: Answering, route: Route | None) -> Answering:
+        """*handler*, of *route* if there is one, so that whatever it raises is answered and each answer is counted."""
+        name, timed = (route.path, route.timed) if route is not None else ("unmatched", True)
+
+        async def answered(request: web.Request) -> web.StreamResponse:
+            began = perf_counter()
+            status = LEFT
             try:
-                response = await handler(request)
-            except Exception as e:
-                if isinstance(e, ConnectionError) and _left(request):
-                    return web.Response(status=LEFT)  # nobody reads it; raised, it would be logged as a failure
-                refused = _refusal(e, request, paths)
-                if request.writer.output_size > 0:  # the answer has begun: all that can be done is to break it off
-                    if request.transport is not None:
-                        request.transport.abort()
-                    return web.Response(status=LEFT)
-                form = (route or by_path.get(request.path, API[0])).as_refused
-                response = answer(form(refused), refused.status, {**refused.headers, **_allowed(e)})
-                if hdrs.EXPECT in request.headers:  # whether the body will follow, nobody knows
-                    response.force_close()
-            status = response.status
-            return response
-        finally:
-            seconds = perf_counter() - began if route is None or route.timed else None
-            parts.metrics.answered(route.path if route else "unmatched", request.method, status, seconds)
+                try:
+                    response = await handler(request)
+                except Exception as e:
+                    if isinstance(e, ConnectionError) and _left(request):
+                        return web.Response(status=LEFT)  # nobody reads it; raised, it would be logged as a failure
+                    refused = _refusal(e, request, paths)
+                    if request.writer.output_size > 0:  # the answer has begun: all that can be done is to break it off
+                        if request.transport is not None:
+                            request.transport.abort()
+                        return web.Response(status=LEFT)
+                    form = (route or by_path.get(request.path, API[0])).as_refused
+                    response = answer(form(refused), refused.status, {**refused.headers, **_allowed(e)})
+                    if hdrs.EXPECT in request.headers:  # whether the body will follow, nobody knows
+                        response.force_close()
+                status = response.status
+                return response
+            finally:
+                parts.metrics.answered(name, request.method, status, perf_counter() - began if timed else None)
+
+        return answered
 
     return answering
 

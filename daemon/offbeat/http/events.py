@@ -26,11 +26,12 @@ from offbeat.errors import (
     UnsupportedMedia,
 )
 from offbeat.http import examples
-from offbeat.http.documents import answer
+from offbeat.http.documents import dump
 from offbeat.http.parameters import Asked, Parameter, Parameters, Unreadable, choice, listed, shown, texts
 from offbeat.http.parts import Parts
-from offbeat.http.route import Content, Header, Route, chunks
+from offbeat.http.route import JSON, Content, Header, Route, body_of
 from offbeat.http.schemas import ANY_OBJECT, TEXT, listing, named
+from offbeat.records import Receipt
 from offbeat.wire.options import Format, Options
 
 FORMATS: dict[str, Format] = {
@@ -79,7 +80,7 @@ PARAMETERS = Parameters.of(
 async def post_events(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """Take one body of events, in one of the formats that Content-Type names; 202 once they are durable."""
     form = body_form(request)
-    ingest, body = parts.config().ingest, chunks(request)
+    ingest, body = parts.config().ingest, body_of(request)
     if form.format is None:
         wait_s = parts.config().http.body_timeout_s
         try:
@@ -99,7 +100,13 @@ async def post_events(request: web.Request, parts: Parts, asked: Asked) -> web.R
         length=request.content_length,
         key=form.key,
     )
-    return answer(receipt.as_dict(), 202)
+    return web.Response(body=document_of(receipt), status=202, content_type=JSON)
+
+
+@lru_cache(maxsize=64)
+def document_of(receipt: Receipt) -> bytes:
+    """*receipt* as the API answers; senders whose bodies became durable together often have the same."""
+    return dump(receipt.as_dict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,23 +170,34 @@ def idempotency_key(header: str | None) -> str | None:
     return header
 
 
-async def sniffed(body: AsyncIterator[bytes], encoding: str) -> tuple[Format, AsyncIterator[bytes]]:
+async def sniffed(
+    body: bytes | AsyncIterator[bytes], encoding: str
+) -> tuple[Format, bytes | AsyncIterator[bytes]]:
     """The format that the first byte of *body* gives away, and the whole body again. Raises UnsupportedMedia, BadBody.
 
     White space and a byte order mark before it are passed over; an empty body is NDJSON of no lines.
     """
+    if isinstance(body, bytes):
+        return begun(body, encoding) or "ndjson", body
     taken = b""
     async for chunk in body:
         taken += chunk
-        head = beginning(taken[:LEADING_BYTES_MAX], encoding).lstrip(LEADING)
-        if head:
-            format = BY_FIRST_BYTE.get(head[:1])
-            if format is None:
-                raise _unnamed(f"the body begins with {shown(head[:1].decode(errors='replace'))}")
+        if format := begun(taken, encoding):
             return format, chained(taken, body)
-        if len(taken) >= LEADING_BYTES_MAX:
-            raise _unnamed("the body begins with a great deal of nothing")
     return "ndjson", chained(taken, body)
+
+
+def begun(taken: bytes, encoding: str) -> Format | None:
+    """The format of a body that begins with *taken*, None as long as nothing shows it. Raises as ``sniffed``."""
+    head = beginning(taken[:LEADING_BYTES_MAX], encoding).lstrip(LEADING) if taken else b""
+    if head:
+        format = BY_FIRST_BYTE.get(head[:1])
+        if format is None:
+            raise _unnamed(f"the body begins with {shown(head[:1].decode(errors='replace'))}")
+        return format
+    if len(taken) >= LEADING_BYTES_MAX:
+        raise _unnamed("the body begins with a great deal of nothing")
+    return None
 
 
 def _unnamed(message: str) -> UnsupportedMedia:

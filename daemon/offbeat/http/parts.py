@@ -33,9 +33,12 @@ from offbeat.wire.options import Options
 class Intake(Protocol):
     """The bounded way in."""
 
-    async def receive(self, chunks: AsyncIterator[bytes], options: Options, *,
+    async def receive(self, body: bytes | AsyncIterator[bytes], options: Options, *,
                       encoding: str, length: int | None, key: str | None) -> Receipt:
-        """Take one body; what the receipt counts is durable. Raises a Refused; what *chunks* raises passes through."""
+        """Take one body, whole or in chunks; what the receipt counts is durable.
+
+        Raises a Refused; what the chunks raise passes through.
+        """
         ...
 
 

@@ -76,9 +76,7 @@ class Route:
     def bound(self, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler as aiohttp calls it."""
         if not self.reads:
-            async def answer_unread(request: web.Request) -> web.StreamResponse:
-                return await self.handler(request, parts, {})
-            return answer_unread
+            return lambda request: self.handler(request, parts, {})
 
         async def answer(request: web.Request) -> web.StreamResponse:
             asked = self.parameters.read(request.query, parts.config())
@@ -87,6 +85,14 @@ class Route:
                 await parts.results.reached(sequence, SEQUENCE_WAIT_S)
             return await self.handler(request, parts, asked)
         return answer
+
+
+def body_of(request: web.Request) -> bytes | AsyncIterator[bytes]:
+    """The body, of stated length, if all of it is here, as that of a small request is; else as it arrives."""
+    content = request.content
+    if content.is_eof() and hdrs.CONTENT_LENGTH in request.headers and hdrs.EXPECT not in request.headers:
+        return content.read_nowait()
+    return chunks(request)
 
 
 def chunks(request: web.Request) -> AsyncIterator[bytes]:

@@ -19,7 +19,7 @@ from offbeat.config import Config
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Adjustment, AdjustmentEnd, Entry, Job, Settings, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
-from offbeat.intake.parcels import Parcel, Waiter
+from offbeat.intake.parcels import SMALL_BYTES, Parcel, Waiter
 from offbeat.metrics import Metrics
 from offbeat.records import LineError, Receipt, RejectedLine
 from offbeat.store import adjustments, journal
@@ -28,8 +28,6 @@ from offbeat.store.database import Database
 from offbeat.store.journal import Group
 
 QUARANTINE_OF_BODY_MAX = 100
-SMALL_BYTES = 16 * 1024
-"""A group of less is prepared on the event loop."""
 LINE_START_CHARACTERS = 200
 
 
@@ -44,6 +42,15 @@ class Control:
     given: Given | None = None
     ended: AdjustmentEnd | None = None
     done: asyncio.Future[Entry] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last transaction: when it ended, by the event loop's clock, how long it took, how many bodies it held."""
+
+    at_s: float = 0.0
+    took_s: float = 0.0
+    bodies: int = 0
 
 
 @dataclass(slots=True)
@@ -88,6 +95,12 @@ class Committer:
         self._over = asyncio.Event()  # set while no transaction is under way
         self._over.set()
         self.seq = last_seq
+        self.ended = Ended()
+
+    @property
+    def under_way(self) -> bool:
+        """Is a transaction being prepared or written?"""
+        return not self._over.is_set()
 
     async def commit_over(self) -> None:
         """Return when no transaction is under way, or the one that is has ended."""
@@ -119,6 +132,7 @@ class Committer:
     async def _commit(self, items: list[Parcel | Control]) -> None:
         mark = self._catalog.mark()
         loop = asyncio.get_running_loop()
+        began_s = loop.time()
         self._over = asyncio.Event()
         try:
             if sum(item.body_bytes for item in items if isinstance(item, Parcel)) < SMALL_BYTES:
@@ -132,10 +146,10 @@ class Committer:
             self._fail(items, e)
             return
         finally:
+            ended_s = loop.time()
+            self.ended = Ended(ended_s, ended_s - began_s, sum(len(i.waiters) for i in items if isinstance(i, Parcel)))
             self._over.set()
         self.seq += len(prepared.entries)
-        for entry, count in prepared.entries:
-            self._feed(entry, count)
         self._release(prepared.spare_bytes)
         for control, entry in prepared.controls:
             if not control.done.done():
@@ -145,9 +159,11 @@ class Committer:
                 continue
             if isinstance(answer, Receipt):
                 waiter.taken.set_result(answer)
-                self._metrics.events_accepted_total.inc(answer.accepted)
             else:
                 waiter.taken.set_exception(answer)
+        for entry, count in prepared.entries:  # after the answers: the engine's thread is woken once they are out
+            self._feed(entry, count)
+        self._metrics.events_accepted_total.inc(prepared.group.counters.get("accepted", 0))
         for name, count in prepared.group.counters.items():
             if name.startswith("rejected."):
                 self._metrics.lines_rejected_total.labels(name.removeprefix("rejected.")).inc(count)
@@ -216,7 +232,11 @@ class Committer:
         at_ms: int,
         prepared: Prepared,
     ) -> None:
-        decoded, group, errors_max = parcel.decoded, prepared.group, self._config().ingest.errors_max
+        decoded, group, ends = parcel.decoded, prepared.group, parcel.decoded.body_end.tolist()
+        if not decoded.rejected_codes and not decoded.failed and taken.all():
+            self._answer_all_taken(parcel, ends, seq, prepared)
+            return
+        errors_max = self._config().ingest.errors_max
         counts = np.concatenate([[0], np.cumsum(taken)])
         refused = np.flatnonzero(~taken)
         by_body: dict[int, list[RejectedLine]] = {}
@@ -224,7 +244,7 @@ class Committer:
             by_body.setdefault(line.body, []).append(line)
         first = 0
         for i, waiter in enumerate(parcel.waiters):
-            end = int(decoded.body_end[i])
+            end = ends[i]
             if i in decoded.failed:
                 prepared.answers.append((waiter, BadBody(decoded.failed[i], where={"stored": 0})))
                 continue
@@ -244,6 +264,22 @@ class Committer:
                 group.counters[f"rejected.{code}"] = group.counters.get(f"rejected.{code}", 0) + count
         if accepted := int(taken.sum()):
             group.counters["accepted"] = group.counters.get("accepted", 0) + accepted
+
+    @staticmethod
+    def _answer_all_taken(parcel: Parcel, ends: list[int], seq: int, prepared: Prepared) -> None:
+        """As ``_answer`` where no line was rejected: bodies of as many events share a receipt, for few have others."""
+        receipts: dict[int, Receipt] = {}
+        first = 0
+        for waiter, end in zip(parcel.waiters, ends, strict=True):
+            receipt = receipts.get(end - first)
+            if receipt is None:
+                receipt = receipts[end - first] = Receipt(end - first, 0, (), 0, seq)
+            prepared.answers.append((waiter, receipt))
+            if waiter.key_row is not None:
+                prepared.group.keys.append(waiter.key_row(receipt))
+            first = end
+        if first:
+            prepared.group.counters["accepted"] = prepared.group.counters.get("accepted", 0) + first
 
     def _limited(self, i: int, waiter: Waiter, numbers: list[int]) -> list[RejectedLine]:
         """The lines *numbers* of body *i* as rejected for a limit; which one it is, and the line as it came."""

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, nullcontext
+from typing import get_args
 
 import orjson
 
@@ -21,12 +22,13 @@ from offbeat.records import Receipt
 from offbeat.store.database import Database
 from offbeat.store.journal import KeyRow
 from offbeat.wire import Block, Cutter, Decompressor
-from offbeat.wire.options import Options
+from offbeat.wire.options import Format, Options
 
 FEED_BYTES = 512 * 1024
 """A stream is cut in portions of about this; a slow one whenever ``stream_linger_s`` has passed."""
 INLINE_BYTES = 64 * 1024
 """Less than this is decompressed on the event loop: handing it to a thread takes longer."""
+NOT_ENCODED = ("", "identity")
 NOTHING_STORED = re.compile("; nothing (of [a-z ]+ )?was stored$")
 SLOWEST_BYTES_S = 4096
 """A whole body has ``body_timeout_s`` and the time that what came of it takes at this rate."""
@@ -45,9 +47,10 @@ class Intake:
         decoding: Decoding,
         committer: Committer,
     ) -> None:
-        self._config, self._clock, self._metrics, self._budget = config, clock, metrics, budget
+        self._config, self._clock, self._budget = config, clock, budget
         self._decoding, self._committer = decoding, committer
         self._keys = Keys(database)
+        self._bodies = {format: metrics.bodies_total.labels(format) for format in get_args(Format)}
         self.closed = False
 
     @property
@@ -61,35 +64,52 @@ class Intake:
         return (await control.done).seq
 
     async def receive(
-        self, chunks: AsyncIterator[bytes], options: Options, *, encoding: str, length: int | None, key: str | None
+        self,
+        body: bytes | AsyncIterator[bytes],
+        options: Options,
+        *,
+        encoding: str,
+        length: int | None,
+        key: str | None,
     ) -> Receipt:
-        """Take one body. Returns once what is accepted is durable.
+        """Take one body, all of it or as its chunks arrive. Returns once what is accepted is durable.
 
         length  the stated length in bytes, None for a chunked body
         key     the sender's Idempotency-Key
         Raises NoGoodLine, BadBody, BodyTooLarge, BodyTimeout, UnsupportedMedia, IdempotencyKeyReused, IntakeFull,
-        StoreUnavailable, ShuttingDown; and whatever *chunks* raises if the sender goes away.
+        StoreUnavailable, ShuttingDown; and whatever the chunks raise if the sender goes away.
         """
         if self.closed:
             raise ShuttingDown(
                 "the daemon is stopping; nothing of this body was stored", hint="send it again in a moment"
             )
+        try:
+            if isinstance(body, bytes) and encoding in NOT_ENCODED and len(body) <= self._config().ingest.block_bytes:
+                receipt = await self._whole(body, options, key)
+            else:
+                receipt = await self._arriving(body, options, encoding, length, key)
+        except Refused as e:
+            _tell(e)
+            raise
+        self._bodies[options.format].inc()
+        return self._judged(receipt)
+
+    async def _arriving(
+        self, body: bytes | AsyncIterator[bytes], options: Options, encoding: str, length: int | None, key: str | None
+    ) -> Receipt:
+        """Take a body that is encoded, or of which more is to come; room for one of stated length is reserved first."""
         ingest = self._config().ingest
         decompressor = Decompressor(encoding, ingest.decompressed_bytes_max)
         whole = length is not None and length <= ingest.block_bytes
         reserved = length if whole and length is not None else 0
         self._budget.take(reserved)
         try:
-            pieces = chunks if encoding.strip().lower() in ("", "identity") else _pieces(chunks, decompressor)
+            chunks = _only(body) if isinstance(body, bytes) else body
+            pieces = chunks if encoding.strip().lower() in NOT_ENCODED else _pieces(chunks, decompressor)
             start, ended = await self._collect(pieces, ingest.block_bytes) if whole else (b"", False)
             self._budget.give(reserved)
             reserved = 0
-            receipt = await (self._whole(start, options, key) if ended else self._stream(start, pieces, options, key))
-            self._metrics.bodies_total.labels(options.format).inc()
-            return self._judged(receipt)
-        except Refused as e:
-            _tell(e)
-            raise
+            return await (self._whole(start, options, key) if ended else self._stream(start, pieces, options, key))
         finally:
             self._budget.give(reserved)
 
@@ -138,7 +158,7 @@ class Intake:
                 return answered(row, digest)
             if row is None:
                 return await self._put(body, options, None, lambda r: self._row(key, digest, True, 0, r))
-        return await self._stream(body, _nothing(), options, key)  # begun as a stream, sent again as a whole
+        return await self._stream(body, _only(), options, key)  # begun as a stream, sent again as a whole
 
     async def _stream(self, start: bytes, pieces: AsyncIterator[bytes], options: Options, key: str | None) -> Receipt:
         hold = self._keys.hold(key, self._remembered_since_ms()) if key is not None else nullcontext()
@@ -164,7 +184,7 @@ class Intake:
             self._budget.take(len(body))
         waiter = Waiter(body, options, self._clock.now_ms(), first_line, key_row)
         self._decoding.put(waiter)
-        return await asyncio.shield(waiter.taken)  # a sender that goes away now does not undo it
+        return await waiter.taken  # a sender that goes away now does not undo it: nobody else waits for this future
 
 
 class Stream:
@@ -261,9 +281,8 @@ def _tell(refused: Refused, stored: Receipt | None = None) -> None:
         refused.message += "; nothing of this body was stored"
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    nothing: tuple[bytes, ...] = ()
-    for piece in nothing:
+async def _only(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
         yield piece
 
 

@@ -11,12 +11,15 @@ from offbeat.records import Decoded, Receipt
 from offbeat.store.journal import KeyRow
 from offbeat.wire.options import Options
 
+SMALL_BYTES = 128 * 1024
+"""Less than this is decoded and prepared on the event loop: it takes less time there than to hand it to a thread."""
+
 
 class Budget:
     """Bytes between the door and the engine, bounded."""
 
-    def __init__(self, bytes_max: int, on_change: Callable[[int], None]) -> None:
-        self._bytes_max, self._on_change = bytes_max, on_change
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
         self._room = asyncio.Event()
         self.pending_bytes = 0
 
@@ -29,7 +32,7 @@ class Budget:
                 hint="send it again after Retry-After",
                 where={"pending_bytes": self.pending_bytes},
             )
-        self._change(count)
+        self.pending_bytes += count
 
     async def take_when_free(self, count: int, timeout_s: float) -> None:
         """Reserve *count* bytes, for a stream, which can wait: its sender stops sending meanwhile.
@@ -47,12 +50,8 @@ class Budget:
 
     def give(self, count: int) -> None:
         """Return *count* bytes."""
-        self._change(-count)
+        self.pending_bytes -= count
         self._room.set()
-
-    def _change(self, by: int) -> None:
-        self.pending_bytes += by
-        self._on_change(self.pending_bytes)
 
 
 @dataclass(slots=True)

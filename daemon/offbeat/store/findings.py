@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiosqlite
 
@@ -66,51 +67,49 @@ def stored(x: float) -> float | None:
     return None if math.isnan(x) else x
 
 
+def statements_of(findings: Findings) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    """What writes *findings*, each statement with its rows; a record kept before keeps its higher score."""
+    records: list[tuple[Any, ...]] = [
+        (
+            f.job,
+            f.series,
+            f.bucket_ms,
+            f.source,
+            f.time_ms,
+            stored(f.actual),
+            stored(f.typical),
+            stored(f.lower),
+            stored(f.upper),
+            f.novelty,
+            stored(f.probability),
+            f.score,
+            f.seq,
+            f.ordinal,
+            f.at_ms,
+            f.evidence or None,
+        )
+        for f in findings.records.values()
+    ]
+    ended: list[tuple[Any, ...]] = [(e.hidden_count, e.revealed_count, e.number) for e in findings.ended.values()]
+    buckets: list[tuple[Any, ...]] = [
+        (
+            b.job,
+            b.source,
+            b.start_ms,
+            b.event_count,
+            b.record_count,
+            b.novelty,
+            b.score,
+            b.seq,
+            b.ordinal,
+            b.at_ms,
+        )
+        for b in findings.buckets.values()
+    ]
+    return [(sql, rows) for sql, rows in ((KEEP_RECORD, records), (DID, ended), (KEEP_BUCKET, buckets)) if rows]
+
+
 async def keep_findings(db: aiosqlite.Connection, findings: Findings) -> None:
     """Write *findings* in the open transaction; a record kept before keeps its higher score."""
-    if findings.records:
-        await db.executemany(
-            KEEP_RECORD,
-            [
-                (
-                    f.job,
-                    f.series,
-                    f.bucket_ms,
-                    f.source,
-                    f.time_ms,
-                    stored(f.actual),
-                    stored(f.typical),
-                    stored(f.lower),
-                    stored(f.upper),
-                    f.novelty,
-                    stored(f.probability),
-                    f.score,
-                    f.seq,
-                    f.ordinal,
-                    f.at_ms,
-                    f.evidence or None,
-                )
-                for f in findings.records.values()
-            ],
-        )
-    if findings.ended:
-        await db.executemany(DID, [(e.hidden_count, e.revealed_count, e.number) for e in findings.ended.values()])
-    if findings.buckets:
-        await db.executemany(
-            KEEP_BUCKET,
-            [
-                (
-                    b.job,
-                    b.source,
-                    b.start_ms,
-                    b.event_count,
-                    b.record_count,
-                    b.novelty,
-                    b.score,
-                    b.seq,
-                    b.ordinal,
-                    b.at_ms,
-                )
-                for b in findings.buckets.values()
-            ],
-        )
+    for sql, rows in statements_of(findings):
+        await db.executemany(sql, rows)

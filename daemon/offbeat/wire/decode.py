@@ -23,8 +23,13 @@ the interpreter lock from other threads."""
 SCANNERS = {"ndjson": scan_ndjson, "json": scan_ndjson, "csv": scan_delimited, "influx": scan_lineprotocol}
 
 
+class NeedsCare(Exception):
+    """More lines had to be read with care than whoever asked wants to wait for."""
+
+
 def decode(
     bodies: Sequence[bytes], options: Options, arrival_ms: Sequence[int], first_line: Sequence[int] | None = None,
+    careful_max: int | None = None,
 ) -> Decoded:
     """One table of all events in *bodies*, each of whole records, and what was rejected: as ``decode_carefully`` says.
 
@@ -32,11 +37,14 @@ def decode(
     first_line  the number of each body's first line (default 1); for CSV, where the header always stands first, the
                 number of the line behind the header (default: counted from the header as line 1). A JSON body always
                 begins at element 1
+    careful_max  about how many lines may be read with care, which takes some ten microseconds each and holds the
+                 interpreter lock; for more it raises NeedsCare. Default: all
 
     Threads may call it at once; nearly all of its time it does not hold the interpreter lock. Raises BadRequest for a
     delimiter that cannot be one.
     """
     reader = _Reader(bodies, options, arrival_ms, first_line)
+    reader.careful_left = careful_max
     reader.read()
     rejects = reader.rejects
     return Decoded(
@@ -53,6 +61,7 @@ class _Reader:
     ) -> None:
         self.options = options
         self.own_bodies = bodies
+        self.careful_left: int | None = None
         self.failed: dict[int, str] = {}
         self.rejects = Rejects(options.rejects_kept)
         if options.format == "json":
@@ -125,6 +134,10 @@ class _Reader:
                 self.builder.grow()
             elif said == scan.ODD:
                 odd = min(2 * odd, ODD_MAX) if place[scan.AT] == read_to else 1
+                if self.careful_left is not None:
+                    self.careful_left -= odd
+                    if self.careful_left < 0:
+                        raise NeedsCare
                 self._read_lines(place, odd)
                 read_to = int(place[scan.AT])
 

@@ -29,7 +29,7 @@ from offbeat.http.events import IDEMPOTENCY_KEY, encoding_of, idempotency_key
 from offbeat.http.parameters import Asked, Parameter, Parameters, Schema, listed, shown
 from offbeat.http.parts import Parts
 from offbeat.http.refusals import NotReady
-from offbeat.http.route import Content, Handler, Header, Route, chunks
+from offbeat.http.route import Content, Handler, Header, Route, body_of
 from offbeat.http.schemas import TEXT, named
 from offbeat.wire.options import Options, Precision
 
@@ -96,7 +96,7 @@ async def _write(request: web.Request, parts: Parts, precisions: Mapping[str, Pr
     encoding = encoding_of(request.headers.get(hdrs.CONTENT_ENCODING, ""))
     key = idempotency_key(request.headers.get("Idempotency-Key"))
     receipt = await parts.intake.receive(
-        chunks(request), options, encoding=encoding, length=request.content_length, key=key
+        body_of(request), options, encoding=encoding, length=request.content_length, key=key
     )
     if receipt.rejected:
         raise PartialWrite.of(receipt)
