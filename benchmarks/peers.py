@@ -14,7 +14,8 @@ from river import anomaly
 import ingest
 from common import command, load
 from common.daemon import Daemon
-from common.events import FORMS, SOURCES, Events, Fleet, bodies
+from common.events import FORMS, SOURCES, Events, Fleet
+from common.feed import BODY_EVENTS, CONNECTIONS, PATH, WITHIN_S, Feed
 from common.judge import Model
 from common.packages import NoPackage
 from common.peers import Bare, Database, Influx, VictoriaMetrics
@@ -23,13 +24,10 @@ from common.report import median, short, spread
 from common.speed import Fleet as Readings
 from common.verdict import LEAST, Row, ratios
 
-BODY_EVENTS, CONNECTIONS = 5_000, 4
 EVENTS, EVENTS_QUICK = 2_000_000, 400_000
 """Of each round: as many readings as make every shard's checkpoint due, so that a round holds one."""
-WITHIN_S = 600.0
-"""A round takes a fixed number of bodies, however long; this ends one that hangs."""
 SMALL_CONNECTIONS = 64
-SMALL_GUESS = 12_000
+SMALL_GUESS = 25_000
 """Requests a second to prepare; who is faster has no more to send, and is measured until then."""
 WARM_SERIES_READINGS = 2_500
 RIVER_EVENTS = 20_000
@@ -38,7 +36,7 @@ RIVER_EVENTS = 20_000
 def databases(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
     """Line protocol: the daemon, VictoriaMetrics and InfluxDB take the same bodies in turn."""
     count = EVENTS_QUICK if options.quick else EVENTS
-    fleet, now_ms, form = Fleet(options.seed), start_ms(), FORMS["influx"]
+    feed = Feed(Fleet(options.seed), FORMS["influx"])
     rates: dict[str, list[float]] = {}
     with ExitStack() as running:
         daemon = running.enter_context(Daemon(directory / "daemon"))
@@ -47,15 +45,11 @@ def databases(options: argparse.Namespace, directory: Path, facts: dict[str, str
         facts["peers"] = ", ".join(f"{peer.name} {peer.version}" for peer in peers)
         held = 0
         for number in range(-1, options.rounds):  # the first makes all sources known, to everyone, and does not count
-            each = (count if number >= 0 else SOURCES * CONNECTIONS * 10) // CONNECTIONS
-            events = [fleet.events(fleet.share(part, CONNECTIONS), each, now_ms) for part in range(CONNECTIONS)]
-            now_ms = fleet.end_ms(SOURCES // CONNECTIONS, each, now_ms)
-            made = [list(bodies(form, some, BODY_EVENTS)) for some in events]
-            del events
-            held += sum(map(len, made)) * BODY_EVENTS
+            made = feed.next(count if number >= 0 else 10 * SOURCES)
+            held += sum(some.source.size for some in made)
             everyone: list[Process] = [daemon, *peers]
             for one in everyone[number % 3:] + everyone[:number % 3]:  # who is first changes
-                rate = _database_rate(one, form.content_type, made)
+                rate = _database_rate(one, feed, made)
                 if number >= 0:
                     rates.setdefault(one.name, []).append(rate)
                     print(f"round {number + 1}  {one.name:16} {short(rate):>7} events/s", flush=True)
@@ -79,14 +73,13 @@ def told(mine: Sequence[float], others: Sequence[float], what: str = "events/s")
     return f"{short(median(mine))} against {short(median(others))} {what}"
 
 
-def _database_rate(one: Process, content_type: str, made: Sequence[Sequence[bytes]]) -> float:
+def _database_rate(one: Process, feed: Feed, made: Sequence[Events]) -> float:
     """Events a second. The daemon's count once they are scored and found by queries, a database's once acknowledged."""
-    path = one.write_path if isinstance(one, Database) else ingest.PATH
-    requests = [[load.request(path, one.host, content_type, body) for body in some] for some in made]
+    requests = feed.requests(one, made, path=one.write_path if isinstance(one, Database) else PATH)
     one.wait_idle()
     sent = load.send(one.address, requests, WITHIN_S)
-    if sent.bodies != tuple(map(len, made)):
-        raise load.LoadFailed(f"{one.name} took {sum(sent.bodies)} bodies of {sum(map(len, made))}")
+    if sent.bodies != tuple(map(len, requests)):
+        raise load.LoadFailed(f"{one.name} took {sum(sent.bodies)} bodies of {sum(map(len, requests))}")
     until_s = one.wait_applied(sent.sequence) if isinstance(one, Daemon) else sent.acknowledged_s
     return sum(sent.bodies) * BODY_EVENTS / (until_s - sent.began_s)
 
@@ -126,26 +119,23 @@ def decoding_rows(large: Sequence[ingest.Measured], small: Sequence[ingest.Measu
 def posts(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
     """One event a POST over 64 connections, durable, beside an aiohttp handler that does nothing."""
     seconds = 0.7 if options.quick else 3.0
-    fleet, now_ms, form = Fleet(options.seed), start_ms(), FORMS["ndjson"]
+    feed = Feed(Fleet(options.seed))
     mine: list[float] = []
     bare: list[float] = []
     with Daemon(directory / "daemon") as daemon, Bare(directory / "bare") as handler:
-        now_ms = make_known(daemon, fleet, now_ms)
-        each = int(SMALL_GUESS * seconds) // SMALL_CONNECTIONS
+        feed.make_known(daemon)
         for number in range(options.rounds):
-            events = [fleet.events(fleet.share(part, SMALL_CONNECTIONS), each, now_ms)
-                      for part in range(SMALL_CONNECTIONS)]
-            now_ms = fleet.end_ms(SOURCES // SMALL_CONNECTIONS, each, now_ms)
+            events = feed.next(int(SMALL_GUESS * seconds), SMALL_CONNECTIONS, 1)
             one: Daemon | Bare
             for one, rates in ((daemon, mine), (handler, bare))[:: 1 if number % 2 else -1]:
-                requests = [[load.request(ingest.PATH, one.host, form.content_type, body)
-                             for body in bodies(form, some, 1)] for some in events]
+                requests = feed.requests(one, events, 1)
                 one.wait_idle()
                 sent = load.send(one.address, requests, seconds)
                 rates.append(sum(sent.bodies) / (sent.acknowledged_s - sent.began_s))
                 print(f"round {number + 1}  {one.name:16} {short(rates[-1]):>7} requests/s", flush=True)
-    return [Row(f"NDJSON, one event a body, {SMALL_CONNECTIONS} connections, durable", "a bare aiohttp handler answering 202",
-                ratios(mine, bare), "×", LEAST, 0.5, told(mine, bare, "requests/s"))]
+    return [Row(f"NDJSON, one event a body, {SMALL_CONNECTIONS} connections, durable",
+                "a bare aiohttp handler answering 202", ratios(mine, bare), "×", LEAST, 0.5,
+                told(mine, bare, "requests/s"))]
 
 
 def river(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
@@ -170,21 +160,6 @@ def river(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -
     facts["river"] = version("river")
     return [Row("`rhythm`, score and learn, one core, nogil", "river `HalfSpaceTrees`, its defaults",
                 ratios(mine, others), "×", LEAST, 40.0, f"{told(mine, others)} ({spread(others)})")]
-
-
-def start_ms() -> int:
-    """Event time begins thirty days ago, on the hour."""
-    return int(time.time() - ingest.HISTORY_S) // 3600 * 3_600_000
-
-
-def make_known(daemon: Daemon, fleet: Fleet, now_ms: int, readings: int = 1) -> int:
-    """Send *readings* of every source; the moment behind them."""
-    form, count = FORMS["ndjson"], fleet.sources * readings
-    events: Events = fleet.events(fleet.share(0, 1), count, now_ms)
-    requests = [load.request(ingest.PATH, daemon.host, form.content_type, body)
-                for body in bodies(form, events, fleet.sources)]
-    daemon.wait_applied(load.send(daemon.address, [requests], WITHIN_S).sequence)
-    return fleet.end_ms(fleet.sources, count, now_ms)
 
 
 SECTIONS: dict[str, command.Section] = {
