@@ -20,7 +20,7 @@ from common.judge import Model
 from common.packages import NoPackage
 from common.peers import Bare, Database, Influx, VictoriaMetrics
 from common.process import Process
-from common.report import median, short, spread
+from common.report import digits, median, short, spread
 from common.speed import Fleet as Readings
 from common.verdict import LEAST, Row, ratios
 
@@ -38,6 +38,7 @@ def databases(options: argparse.Namespace, directory: Path, facts: dict[str, str
     count = EVENTS_QUICK if options.quick else EVENTS
     feed = Feed(Fleet(options.seed), FORMS["influx"])
     rates: dict[str, list[float]] = {}
+    cpu_s: dict[str, list[float]] = {}
     with ExitStack() as running:
         daemon = running.enter_context(Daemon(directory / "daemon"))
         peers: list[Database] = [running.enter_context(kind(directory / kind.package, options.packages))
@@ -49,14 +50,18 @@ def databases(options: argparse.Namespace, directory: Path, facts: dict[str, str
             held += sum(some.source.size for some in made)
             everyone: list[Process] = [daemon, *peers]
             for one in everyone[number % 3:] + everyone[:number % 3]:  # who is first changes
-                rate = _database_rate(one, feed, made)
+                rate, spent_s = _database_rate(one, feed, made)
                 if number >= 0:
                     rates.setdefault(one.name, []).append(rate)
-                    print(f"round {number + 1}  {one.name:16} {short(rate):>7} events/s", flush=True)
+                    cpu_s.setdefault(one.name, []).append(spent_s)
+                    print(f"round {number + 1}  {one.name:16} {short(rate):>7} events/s, {digits(spent_s)} s of "
+                          "processor time a million", flush=True)
         for peer in peers:
             peer.check_holds(held)
         if (counted := daemon.get("/jobs/watch")["event_count"]) != held:
             raise load.LoadFailed(f"the daemon acknowledged {held} events and counted {counted}")
+        facts["processor seconds a million events of line protocol"] = ", ".join(
+            f"{name} {digits(median(spent))}" for name, spent in cpu_s.items())
         facts["held"] = f"each of the three holds the {held:,} events that it acknowledged"
     return [database_row(peer.name, rates[daemon.name], rates[peer.name], target)
             for peer, target in zip(peers, (1.0, 4.0), strict=True)]
@@ -73,15 +78,21 @@ def told(mine: Sequence[float], others: Sequence[float], what: str = "events/s")
     return f"{short(median(mine))} against {short(median(others))} {what}"
 
 
-def _database_rate(one: Process, feed: Feed, made: Sequence[Events]) -> float:
-    """Events a second. The daemon's count once they are scored and found by queries, a database's once acknowledged."""
+def _database_rate(one: Process, feed: Feed, made: Sequence[Events]) -> tuple[float, float]:
+    """Events a second; and seconds of processor time a million, with what is done of it later.
+
+    The daemon's events count once they are scored and found by queries, a database's once acknowledged.
+    """
     requests = feed.requests(one, made, path=one.write_path if isinstance(one, Database) else PATH)
     one.wait_idle()
+    cpu_s = one.cpu_s()
     sent = load.send(one.address, requests, WITHIN_S)
     if sent.bodies != tuple(map(len, requests)):
         raise load.LoadFailed(f"{one.name} took {sum(sent.bodies)} bodies of {sum(map(len, requests))}")
     until_s = one.wait_applied(sent.sequence) if isinstance(one, Daemon) else sent.acknowledged_s
-    return sum(sent.bodies) * BODY_EVENTS / (until_s - sent.began_s)
+    one.wait_idle()
+    events = sum(sent.bodies) * BODY_EVENTS
+    return events / (until_s - sent.began_s), (one.cpu_s() - cpu_s) / events * 1e6
 
 
 def decoding(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
@@ -130,9 +141,12 @@ def posts(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -
             for one, rates in ((daemon, mine), (handler, bare))[:: 1 if number % 2 else -1]:
                 requests = feed.requests(one, events, 1)
                 one.wait_idle()
+                cpu_s = one.cpu_s()
                 sent = load.send(one.address, requests, seconds)
                 rates.append(sum(sent.bodies) / (sent.acknowledged_s - sent.began_s))
-                print(f"round {number + 1}  {one.name:16} {short(rates[-1]):>7} requests/s", flush=True)
+                spent_us = (one.cpu_s() - cpu_s) / sum(sent.bodies) * 1e6
+                print(f"round {number + 1}  {one.name:16} {short(rates[-1]):>7} requests/s, {digits(spent_us)} µs of "
+                      "processor time each", flush=True)
     return [Row(f"NDJSON, one event a body, {SMALL_CONNECTIONS} connections, durable",
                 "a bare aiohttp handler answering 202", ratios(mine, bare), "×", LEAST, 0.5,
                 told(mine, bare, "requests/s"))]
