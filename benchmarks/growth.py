@@ -25,6 +25,8 @@ NO_CHECKPOINT = "[store]\ntail_readings_max = 1000000000\ncheckpoint_s = 1000000
 SERIES, SERIES_QUICK = (1_000, 10_000, 100_000, 1_000_000), (1_000, 10_000, 100_000)
 EVENTS, EVENTS_QUICK = 2_000_000, 400_000
 """Of one figure in one round: as many readings as make every shard's checkpoint due."""
+CHECKPOINTS_WITHIN_S = 90.0
+"""So long the checkpoints of a million series may go on after the load that caused them."""
 BODIES = (1, 10, 100, 1_000, 5_000)
 CONNECTIONS = (1, 4, 16, 64)
 DAYS, DAYS_QUICK = (1, 3, 10), (1,)
@@ -47,6 +49,8 @@ def series(options: argparse.Namespace, directory: Path, facts: dict[str, str]) 
     sizes = SERIES_QUICK if options.quick else SERIES
     rates: Points = {size: [] for size in sizes}
     memory: Points = {size: [] for size in sizes}
+    cpu_s: Points = {size: [] for size in sizes}
+    count = EVENTS_QUICK if options.quick else EVENTS
     with ExitStack() as running:
         daemons = {size: running.enter_context(Daemon(directory / str(size), LIGHT)) for size in sizes}
         feeds = {size: Feed(Fleet(options.seed, size)) for size in sizes}
@@ -56,15 +60,22 @@ def series(options: argparse.Namespace, directory: Path, facts: dict[str, str]) 
             feeds[size].give(daemons[size], max(size, 20_000))
         for number in range(options.rounds):
             for size in sizes if number % 2 else sizes[::-1]:
-                daemons[size].wait_idle()
-                rates[size].append(feeds[size].give(daemons[size], EVENTS_QUICK if options.quick else EVENTS))
-                memory[size].append(daemons[size].peak_mib())
+                daemon = daemons[size]
+                daemon.wait_idle(CHECKPOINTS_WITHIN_S)
+                before_s = daemon.cpu_s()
+                rates[size].append(feeds[size].give(daemon, count))
+                daemon.wait_idle(CHECKPOINTS_WITHIN_S)
+                cpu_s[size].append((daemon.cpu_s() - before_s) / count * 1e6)
+                memory[size].append(daemon.peak_mib())
                 print(f"round {number + 1}  {size:9,} series {short(rates[size][-1]):>7} events/s "
-                      f"{memory[size][-1]:5.0f} MiB", flush=True)
+                      f"{memory[size][-1]:5.0f} MiB, {digits(cpu_s[size][-1])} s of processor time a million",
+                      flush=True)
     facts["rate by series"] = curve_text(rates)
     facts["peak memory by series, MiB"] = curve_text(memory)
+    facts["processor seconds a million events by series, with the checkpoints that they caused"] = curve_text(cpu_s)
     facts["rate at first sight of each series"] = ", ".join(f"{size:,}: {short(rate)}" for size, rate in first.items())
-    plot("series", "By series, light tier", "series", {"events/s": rates, "peak memory, MiB": memory})
+    plot("series", "By series, light tier", "series",
+         {"events/s": rates, "CPU s a million": cpu_s, "peak memory, MiB": memory})
     few, many = rates[sizes[0]], rates[sizes[-1]]
     return [
         Row(f"rate at {sizes[-1]:,} series, light tier", f"rate at {sizes[0]:,} series", ratios(many, few), "×", LEAST,

@@ -96,9 +96,9 @@ class Process:
         """The address as a header says it."""
         return "{}:{}".format(*self.address)
 
-    def wait_idle(self) -> None:
+    def wait_idle(self, within_s: float = IDLE_WITHIN_S) -> None:
         """Return when it hardly uses a processor any more: what it began is written. Gives up in time."""
-        until_s = time.perf_counter() + IDLE_WITHIN_S
+        until_s = time.perf_counter() + within_s
         while time.perf_counter() < until_s:
             before_s = self.cpu_s()
             time.sleep(IDLE_LOOK_S)
