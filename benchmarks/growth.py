@@ -74,7 +74,7 @@ def series(options: argparse.Namespace, directory: Path, facts: dict[str, str]) 
     facts["peak memory by series, MiB"] = curve_text(memory)
     facts["processor seconds a million events by series, with the checkpoints that they caused"] = curve_text(cpu_s)
     facts["rate at first sight of each series"] = ", ".join(f"{size:,}: {short(rate)}" for size, rate in first.items())
-    plot("series", "By series, light tier", "series",
+    plot(options, "series", "By series, light tier", "series",
          {"events/s": rates, "CPU s a million": cpu_s, "peak memory, MiB": memory})
     few, many = rates[sizes[0]], rates[sizes[-1]]
     return [
@@ -103,8 +103,8 @@ def shapes(options: argparse.Namespace, directory: Path, facts: dict[str, str]) 
                 daemon.wait_idle()
     facts["rate by events a body, 16 connections"] = curve_text(by_body)
     facts["rate by connections, 5,000 a body"] = curve_text(by_connections)
-    plot("bodies", "By events a body, 16 connections", "events a body", {"events/s": by_body})
-    plot("connections", "By connections, 5,000 events a body", "connections", {"events/s": by_connections})
+    plot(options, "bodies", "By events a body, 16 connections", "events a body", {"events/s": by_body})
+    plot(options, "connections", "By connections, 5,000 events a body", "connections", {"events/s": by_connections})
     return []
 
 
@@ -132,7 +132,7 @@ def days(options: argparse.Namespace, directory: Path, facts: dict[str, str]) ->
                     lines[name][mark].append(value)
     for name, points in lines.items():
         facts[f"{name} by days stored"] = curve_text(points)
-    plot("days", "By days stored, 2,000 sources, a reading a minute", "days", lines)
+    plot(options, "days", "By days stored, 2,000 sources, a reading a minute", "days", lines)
     return []
 
 
@@ -273,8 +273,11 @@ def tables_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {digits(size / 2**20)}" for name, size in largest)
 
 
-def plot(name: str, title: str, across: str, lines: Mapping[str, Mapping[int, Sequence[float]]]) -> None:
-    """Write benchmarks/results/growth-*name*.png."""
+def plot(options: argparse.Namespace, name: str, title: str, across: str,
+         lines: Mapping[str, Mapping[int, Sequence[float]]]) -> None:
+    """Write benchmarks/results/growth-*name*.png, unless the figures are only quick ones."""
+    if options.quick:
+        return
     from common import plots  # nobody needs matplotlib for the figures alone
 
     plots.curve(command.HERE / "results" / f"growth-{name}.png", title, across, lines)
