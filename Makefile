@@ -22,9 +22,12 @@ test: .venv/.installed-dev  ## style, types, arrows between the rooms, then ever
 soak: .venv/.installed-dev  ## the tests that take long: hours of traffic in minutes
 	$(IN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 
-bench: .venv/.installed-dev  ## every benchmark, one after the other (ARGS="benchmarks/ingest.py --seconds 5" runs one)
+bench: .venv/.installed-bench  ## every benchmark, one after the other (ARGS="benchmarks/ingest.py --seconds 5" runs one)
 	@if [ -n "$(ARGS)" ]; then exec $(IN)/python $(ARGS); fi; \
-	for bench in benchmarks/*.py; do echo "== $$bench"; $(IN)/python "$$bench" || exit; done
+	for bench in detection ingest speed; do \
+	    echo "== $$bench"; \
+	    $(IN)/python benchmarks/$$bench.py --markdown benchmarks/results/$$bench.md || exit; \
+	done
 
 bench-detection: .venv/.installed-dev
 	@exec $(IN)/python benchmarks/detection.py --markdown benchmarks/results/detection.md $(ARGS)
@@ -59,5 +62,10 @@ clean:  ## remove the environment and every cache; ./offbeat-data stays
 	@$(PIP) install -c constraints.txt hatchling
 	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch .venv/.installed .venv/.installed-dev
+
+.venv/.installed-bench: .venv/.installed-dev
+	@echo "installing what draws the curves of the benchmarks into .venv"
+	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev,bench]'
+	@touch .venv/.installed-bench
 
 .PHONY: help serve test soak bench bench-detection docs clean

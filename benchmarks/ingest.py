@@ -15,10 +15,10 @@ import orjson
 from common import load, machine
 from common.daemon import Daemon
 from common.events import FORMS, SOURCES, Events, Fleet, Form, bodies
+from common.feed import PATH, start_ms
 from common.report import digits, listed, median, short, spread, table
 
 HERE = Path(__file__).resolve().parent
-PATH = "/api/v1/events"
 BODY_EVENTS = (1, 100, 5_000)
 CONNECTIONS = (1, 4, 16)
 FIRST_GUESS = {1: 25_000, 100: 700_000, 5_000: 1_500_000}
@@ -26,8 +26,6 @@ FIRST_GUESS = {1: 25_000, 100: 700_000, 5_000: 1_500_000}
 PREPARED_MAX = 8_000_000
 BASELINE_EVENTS = 200_000
 BASELINE_LINES = 5_000
-HISTORY_S = 30 * 86_400
-"""Event time begins this long ago: two thousand sensors a second are sent far faster than they would speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._fleet = Fleet(options.seed)
-        self._now_ms = int(time.time() - HISTORY_S) // 3600 * 3_600_000
+        self._now_ms = start_ms()
         self._rates: dict[Cell, float] = {}
         self.measured: list[Measured] = []
         self.started_s: list[float] = []

@@ -1,7 +1,7 @@
 """Seeded events of a fleet of sensors, as NDJSON, CSV and line protocol, made by the column. Pure: no clock."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,16 +31,16 @@ class Events:
 
 
 class Fleet:
-    """*sources* sensors that read once a second, each at its own moment of the second, about its own level.
+    """*sources* sensors that read once in *beat_ms*, each at its own moment of it, about its own level.
 
-    Levels are spread between -30 and 1,000; a reading follows the day by 5 % of the level, with noise of 1 %. Of ten
-    thousand readings one is far off. The same seed and the same questions give the same events.
+    Levels are spread between -30 and 1,000; a reading follows the day by 5 % of the level, with noise of 1 %. A share
+    *blips* of the readings is far off. The same seed and the same questions give the same events.
     """
 
-    def __init__(self, seed: int, sources: int = SOURCES) -> None:
+    def __init__(self, seed: int, sources: int = SOURCES, *, beat_ms: int = BEAT_MS, blips: float = BLIPS) -> None:
         self._rng = np.random.default_rng(seed)
-        self.sources = sources
-        self._moment = self._rng.integers(0, BEAT_MS, sources)
+        self.sources, self._beat_ms, self._blips = sources, beat_ms, blips
+        self._moment = self._rng.integers(0, beat_ms, sources)
         self._level = self._rng.uniform(-30.0, 1_000.0, sources)
         self._phase = self._rng.uniform(0.0, 2 * np.pi, sources)
 
@@ -53,17 +53,17 @@ class Fleet:
         """*count* events of the sources in *share*, in turn, from *start_ms* on."""
         turn, place = np.divmod(np.arange(count), share.size)
         source = share[place]
-        time_ms = start_ms + turn * BEAT_MS + self._moment[source]
+        time_ms = start_ms + turn * self._beat_ms + self._moment[source]
         level = self._level[source]
         spread = 0.01 * np.abs(level) + 0.05
         value = level * (1.0 + 0.05 * np.sin(2 * np.pi / DAY_MS * time_ms + self._phase[source]))
         value += spread * self._rng.standard_normal(count)
-        value += 30.0 * spread * (self._rng.random(count) < BLIPS)
+        value += 30.0 * spread * (self._rng.random(count) < self._blips)
         return Events(source, time_ms, np.round(value * 1000).astype(np.int64))
 
     def end_ms(self, share_size: int, count: int, start_ms: int) -> int:
         """A moment behind *count* events of a share of *share_size* sources that began at *start_ms*."""
-        return start_ms + (-(-count // share_size) + 1) * BEAT_MS
+        return start_ms + (-(-count // share_size) + 1) * self._beat_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +84,34 @@ FORMS = {form.name: form for form in (
     Form("csv", "text/csv", b"ts,sensor,temperature\n", "{time},{source},{value}\n"),
     Form("influx", "text/plain", b"", "weather,host={source} temperature={value} {time}000000\n"),
 )}
-SOURCE, TIME, VALUE = "boiler-####", "#" * 13, "-####.###"
-"""A source, a time and a value with all their characters; a value leaves out those that nobody would write."""
+SOURCE, TIME, VALUE = "boiler-", "#" * 13, "-####.###"
+"""What a source begins with, a time and a value with all their characters; a value leaves out what nobody writes."""
 
 
-def bodies(form: Form, events: Events, body_events: int) -> Iterator[bytes]:
-    """*events* as bodies of *body_events* each; what is left over at the end is left out."""
+def bodies(form: Form, events: Events, body_events: int, source_digits: int = 4) -> Iterator[bytes]:
+    """*events* as bodies of *body_events* each; what is left over at the end is left out.
+
+    Numbers of sources have *source_digits* digits: as many as the largest needs.
+    """
     count = events.source.size // body_events * body_events
     chunk = max(1, CHUNK_EVENTS // body_events) * body_events
     for first in range(0, count, chunk):
-        text, ends = _lines(form, events, slice(first, min(first + chunk, count)))
+        text, ends = _lines(form, events, slice(first, min(first + chunk, count)), source_digits)
         starts = np.concatenate([[0], ends])[::body_events].tolist()
         for start, stop in pairwise(starts):
             yield form.head + text[start:stop]
 
 
-def _lines(form: Form, events: Events, rows: slice) -> tuple[bytes, NDArray[np.int64]]:
+def _lines(form: Form, events: Events, rows: slice, source_digits: int) -> tuple[bytes, NDArray[np.int64]]:
     """The lines of some rows as one text, and where each of them ends in it."""
     source, time_ms, value = events.source[rows], events.time_ms[rows], events.value[rows]
-    pattern = form.line.format(source=SOURCE, time=TIME, value=VALUE).encode()
+    filled = {"source": SOURCE + "#" * source_digits, "time": TIME, "value": VALUE}
+    pattern = form.line.format(**filled).encode()
     text = np.empty((source.size, len(pattern)), np.uint8)
     text[:] = np.frombuffer(pattern, np.uint8)
     shown = np.ones(text.shape, np.bool_)
-    at = _places(form.line)
-    _digits(text, at("source") + SOURCE.index("#"), source, 4)
+    at = _places(form.line, filled)
+    _digits(text, at("source") + len(SOURCE), source, source_digits)
     _digits(text, at("time"), time_ms // 1_000_000, 7)
     _digits(text, at("time") + 7, time_ms % 1_000_000, 6)
     sign, size = at("value"), np.abs(value)
@@ -121,11 +125,11 @@ def _lines(form: Form, events: Events, rows: slice) -> tuple[bytes, NDArray[np.i
     return text[shown].tobytes(), np.cumsum(shown.sum(axis=1, dtype=np.int64))
 
 
-def _places(line: str) -> Callable[[str], int]:
+def _places(line: str, filled: Mapping[str, str]) -> Callable[[str], int]:
     """Where a name of *line* stands once all are filled in."""
     def at(name: str) -> int:
         before = line[: line.index("{" + name + "}")]
-        return len(before.format(source=SOURCE, time=TIME, value=VALUE))
+        return len(before.format(**filled))
     return at
 
 

@@ -64,7 +64,8 @@ def test_the_two_products_stand_at_the_top_and_every_room_is_a_package(top: Path
 def test_every_dependency_is_pinned_and_says_what_it_is_for(top: Path) -> None:
     text = (top / "pyproject.toml").read_text()
     found = project(top)
-    named = [*found["dependencies"], *found["optional-dependencies"]["dev"]]  # type: ignore[misc,index,call-overload]
+    groups = found["optional-dependencies"]
+    named = [*found["dependencies"], *groups["dev"], *groups["bench"]]  # type: ignore[misc,index,call-overload]
     assert len(named) > 10
     for requirement in named:
         assert re.fullmatch(r"[\w-]+==[\d.]+", requirement)
