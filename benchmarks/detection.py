@@ -16,7 +16,7 @@ from common import machine
 from common.corpora import BENCH, load_labelled, load_nab
 from common.findings import FINDING, FIRST_ROWS, WarmUp
 from common.judge import Model
-from common.nab import NabScorer
+from common.nab import MANY, NabScorer
 from common.report import digits, listed, short, table
 from common.speed import Speed
 from common.trial import (
@@ -142,14 +142,14 @@ def worst(one: Measured, level: float) -> float:
 def nab_table(measured: Sequence[Measured]) -> str:
     """NAB by the strength of findings and by novelty."""
     heads = ("detector", "by", "standard", "±", "crossed", "low FP", "low FN", "threshold", "found", "false alarms",
-             "delay rows", "alignments")
+             f"false at {MANY} found", "delay rows", "alignments")
     rows = []
     for one in measured:
         for by, f in (("E", one.nab.strength), ("F", one.nab.novelty)) if one.nab else ():
             limit = digits(f.threshold) + (f" (score {score_of_strength(f.threshold):.0f})" if by == "E" else "")
             rows.append([str(one.model), by, figure(f.score), figure(f.deviation), figure(f.crossed), figure(f.low_fp),
                          figure(f.low_fn), limit, f"{f.found:.1f} of {f.of:.0f}", figure(f.false_alarms),
-                         figure(f.delay_rows), str(one.plan.alignments)])
+                         figure(f.false_many), figure(f.delay_rows), str(one.plan.alignments)])
     return table(heads, rows)
 
 

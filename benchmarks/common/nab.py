@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from common.corpora import BENCH, Corpus, Nab, scorer
 
 ALIGNMENTS = 16
+MANY = 95
+"""Windows that a detector in use should find, of 116: false alarms are counted at the threshold that finds so many."""
 Scores = NDArray[np.float64]
 
 
@@ -70,6 +72,14 @@ class Worth:
         numbers = np.unique(self.window[self.window >= 0])
         np.maximum.at(best, np.searchsorted(numbers, self.window[inside]), self.value[inside])
         return float(self.value[outside].sum() + best.sum())
+
+    def threshold_finding(self, score: Scores, count: int) -> float:
+        """The highest threshold at which *count* windows are found, of (n,) scores; −inf if there are not so many."""
+        inside = self.window >= 0
+        numbers, window = np.unique(self.window[inside], return_inverse=True)
+        peaks = np.full(numbers.size, -np.inf)
+        np.maximum.at(peaks, window, score[self.rows[inside]])
+        return float(np.sort(peaks)[-count]) if count <= peaks.size else -math.inf
 
     def normalised(self, total: float) -> float:
         """A total on NAB's scale: 0 for silence, 100 for every window at once and nothing else."""
@@ -138,6 +148,7 @@ class NabFigures:
     threshold     the standard profile's best
     found, of     windows, at that threshold      false_alarms  runs of rows outside windows
     delay_rows, delay_s  from a window's first row to its first detection, median
+    false_many           false alarms at the highest threshold that finds MANY windows; NaN if none above 0 does
     low_fp, low_fn       the other two profiles; NaN where not asked for
     """
 
@@ -150,6 +161,7 @@ class NabFigures:
     false_alarms: float
     delay_rows: float
     delay_s: float
+    false_many: float
     low_fp: float
     low_fn: float
 
@@ -183,8 +195,11 @@ class NabScorer:
             worth = alignment.standard
             threshold, total = worth.best_threshold(score)
             seen = alignment.windows(score, threshold)
+            many = worth.threshold_finding(score, MANY)
+            false_many = alignment.windows(score, many)["false_alarms"] if many > 0.0 else math.nan
             rows.append([worth.normalised(total), alignment.crossed(score), threshold, seen["found"], seen["windows"],
-                         seen["false_alarms"], seen["median_delay_rows"], seen["median_delay_seconds"]])
+                         seen["false_alarms"], seen["median_delay_rows"], seen["median_delay_seconds"],
+                         false_many])
             if profiles:
                 kinds = [alignment.worth(name) for name in ("reward_low_FP_rate", "reward_low_FN_rate")]
                 others.append([kind.normalised(kind.best_threshold(score)[1]) for kind in kinds])

@@ -20,8 +20,8 @@ OVERRIDE = 1.75
 QUIET, LASTING = 0.3, 800
 """An incident lasts until its hold is over and its novelty down to this share of what was told; or so many readings."""
 PATTERN_DECAY, JUMP_DECAY = 0.5 ** (1.0 / 2600.0), 0.5 ** (1.0 / 1900.0)
-PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.05, 2.0, 0.75
-JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 4, 1.0, 0.63, 80.0
+PATTERN_HOLD, PATTERN_PEAK, PATTERN_CAP, PATTERN_START = 100, 1.05, 2.2, 0.75
+JUMP_HOLD, JUMP_PEAK, JUMP_CAP, JUMP_START = 3, 1.0, 0.5, 64.0
 JUMP_WORTH = 1.23
 STRENGTH = 1.3
 """What brings what patterns and jumps say to the scale of the scores, see docs/detectors.md."""

@@ -28,9 +28,9 @@ NORMAL = 0.34  # heaviness of the distances of a normal law: nothing lighter is 
 POWER = 3.0  # of the heaviness over the normal one: what makes t(3) speak as often as normal noise
 HEAVY_MAX = 1.5
 GAIN = 2.5
-RATE_MIN, RATE_MAX = 0.002, 0.8
-FADE = 0.5 ** (1.0 / 4400.0)
-LARGEST, TOP_POWER = 8.0, 0.8
+RATE_MIN, RATE_MAX = 0.002, 0.9
+FADE = 0.5 ** (1.0 / 3900.0)
+LARGEST, TOP_POWER = 8.0, 0.65
 DISTANCE_MAX = 1e30
 
 

@@ -75,7 +75,7 @@ MEMORY_SMALL, MEMORY_MIDDLE, MEMORY_LARGE = 2000.0, 500.0, 125.0
 MIDDLE_SHARE, LARGE_SHARE = 0.8, 0.14
 NORMAL, HEAVY_MAX = 0.6, 3.0  # heaviness of what the patterns say of normal noise; more is not believed
 TAIL_KNOWN = 120.0  # blocks after which half of the own tail is believed
-TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN = 0.008, 0.15, 0.05
+TAIL_RATE_MIN, TAIL_RATE_MAX, COMMON_MIN = 0.005, 0.15, 0.05
 SHAPE_FADE, SUDDEN_FADE, SUDDEN_SHARE = 0.95, 0.7, 0.6
 """What is novel stays so for some readings, for whoever looks at the novelty alone."""
 RARELY = 2.0

@@ -8,7 +8,7 @@ from offbeat_detectors.civil import DAY_MS
 from offbeat_detectors.contract import Settled
 from offbeat_detectors.kernel import kernel
 
-READINGS, DAYS = 1500.0, 5.0
+READINGS, DAYS, POWER = 1500.0, 5.0, 1.25
 """A series has settled after so many readings or so many days, whichever comes first: a reading an hour knows the week
 after 120 of them, where 600 of one every five minutes have seen two nights."""
 BEARS = 0.006
@@ -19,7 +19,7 @@ however much it is (a constant that moves for the first time, a first morning)."
 @kernel
 def settled(seen: int, age_ms: float) -> float:
     """How far a series has settled that has *seen* so many readings in *age_ms*, 0 to 1."""
-    return min(1.0, max(seen / READINGS, age_ms / (DAYS * DAY_MS)))
+    return float(min(1.0, max(seen / READINGS, age_ms / (DAYS * DAY_MS))) ** POWER)
 
 
 @kernel
@@ -33,7 +33,7 @@ def state_of(seen: NDArray[np.int64], age_ms: NDArray[np.float64]) -> Settled:
 
     seen  (n,) int64 readings so far    age_ms  (n,) float64 from the first reading to the latest
     """
-    share = np.minimum(1.0, np.maximum(seen / READINGS, age_ms / (DAYS * DAY_MS)))
+    share = np.minimum(1.0, np.maximum(seen / READINGS, age_ms / (DAYS * DAY_MS))) ** POWER
     young = share < 1.0
     return Settled(
         np.asarray(share, np.float64), np.asarray(BEARS * seen, np.float64),

@@ -58,6 +58,21 @@ def test_the_threshold_and_the_total_are_those_of_nab_score(seed: int, dropped: 
                 sum(module.raw_score(record, profile, at) for record in records), abs=1e-9)
 
 
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 5))
+def test_the_threshold_for_so_many_windows_finds_them_and_no_higher_one_does(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    alignment = Alignment(made(rng))
+    score = rng.exponential(size=alignment.corpus.value.size)
+    threshold = alignment.standard.threshold_finding(score, count)
+    scored = len(np.unique(alignment.standard.window[alignment.standard.window >= 0]))
+    if math.isinf(threshold):
+        assert scored < count
+        return
+    assert alignment.windows(score, threshold)["found"] >= count
+    assert alignment.windows(score, np.nextafter(threshold, np.inf))["found"] < count
+
+
 @given(seed=st.integers(0, 10_000), dropped=st.integers(0, 15))
 def test_without_its_first_rows_a_record_has_the_windows_of_nab_score(seed: int, dropped: int) -> None:
     nab = made(np.random.default_rng(seed))

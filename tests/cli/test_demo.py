@@ -33,7 +33,7 @@ class Recorder:
         if request.path == "/api/v1/diagnosis":
             return web.json_response({"daemon": {"applied_sequence": 9}, "sources": [], "next_cursor": None})
         assert request.path == "/api/v1/records"
-        assert (request.query["min_score"], request.query["sequence"]) == ("36", "9")
+        assert (request.query["min_score"], request.query["sequence"]) == ("32", "9")
         return web.json_response({"records": self.records(), "next_cursor": None})
 
     def records(self) -> list[dict]:
@@ -100,7 +100,7 @@ def test_the_report_for_a_person_says_what_found_means(offbeat, server):
     ran = offbeat("demo", "--url", server.url, "--sensors", SENSORS, "--days", DAYS, "--seed", SEED)
     assert ran.status == 0
     assert "fault\tinjected\tfound\tonly at its end\tmedian delay\twhy some are missed, or late\n" in ran.out
-    assert " faults; so counts a fault with a record scored 36 or more from its start to 16 minutes after" in ran.out
+    assert " faults; so counts a fault with a record scored 32 or more from its start to 16 minutes after" in ran.out
     assert "precision 100 %: 0 of " in ran.out
 
 

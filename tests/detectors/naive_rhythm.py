@@ -113,7 +113,7 @@ class Series:
     def counts(self, seen: int, time_ms: int) -> float:
         """How much of a finding counts after so many readings and days."""
         days = (time_ms / 1000 - self.began_s) / 86_400
-        return within(max(seen / settling.READINGS, days / settling.DAYS), 1.0)
+        return math.pow(within(max(seen / settling.READINGS, days / settling.DAYS), 1.0), settling.POWER)
 
     def take_blocks(self, x: float) -> None:
         ended = [scale.take(x) for scale in self.scales]

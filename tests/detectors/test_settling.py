@@ -20,6 +20,7 @@ MINUTE_MS = 60_000
 def test_a_series_settles_by_its_readings_or_by_its_days_whichever_comes_first(
     seen: int, days: float, share: float,
 ) -> None:
+    share **= settling.POWER
     assert settling.settled(seen, days * DAY_MS) == pytest.approx(share)
     said = settling.state_of(np.array([seen]), np.array([days * DAY_MS]))
     assert said.share[0] == pytest.approx(share)
@@ -29,7 +30,7 @@ def test_a_series_settles_by_its_readings_or_by_its_days_whichever_comes_first(
 def test_a_finding_is_no_stronger_than_so_few_readings_can_bear() -> None:
     assert settling.allowed(1000.0, 100, 1000.0 * DAY_MS) == settling.BEARS * 100
     assert settling.allowed(2.0, 100_000, 1000.0 * DAY_MS) == 2.0
-    assert settling.allowed(2.0, 750, 0.0) == 1.0
+    assert settling.allowed(2.0, 750, 0.0) == pytest.approx(2.0 * 0.5**settling.POWER)
 
 
 def test_a_constant_that_moves_for_the_first_time_is_no_alarm_early_and_one_later() -> None:
@@ -50,7 +51,7 @@ def test_the_detector_says_how_far_its_series_have_settled() -> None:
         times = MINUTE_MS * minutes * np.arange(readings)
         detector.process(np.full(readings, slot, np.int32), times, np.random.default_rng(1).normal(size=readings))
     said = detector.settled(np.arange(3, dtype=np.int32))
-    assert said.share == pytest.approx([0.2, 1.0, 1.0])
+    assert said.share == pytest.approx([0.2**settling.POWER, 1.0, 1.0])
     assert said.readings_left.tolist() == [1200, 0, 0]
     assert said.ms_left == pytest.approx([5 * DAY_MS - 299 * MINUTE_MS, 0.0, 0.0])
     assert said.strength_max == pytest.approx(settling.BEARS * np.array([300, 2000, 240]))

@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """Simulate sensors with labelled faults, and report which were found.
 
-    A fault counts as found if a record scored 36 or more lies between its start and 16 minutes after its end. What was
+    A fault counts as found if a record scored 32 or more lies between its start and 16 minutes after its end. What was
     missed is said, too: the demo ends well when it ran, whatever was found.
     """
     from offbeat.cli.output import run
