@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -33,14 +34,15 @@ LINE = b'{"source":"%s","v":1,"filler":"' + b"x" * 200 + b'"}\n'
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     directory = tmp_path_factory.mktemp("full-intake")
     config = settings(directory / "offbeat.toml", ingest={"pending_bytes_max": PENDING_MAX},
-                      http={"connections_max": CONNECTIONS_MAX, "body_timeout_s": 5.0})
+                      http={"body_timeout_s": 5.0})
     with daemon(directory / "data", config) as started:
         yield started
         assert "Traceback" not in started.said()
 
 
-def test_more_connections_than_the_config_allows_are_turned_away_with_the_reason(running: Daemon) -> None:
-    with ExitStack() as stack:
+def test_more_connections_than_the_config_allows_are_turned_away_with_the_reason(tmp_path: Path) -> None:
+    config = settings(tmp_path / "offbeat.toml", http={"connections_max": CONNECTIONS_MAX})
+    with daemon(tmp_path / "data", config) as running, ExitStack() as stack:
         idle = [stack.enter_context(Connection(running.url)) for _ in range(CONNECTIONS_MAX)]
 
         def turned_away() -> Answer | None:
