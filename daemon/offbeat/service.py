@@ -93,8 +93,16 @@ class Service:
             log.warning("job %s: the models of %d series cannot be restored and begin anew: %s", id, count, reason)
         self.metrics.models_begun_anew.set(sum(count for count, _ in anew.values()))
         last = await journal.last_seq(self.database)
+        refused = self.metrics.bodies_refused_total
+        self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
-            self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome
+            self.engine,
+            self.database,
+            self.config.store,
+            self.clock,
+            self.metrics,
+            self._on_outcome,
+            self.budget.close,
         )
         async for entry in journal.entries(self.database, 0):
             self.applier.replayed(entry)
@@ -106,7 +114,7 @@ class Service:
 
     def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
-        budget = Budget(config.ingest.pending_bytes_max)
+        budget = self.budget
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
         self.committer = Committer(
             self.database,
@@ -139,6 +147,7 @@ class Service:
             self.applier.reached,
             self.applier.ask,
         )
+        metrics.tail_rows.set_function(lambda: self.engine.tail.row_count)
         metrics.adjustments.set_function(self.engine.adjustment_count)
         self.broadcast = Broadcast(
             self.database,
@@ -193,7 +202,7 @@ class Service:
             Limit("engine.models_max", models, self.jobs.by_number[WATCH].spec.models_max or engine.series_max),
             Limit("engine.fields_max", self.catalog.fields.count, engine.fields_max),
             Limit("ingest.pending_bytes_max", self.intake.pending_bytes, ingest.pending_bytes_max),
-            Limit("store.tail_readings_max", self.engine.tail.reading_count, self.config.store.tail_readings_max),
+            Limit("store.tail_readings_max", self.engine.tail.row_count, self.config.store.tail_readings_max),
             Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max),
         )
         return DaemonDiagnosis(
@@ -204,6 +213,7 @@ class Service:
             self.intake.pending_bytes,
             not self.database.unwritable,
             self.database.unwritable,
+            self.applier.over_full,
             self.database.size_bytes(),
             {name.removeprefix("rejected."): value for name, value in counters.items() if name.startswith("rejected.")},
             limits,

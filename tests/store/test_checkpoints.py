@@ -59,7 +59,7 @@ async def test_a_checkpoint_that_the_disk_refuses_loses_nothing_and_succeeds_lat
         assert await everything(service) == expected
         await service.applier.checkpoint_all()
         assert await everything(service) == expected
-        tail = await service.applier.ask(lambda engine: (engine.tail.reading_count, engine.tail.shards()))
+        tail = await service.applier.ask(lambda engine: (engine.tail.row_count, engine.tail.shards()))
         assert tail == (0, set())
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
         assert await everything(service) == expected
@@ -142,7 +142,7 @@ async def test_a_checkpoint_is_due_when_its_time_has_come_or_memory_is_full(tmp_
         await send(service, [Event("a", START_MS + i, {"x": 1.0}) for i in range(1200)])
         await applied(service)
         await service.applier._checkpoint_due()
-        assert await service.applier.ask(lambda engine: engine.tail.reading_count) == 0
+        assert await service.applier.ask(lambda engine: engine.tail.row_count) == 0
 
 
 async def test_settings_that_results_depend_on_hold_from_their_entry_on_also_in_a_replay(tmp_path: Path) -> None:
@@ -153,6 +153,7 @@ async def test_settings_that_results_depend_on_hold_from_their_entry_on_also_in_
         await applied(service)
         lax = await service.database.read("SELECT count(*) FROM record WHERE score < 100")
     async with running(config(state, store=strict), clock=ManualClock(START_MS)) as service:
+        await applied(service)
         assert service.engine.settings.score_min == 100.0
         await send(service, todo[200:])
         expected = await everything(service)

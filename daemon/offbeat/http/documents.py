@@ -58,11 +58,21 @@ def page(name: str, rows: Page[Row], row: Callable[[Row], Document]) -> Document
     return {name: [row(r) for r in rows.rows], "next_cursor": rows.next_cursor}
 
 
+def buckets(found: Page[Bucket]) -> Document:
+    """A list of buckets; a day of one source has 1,440, so that their times are written together."""
+    starts = iso_all(np.array([b.start_ms for b in found.rows], np.int64))
+    return {"buckets": list(map(_bucket, found.rows, starts)), "next_cursor": found.next_cursor}
+
+
 def bucket(b: Bucket) -> Document:
     """One bucket: of a source, or of the whole job with the number of sources instead."""
+    return _bucket(b, iso(b.start_ms))
+
+
+def _bucket(b: Bucket, start: str) -> Document:
     whose = {"source_count": b.source_count} if b.source is None else {"source": b.source}
     return {
-        "job": b.job, **whose, "start": iso(b.start_ms), "bucket_span_s": b.bucket_span_s, "event_count": b.event_count,
+        "job": b.job, **whose, "start": start, "bucket_span_s": b.bucket_span_s, "event_count": b.event_count,
         "record_count": b.record_count, "novelty": b.novelty, "score": b.score, "interim": b.interim,
     }
 
@@ -171,7 +181,8 @@ def _daemon(d: DaemonDiagnosis) -> Document:
     return {
         "version": d.version, "started": iso(d.started_ms), "applied_sequence": d.applied_sequence,
         "journal_sequence": d.journal_sequence, "pending_bytes": d.pending_bytes, "writable": d.writable,
-        "unwritable_reason": d.unwritable_reason, "store_bytes": d.store_bytes, "rejected": dict(d.rejected),
+        "unwritable_reason": d.unwritable_reason, "full_reason": d.full_reason,
+        "store_bytes": d.store_bytes, "rejected": dict(d.rejected),
         "limits": [{"name": one.name, "used": one.used, "limit": one.limit} for one in d.limits],
     }
 

@@ -6,17 +6,17 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiosqlite
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from offbeat.engine.buckets import by_start
 from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Job
 from offbeat.engine.views import LiveBuckets, live_buckets
-from offbeat.store.checkpoints import MODERATE_SCORE
 from offbeat.store.chunks import buckets_of
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
@@ -47,21 +47,18 @@ async def source_buckets(
         rows, interim, cursor = await _findings(database, job.number, query, sources, live)
     else:
         rows, interim, cursor = await _by_time(database, job.number, query, sources, live)
-    found = [
-        Bucket(
-            job.spec.id,
-            name_of(int(s)),
-            int(start),
-            job.spec.bucket_span_s,
-            int(count),
-            int(records),
-            novelty,
-            score,
-            bool(flag),
-        )
-        for (s, start, count, novelty, score, records), flag in zip(rows.tolist(), interim.tolist(), strict=True)
-    ]
-    return Page(tuple(found), cursor)
+    id, span_s = job.spec.id, job.spec.bucket_span_s
+    numbers, start, count, records = rows[:, [0, 1, 2, 5]].astype(np.int64).T.tolist()
+    names = {number: name_of(number) for number in set(numbers)}
+    return Page(
+        tuple(
+            Bucket(id, names[number], start_ms, span_s, events, found, novelty, score, flag)
+            for number, start_ms, events, found, novelty, score, flag in zip(
+                numbers, start, count, records, rows[:, 3].tolist(), rows[:, 4].tolist(), interim.tolist(), strict=True
+            )
+        ),
+        cursor,
+    )
 
 
 async def _by_time(
@@ -98,29 +95,46 @@ async def _by_time(
     )
     chunks = await _chunk_index(database, job, live.positions, near, far, sources)
     chunks.sort(key=lambda c: -c[2] if down else c[1])
-    mine = wanted(live.rows)
-    rows, interim = [live.rows[mine]], [live.interim[mine]]
-    have = 0
-    for i, (rowid, _, _) in enumerate(chunks):
-        for (body,) in await database.read(
-            "SELECT body FROM chunk WHERE rowid = ?", (rowid,)
-        ):  # none if retention was faster
-            decoded = await asyncio.to_thread(buckets_of, body)
-            kept = decoded[wanted(decoded)]
-            rows.append(kept)
-            interim.append(np.zeros(kept.shape[0], np.bool_))
-        if i + 1 < len(chunks):  # rows before the next chunk's edge can not be preceded by anything unread
-            edge = chunks[i + 1][2] if down else chunks[i + 1][1]
+    rows: list[NDArray[np.float64]] = []
+
+    def decode(bodies: list[bytes]) -> None:
+        rows.extend(mine[wanted(mine)] for mine in (buckets_of(body, sources) for body in bodies))
+
+    read, step = 0, CHUNKS_OF_ALL if sources is None else CHUNKS_OF_SOME
+    while read < len(chunks):
+        coming = [rowid for rowid, _, _ in chunks[read : read + step]]
+        found = await database.read(  # fewer if retention was faster
+            f"SELECT body FROM chunk WHERE rowid IN ({','.join('?' * len(coming))})", coming
+        )
+        await asyncio.to_thread(decode, [body for (body,) in found])
+        read += step
+        step = min(2 * step, CHUNKS_AT_ONCE)
+        if read < len(chunks):  # rows before the next chunk's edge can not be preceded by anything unread
+            edge = chunks[read][2] if down else chunks[read][1]
             have = sum(int((r[:, 1] > edge).sum() if down else (r[:, 1] < edge).sum()) for r in rows)
             if have > query.limit:
                 break
-    every, flags = np.concatenate(rows), np.concatenate(interim)
-    order = np.lexsort((every[:, 0], every[:, 1]))
-    order = order[::-1] if down else order
-    more = order.size > query.limit
-    order = order[: query.limit]
-    every, flags = every[order], flags[order]
+
+    def join() -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+        held, interim = live.of(sources)
+        mine = wanted(held)
+        every = np.concatenate([held[mine], *rows])
+        flags = np.concatenate([interim[mine], np.zeros(every.shape[0] - int(mine.sum()), np.bool_)])
+        if every.shape[0] > query.limit + 1:  # no need to put all in order
+            last = every.shape[0] - query.limit - 1 if down else query.limit
+            cut = np.partition(every[:, 1], last)[last]
+            near_rows = every[:, 1] >= cut if down else every[:, 1] <= cut
+            every, flags = every[near_rows], flags[near_rows]
+        order = np.lexsort((every[:, 0], every[:, 1]))
+        order = order[::-1] if down else order
+        return every[order[: query.limit]], flags[order[: query.limit]], order.size > query.limit
+
+    every, flags, more = await asyncio.to_thread(join)
     return every, flags, cursor_of(int(every[-1, 1]), int(every[-1, 0])) if more else None
+
+
+CHUNKS_OF_ALL, CHUNKS_OF_SOME, CHUNKS_AT_ONCE = 1, 8, 32
+"""Chunks read first if all their rows are asked for, or those of some sources; then twice as many, to this many."""
 
 
 async def _chunk_index(
@@ -186,15 +200,52 @@ async def _findings(
     more, found = len(found) > query.limit, found[: query.limit]
     rows = np.array([tuple(r) for r in found], float).reshape(-1, 6)
     interim = np.zeros(rows.shape[0], np.bool_)
-    now = {(row[0], row[1]): i for i, row in enumerate(live.rows.tolist())}
-    for i, row in enumerate(rows):
-        held = now.get((row[0], row[1]))
-        if held is not None:
-            rows[i], interim[i] = live.rows[held], live.interim[held]
+    held, open_now = await asyncio.to_thread(live.of, np.unique(rows[:, 0]).astype(np.int64))
+    now = dict(zip(map(tuple, rows[:, :2].tolist()), range(rows.shape[0]), strict=True))
+    for at, key in enumerate(map(tuple, held[:, :2].tolist())):
+        if (i := now.get(key)) is not None:
+            rows[i], interim[i] = held[at], open_now[at]
     if not more:
         return rows, interim, None
     last = dict(zip(("source", "start_ms", "event_count", "novelty", "score", "record_count"), found[-1], strict=True))
     return rows, interim, cursor_of(*(last[key] for key in keys))
+
+
+class Sums(NamedTuple):
+    """What a bucket of a job is made of: the sources that reported in it, their events and records, …"""
+
+    sources: int
+    events: int
+    records: int
+    moderate: int
+    novelty: float
+    score: float
+    interim: bool = False
+
+    def joined(self, other: Sums) -> Sums:
+        """Both together."""
+        return Sums(
+            self.sources + other.sources,
+            self.events + other.events,
+            self.records + other.records,
+            self.moderate + other.moderate,
+            max(self.novelty, other.novelty),
+            max(self.score, other.score),
+            self.interim or other.interim,
+        )
+
+
+def _sums_of(live: LiveBuckets) -> dict[int, Sums]:
+    """By start, what memory holds of the buckets of a job."""
+    rows, interim = live.of(None)
+    starts, sums, peaks = by_start(rows)
+    open_now = set(rows[interim, 1].tolist())
+    return {
+        start: Sums(sources, events, records, moderate, novelty, score, start in open_now)
+        for start, (sources, events, records, moderate), (novelty, score) in zip(
+            starts.tolist(), sums.tolist(), peaks.tolist(), strict=True
+        )
+    }
 
 
 async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery) -> Page[Bucket]:
@@ -215,10 +266,10 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
         parameters.append(place[0])
     limit = query.limit + 1 if by_time else -1
     async with _agreeing(database, ask, job.number) as (db, live):
+        held = await asyncio.to_thread(_sums_of, live)
         if not by_time:
-            found_live = np.unique(live.rows[live.rows[:, 5] > 0, 1]).astype(np.int64).tolist()
             where.append("(record_count > 0 OR start_ms IN (SELECT value FROM json_each(?)))")
-            parameters.append(orjson.dumps(found_live).decode())
+            parameters.append(orjson.dumps([start for start, sums in held.items() if sums.records]).decode())
         stored = list(
             await db.execute_fetchall(
                 "SELECT start_ms, source_count, event_count, record_count, moderate_count, novelty, score FROM "
@@ -227,13 +278,9 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
                 [*parameters, limit],
             )
         )
-    sums = {row[0]: list(row[1:]) for row in stored}
-    interim: set[int] = set()
+    sums = {row[0]: Sums(*row[1:]) for row in stored}
     edge = stored[-1][0] if by_time and len(stored) == limit else None
-    for (_, start_f, count, novelty, score, records), flag in zip(
-        live.rows.tolist(), live.interim.tolist(), strict=True
-    ):
-        start = int(start_f)
+    for start, mine in held.items():
         if (query.start_ms is not None and start < query.start_ms) or (
             query.end_ms is not None and start >= query.end_ms
         ):
@@ -242,29 +289,22 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
             continue
         if edge is not None and (start < edge if down else start > edge):
             continue
-        held = sums.setdefault(start, [0, 0, 0, 0, 0.0, 0.0])
-        held[0] += count > 0  # a source that is silent in it has not reported
-        held[1] += int(count)
-        held[2] += int(records)
-        held[3] += score >= MODERATE_SCORE
-        held[4], held[5] = max(held[4], novelty), max(held[5], score)
-        if flag:
-            interim.add(start)
+        sums[start] = mine.joined(sums[start]) if start in sums else mine
     found = [
         Bucket(
             job.spec.id,
             None,
             start,
             job.spec.bucket_span_s,
-            events,
-            records,
-            novelty,
-            lifted(score, moderate, events),
-            start in interim,
-            n,
+            one.events,
+            one.records,
+            one.novelty,
+            lifted(one.score, one.moderate, one.events),
+            one.interim,
+            one.sources,
         )
-        for start, (n, events, records, moderate, novelty, score) in sums.items()
-        if by_time or records > 0
+        for start, one in sums.items()
+        if by_time or one.records > 0
     ]
     if query.min_score is not None:
         found = [b for b in found if b.score >= (query.min_score or 0.0)]

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from offbeat.engine.buckets import by_start
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.chunks import Chunk, chunks_of
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, keep_findings
-
-MODERATE_SCORE = 25.0
-"""A bucket of a source scored at least this counts as moderate in the job's own bucket."""
-
 
 JobRow = tuple[int, int, int, int, int, int, float, float, int]
 """A row of job_bucket: job, start, sources, events, records, moderate ones, novelty, score, when it arrived."""
@@ -41,20 +36,11 @@ def pack_shard(frozen: Frozen) -> PackedShard:
         return PackedShard(frozen.shard, frozen.seq, parts, 0, [], [])
     job_rows: list[JobRow] = []
     for job in tail.closed:
-        rows = tail.all_closed(job)
-        starts, at = np.unique(rows[:, 1], return_inverse=True)
-        counts = np.zeros((starts.size, 4), np.int64)
-        peaks = np.zeros((starts.size, 2))
-        np.add.at(
-            counts,
-            at,
-            np.column_stack([rows[:, 2] > 0, rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64),
-        )
-        np.maximum.at(peaks, at, rows[:, 3:5])
+        starts, counts, peaks = by_start(tail.all_closed(job))
         for start, (sources, events, records, moderate), (novelty, score) in zip(
             starts.tolist(), counts.tolist(), peaks.tolist(), strict=True
         ):
-            job_rows.append((job, int(start), sources, events, records, moderate, novelty, score, tail.since_ms))
+            job_rows.append((job, start, sources, events, records, moderate, novelty, score, tail.since_ms))
     return PackedShard(frozen.shard, frozen.seq, parts, tail.since_ms, chunks_of(tail), job_rows)
 
 

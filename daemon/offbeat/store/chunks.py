@@ -120,10 +120,11 @@ def readings_of(body: bytes, series: NDArray[np.int32], start_ms: int, end_ms: i
     return a["series"][rows], a["time"][rows], a["value"][rows]
 
 
-def windows_of(body: bytes, level: int) -> NDArray[np.float64]:
-    """All rows of a chunk of windows, (m, rollups.ROW)."""
+def windows_of(body: bytes, level: int, series: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The rows of *series* of a chunk of windows, (m, rollups.ROW)."""
     a = unpack(body)
-    rows = np.empty((a["series"].size, rollups.ROW))
+    mine = np.flatnonzero(np.isin(a["series"], series))
+    rows = np.empty((mine.size, rollups.ROW))
     rows[:, rollups.LEVEL] = level
     for name, at in (
         ("series", rollups.SERIES),
@@ -137,14 +138,15 @@ def windows_of(body: bytes, level: int) -> NDArray[np.float64]:
         ("lower", rollups.LOWER),
         ("upper", rollups.UPPER),
     ):
-        rows[:, at] = a[name]
+        rows[:, at] = a[name][mine]
     return rows
 
 
-def buckets_of(body: bytes) -> NDArray[np.float64]:
-    """All rows of a chunk of buckets, (m, buckets.ROW)."""
+def buckets_of(body: bytes, sources: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """The rows of *sources* (None: all) of a chunk of buckets, (m, buckets.ROW)."""
     a = unpack(body)
-    rows = np.empty((a["source"].size, buckets.ROW))
+    mine = slice(None) if sources is None else np.flatnonzero(np.isin(a["source"], sources))
+    rows = np.empty((a["source"][mine].size, buckets.ROW))
     for at, name in enumerate(("source", "start", "count", "novelty", "score", "records")):
-        rows[:, at] = a[name]
+        rows[:, at] = a[name][mine]
     return rows
