@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from offbeat.clock import Clock
@@ -15,6 +16,7 @@ from offbeat.engine.buckets import RULES
 from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Block, Entry
 from offbeat.engine.outcome import Outcome
+from offbeat.engine.tail import START
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import journal
@@ -60,6 +62,7 @@ class Applier:
         )
         self._on_outcome, self._on_over_full = on_outcome, on_over_full
         self.over_full = ""  # why nothing is taken now
+        self._much = asyncio.Event()  # memory holds so much that some of it is due
         self._told_ms = -TELL_EVERY_MS
         self._suppressed = [metrics.findings_suppressed_total.labels(rule) for rule in RULES]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
@@ -232,7 +235,9 @@ class Applier:
     async def keep_checkpoints_made(self) -> None:
         """Checkpoint each shard when its time has come or memory is full, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._much.wait(), LOOK_EVERY_S)
+            self._much.clear()
             try:
                 await self._checkpoint_due()
             except StoreUnavailable as e:
@@ -287,6 +292,8 @@ class Applier:
     def _look_at_tail(self) -> None:
         """Let the intake stop when memory is over full, and go on when it is no more than full."""
         rows, rows_max = self._engine.tail.row_count, self._config.tail_readings_max
+        if rows >= START * rows_max:
+            self._much.set()
         if not self.over_full and rows > OVER * rows_max:
             self.over_full = f"{rows} readings, buckets and windows wait in memory to be packed, {rows_max} may"
             if (now_ms := self._clock.now_ms()) - self._told_ms >= TELL_EVERY_MS:
