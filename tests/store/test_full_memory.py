@@ -46,16 +46,14 @@ async def taken(service: Service, body: list[Event]) -> bool:
 
 async def packed(service: Service) -> None:
     """Return once the intake is open again."""
-    async with asyncio.timeout(20.0):
-        while service.budget.closed:
-            await asyncio.sleep(0)
+    await service.budget.take_when_free(0, 20.0)
 
 
 async def applied_without_writing(service: Service) -> None:
     """As ``applied``, which waits for the findings to be written."""
     async with asyncio.timeout(20.0):
         while service.applier.applied < service.committer.seq:
-            await asyncio.sleep(0)
+            await service.applier.ask(lambda engine: engine.seq)
 
 
 def rows_held(service: Service) -> int:

@@ -61,19 +61,28 @@ def page(name: str, rows: Page[Row], row: Callable[[Row], Document]) -> Document
 def buckets(found: Page[Bucket]) -> Document:
     """A list of buckets; a day of one source has 1,440, so that their times are written together."""
     starts = iso_all(np.array([b.start_ms for b in found.rows], np.int64))
-    return {"buckets": list(map(_bucket, found.rows, starts)), "next_cursor": found.next_cursor}
+    rows = [_bucket(*b, start) for b, start in zip(found.rows, starts, strict=True)]
+    return {"buckets": rows, "next_cursor": found.next_cursor}
 
 
 def bucket(b: Bucket) -> Document:
     """One bucket: of a source, or of the whole job with the number of sources instead."""
-    return _bucket(b, iso(b.start_ms))
+    return _bucket(*b, iso(b.start_ms))
 
 
-def _bucket(b: Bucket, start: str) -> Document:
-    whose = {"source_count": b.source_count} if b.source is None else {"source": b.source}
+def _bucket(
+    job: str, source: str | None, start_ms: int, bucket_span_s: int, event_count: int, record_count: int,
+    novelty: float, score: float, interim: bool, source_count: int | None, start: str,
+) -> Document:
+    if source is None:
+        return {
+            "job": job, "source_count": source_count, "start": start, "bucket_span_s": bucket_span_s,
+            "event_count": event_count, "record_count": record_count, "novelty": novelty, "score": score,
+            "interim": interim,
+        }
     return {
-        "job": b.job, **whose, "start": start, "bucket_span_s": b.bucket_span_s, "event_count": b.event_count,
-        "record_count": b.record_count, "novelty": b.novelty, "score": b.score, "interim": b.interim,
+        "job": job, "source": source, "start": start, "bucket_span_s": bucket_span_s, "event_count": event_count,
+        "record_count": record_count, "novelty": novelty, "score": score, "interim": interim,
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiosqlite
@@ -61,105 +63,116 @@ async def source_buckets(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ByTime:
+    """Buckets by (start, source): a question about *sources* (None: all), and where its page begins.
+
+    low, high  bounds of the start, as FAR_MS or -FAR_MS if there are none    down  newest first
+    place      (start, source) of the last row before the page
+    """
+
+    job: int
+    sources: NDArray[np.int64] | None
+    low: int
+    high: int
+    down: bool
+    place: tuple[int, int] | None
+    limit: int
+
+    def wanted(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of *rows*, all of the sources, may be on the page."""
+        start, source = rows[:, 1], rows[:, 0]
+        good = (start >= self.low) & (start < self.high)
+        if self.place is not None:
+            at, last = self.place
+            if self.down:
+                good &= (start < at) | ((start == at) & (source < last))
+            else:
+                good &= (start > at) | ((start == at) & (source > last))
+        return good
+
+    def look(self, db: sqlite3.Connection, live: LiveBuckets) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+        """The rows of the page, which of them are interim, and whether there are more behind it.
+
+        Chunks are read from the near end only until enough rows are certain.
+        """
+        held, interim = live.of(self.sources)
+        mine = self.wanted(held)
+        parts = [held[mine]]
+        chunks = self._chunks(db, live.positions)
+        read, step = 0, CHUNKS_FIRST
+        while read < len(chunks):
+            numbers = [rowid for rowid, _, _ in chunks[read : read + step]]
+            for (body,) in db.execute(  # fewer if retention was faster
+                f"SELECT body FROM chunk WHERE rowid IN ({','.join('?' * len(numbers))})", numbers
+            ):
+                rows = buckets_of(body, self.sources)
+                parts.append(rows[self.wanted(rows)])
+            read += step
+            step = min(2 * step, CHUNKS_AT_ONCE)
+            if read < len(chunks):  # rows before the next chunk's edge can not be preceded by anything unread
+                edge = chunks[read][2] if self.down else chunks[read][1]
+                starts = [part[:, 1] for part in parts]
+                if sum(int((s > edge).sum() if self.down else (s < edge).sum()) for s in starts) > self.limit:
+                    break
+        every = np.concatenate(parts)
+        flags = np.zeros(every.shape[0], np.bool_)
+        flags[: parts[0].shape[0]] = interim[mine]
+        return self._page(every, flags)
+
+    def _page(
+        self, rows: NDArray[np.float64], flags: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+        if rows.shape[0] > self.limit + 1:  # there is no need to put all in order
+            last = rows.shape[0] - 1 - self.limit if self.down else self.limit
+            edge = np.partition(rows[:, 1], last)[last]
+            near = rows[:, 1] >= edge if self.down else rows[:, 1] <= edge
+            rows, flags = rows[near], flags[near]
+        order = np.lexsort((rows[:, 0], rows[:, 1]))
+        order = order[::-1] if self.down else order
+        page = order[: self.limit]
+        return rows[page], flags[page], order.size > self.limit
+
+    def _chunks(self, db: sqlite3.Connection, positions: Mapping[int, int]) -> list[tuple[int, int, int]]:
+        """Row id, first and last start of the chunks that may hold some of it, those of the near end first."""
+        low, high = self.low, self.high
+        if self.place is not None:
+            low, high = (low, min(high, self.place[0] + 1)) if self.down else (max(low, self.place[0]), high)
+        sql = (
+            "SELECT rowid, start_ms, end_ms FROM chunk "
+            "WHERE kind = 'buckets' AND job = ? AND shard = ? AND end_ms >= ? AND start_ms < ? AND seq <= ?"
+        )
+        bounds: list[int] = []
+        if self.sources is not None and self.sources.size:
+            sql += " AND low <= ? AND high >= ?"
+            bounds = [int(self.sources.max()), int(self.sources.min())]
+        found: list[tuple[int, int, int]] = []
+        for shard, position in positions.items():
+            found += db.execute(sql, [self.job, shard, low, high, position, *bounds])
+        found.sort(key=lambda c: -c[2] if self.down else c[1])
+        return found
+
+
+CHUNKS_FIRST, CHUNKS_AT_ONCE = 8, 64
+"""So many chunks are read first; then twice as many, up to this many at once."""
+
+
 async def _by_time(
-    database: Database,
-    job: int,
-    query: BucketQuery,
-    sources: NDArray[np.int64] | None,
-    live: LiveBuckets,
+    database: Database, job: int, query: BucketQuery, sources: NDArray[np.int64] | None, live: LiveBuckets
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], str | None]:
-    """All buckets by (start, source). Chunks are read from the near end only until enough rows are certain."""
-    down = query.order == "-time"
+    """All buckets by (start, source)."""
     place = place_of(query.cursor, int, int)
-    low, high = (
+    asked = ByTime(
+        job,
+        sources,
         query.start_ms if query.start_ms is not None else -FAR_MS,
         query.end_ms if query.end_ms is not None else FAR_MS,
+        query.order == "-time",
+        (place[0], place[1]) if place is not None else None,
+        query.limit,
     )
-
-    def wanted(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
-        start, source = rows[:, 1], rows[:, 0]
-        good = (start >= low) & (start < high)
-        if sources is not None:
-            good &= np.isin(source, sources)
-        if place is not None:
-            after = (
-                (start < place[0]) | ((start == place[0]) & (source < place[1]))
-                if down
-                else ((start > place[0]) | ((start == place[0]) & (source > place[1])))
-            )
-            good &= after
-        return np.asarray(good)
-
-    near, far = (
-        (low, min(high, place[0] + 1)) if down and place else (max(low, place[0]), high) if place else (low, high)
-    )
-    chunks = await _chunk_index(database, job, live.positions, near, far, sources)
-    chunks.sort(key=lambda c: -c[2] if down else c[1])
-    rows: list[NDArray[np.float64]] = []
-
-    def decode(bodies: list[bytes]) -> None:
-        rows.extend(mine[wanted(mine)] for mine in (buckets_of(body, sources) for body in bodies))
-
-    read, step = 0, CHUNKS_OF_ALL if sources is None else CHUNKS_OF_SOME
-    while read < len(chunks):
-        coming = [rowid for rowid, _, _ in chunks[read : read + step]]
-        found = await database.read(  # fewer if retention was faster
-            f"SELECT body FROM chunk WHERE rowid IN ({','.join('?' * len(coming))})", coming
-        )
-        await asyncio.to_thread(decode, [body for (body,) in found])
-        read += step
-        step = min(2 * step, CHUNKS_AT_ONCE)
-        if read < len(chunks):  # rows before the next chunk's edge can not be preceded by anything unread
-            edge = chunks[read][2] if down else chunks[read][1]
-            have = sum(int((r[:, 1] > edge).sum() if down else (r[:, 1] < edge).sum()) for r in rows)
-            if have > query.limit:
-                break
-
-    def join() -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
-        held, interim = live.of(sources)
-        mine = wanted(held)
-        every = np.concatenate([held[mine], *rows])
-        flags = np.concatenate([interim[mine], np.zeros(every.shape[0] - int(mine.sum()), np.bool_)])
-        if every.shape[0] > query.limit + 1:  # no need to put all in order
-            last = every.shape[0] - query.limit - 1 if down else query.limit
-            cut = np.partition(every[:, 1], last)[last]
-            near_rows = every[:, 1] >= cut if down else every[:, 1] <= cut
-            every, flags = every[near_rows], flags[near_rows]
-        order = np.lexsort((every[:, 0], every[:, 1]))
-        order = order[::-1] if down else order
-        return every[order[: query.limit]], flags[order[: query.limit]], order.size > query.limit
-
-    every, flags, more = await asyncio.to_thread(join)
-    return every, flags, cursor_of(int(every[-1, 1]), int(every[-1, 0])) if more else None
-
-
-CHUNKS_OF_ALL, CHUNKS_OF_SOME, CHUNKS_AT_ONCE = 1, 8, 32
-"""Chunks read first if all their rows are asked for, or those of some sources; then twice as many, to this many."""
-
-
-async def _chunk_index(
-    database: Database,
-    job: int,
-    positions: Mapping[int, int],
-    low: int,
-    high: int,
-    sources: NDArray[np.int64] | None,
-) -> list[tuple[int, int, int]]:
-    """Row id, first and last start of the chunks that may hold what is asked for."""
-    found: list[tuple[int, int, int]] = []
-    sql = (
-        "SELECT rowid, start_ms, end_ms FROM chunk "
-        "WHERE kind = 'buckets' AND job = ? AND shard = ? AND end_ms >= ? AND start_ms < ? AND seq <= ?"
-    )
-    for shard, position in positions.items():
-        parameters: list[Any] = [job, shard, low, high, position]
-        if sources is not None and sources.size:
-            found += await database.read(
-                sql + " AND low <= ? AND high >= ?", [*parameters, int(sources.max()), int(sources.min())]
-            )
-        else:
-            found += await database.read(sql, parameters)
-    return found
+    rows, interim, more = await database.look(lambda db: asked.look(db, live))
+    return rows, interim, cursor_of(int(rows[-1, 1]), int(rows[-1, 0])) if more else None
 
 
 async def _findings(
