@@ -20,7 +20,7 @@ from offbeat.engine.tail import START
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import journal
-from offbeat.store.checkpoints import keep_shard, pack_shard
+from offbeat.store.checkpoints import drop_chunks, keep_chunks, keep_shard, pack_shard
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, statements_of
 
@@ -30,7 +30,7 @@ BATCH_EVENTS = 20_000
 """So much is handed to the engine's thread at a time: some milliseconds of its work."""
 FINDINGS_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
-OVER = 1.25
+OVER = 1.5
 """The share of ``store.tail_readings_max`` in memory beyond which nothing is taken until it is down to 1."""
 TELL_EVERY_MS = 60_000
 """The log says at most so often that nothing is taken: under a load that is too high it happens every second."""
@@ -63,6 +63,7 @@ class Applier:
         self._on_outcome, self._on_over_full = on_outcome, on_over_full
         self.over_full = ""  # why nothing is taken now
         self._much = asyncio.Event()  # memory holds so much that some of it is due
+        self._torn: set[int] = set()  # shards that may have chunks of a checkpoint that was not finished
         self._told_ms = -TELL_EVERY_MS
         self._suppressed = [metrics.findings_suppressed_total.labels(rule) for rule in RULES]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
@@ -272,7 +273,11 @@ class Applier:
         if frozen is None:
             return
         try:
-            packed = await asyncio.to_thread(pack_shard, frozen)  # findings are written meanwhile
+            packed = await asyncio.to_thread(pack_shard, frozen)
+            if shard in self._torn:
+                await drop_chunks(self._database, shard)
+            self._torn.add(shard)
+            await keep_chunks(self._database, packed)  # findings are written meanwhile
             async with self._writing:
                 self._found.clear()
                 taken = await self.ask(self._take_findings)
@@ -285,6 +290,7 @@ class Applier:
         except BaseException:
             await asyncio.shield(self.ask(lambda engine: engine.not_written(frozen)))
             raise
+        self._torn.discard(shard)
         await self.ask(lambda engine: engine.written(frozen))
         self._settle(min(taken.upto, self.applied) if self._found.is_set() else self.applied)
         self._look_at_tail()

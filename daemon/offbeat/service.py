@@ -42,7 +42,7 @@ from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
 from offbeat.store import adjustments, journal
-from offbeat.store.checkpoints import restore_shards
+from offbeat.store.checkpoints import drop_chunks, restore_shards
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
@@ -87,6 +87,7 @@ class Service:
         """
         self.engine = await assembled(self.database, self.config)
         self.catalog = self.engine.catalog
+        await drop_chunks(self.database, None)
         await restore_shards(self.database, self.engine)
         anew = begun_anew(self.engine)
         for id, (count, reason) in anew.items():

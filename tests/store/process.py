@@ -199,6 +199,8 @@ def plain(value: Any) -> Any:
         return value.dtype.str, value.tobytes()
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     if hasattr(value, "__slots__"):

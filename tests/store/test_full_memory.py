@@ -99,7 +99,7 @@ async def test_a_stream_that_has_begun_waits_until_there_is_room_again(tmp_path:
     async with running(settings, clock=ManualClock(START_MS)) as service:
         budget = service.budget
         async with slow_disk(service):
-            await send(service, [Event("a", START_MS + i, {"x": 1.0}) for i in range(1_500)])
+            await send(service, [Event("a", START_MS + i, {"x": 1.0}) for i in range(2_000)])
             await applied_without_writing(service)
             assert budget.closed
             waiting = asyncio.create_task(budget.take_when_free(100, 20.0))
@@ -115,7 +115,7 @@ async def test_a_daemon_that_starts_with_too_much_in_its_journal_takes_nothing_u
     tmp_path: Path,
 ) -> None:
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
-        await send(service, [Event("a", START_MS + i, {"x": 1.0}) for i in range(1_500)])
+        await send(service, [Event("a", START_MS + i, {"x": 1.0}) for i in range(2_000)])
         await applied(service)
         service.applier.checkpoint_all = _nothing  # type: ignore[method-assign]  # it ends as by a power cut
     settings = config(tmp_path / "state", store={"tail_readings_max": ROWS_MAX})
