@@ -97,13 +97,8 @@ class Service:
         refused = self.metrics.bodies_refused_total
         self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
-            self.engine,
-            self.database,
-            self.config.store,
-            self.clock,
-            self.metrics,
-            self._on_outcome,
-            self.budget.close,
+            self.engine, self.database, self.config.store, self.clock, self.metrics,
+            lambda outcome: self.broadcast.publish(outcome), self.budget.close,
         )
         async for entry in journal.entries(self.database, 0):
             self.applier.replayed(entry)
@@ -115,8 +110,9 @@ class Service:
 
     def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
-        budget = self.budget
+        budget, tail = self.budget, self.engine.tail
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
+        metrics.tail_rows.set_function(lambda: tail.row_count)
         self.committer = Committer(
             self.database,
             self.catalog,
@@ -148,7 +144,6 @@ class Service:
             self.applier.reached,
             self.applier.ask,
         )
-        metrics.tail_rows.set_function(lambda: self.engine.tail.row_count)
         metrics.adjustments.set_function(self.engine.adjustment_count)
         self.broadcast = Broadcast(
             self.database,
@@ -169,9 +164,6 @@ class Service:
             self.clock,
             int(config.engine.live_lag_max_s * 1000),
         )
-
-    def _on_outcome(self, outcome: Any) -> None:
-        self.broadcast.publish(outcome)
 
     async def begin(self) -> None:
         """Journal the settings if they changed, and create the built-in job if this is the first start."""

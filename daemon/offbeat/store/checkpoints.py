@@ -1,4 +1,4 @@
-"""Checkpoints: one shard in one transaction, its models and its tail together; and back."""
+"""Checkpoints: models and findings of one shard in one transaction, its tail as chunks before; and back."""
 
 from __future__ import annotations
 
