@@ -6,34 +6,41 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.buckets import RULES
-from offbeat.engine.engine import Engine, Frozen
+from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Block, Entry
 from offbeat.engine.outcome import Outcome
+from offbeat.engine.tail import START
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import journal
-from offbeat.store.checkpoints import keep_shard, pack_shard
+from offbeat.store.checkpoints import drop_chunks, keep_chunks, keep_shard, pack_shard
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, statements_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 BATCH_EVENTS = 20_000
-"""A query waits for at most one batch: some milliseconds of the engine's work."""
+"""So much is handed to the engine's thread at a time: some milliseconds of its work."""
 FINDINGS_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
+OVER = 1.5
+"""The share of ``store.tail_readings_max`` in memory beyond which nothing is taken until it is down to 1."""
+TELL_EVERY_MS = 60_000
+"""The log says at most so often that nothing is taken: under a load that is too high it happens every second."""
 
 
 class Applier:
     """Runs the engine on a thread of its own and keeps the store up with it.
 
-    on_outcome(entry, outcome) is called on the event loop, in order, for everything that gave a finding.
+    on_outcome(outcome) is called on the event loop, in order, for everything that gave a finding; on_over_full(reason)
+    when memory holds so much that nothing may be taken, and with "" when it may again.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class Applier:
         clock: Clock,
         metrics: Metrics,
         on_outcome: Callable[[Outcome], None],
+        on_over_full: Callable[[str], None],
     ) -> None:
         self._engine, self._database, self._config, self._clock, self._metrics = (
             engine,
@@ -52,11 +60,16 @@ class Applier:
             clock,
             metrics,
         )
-        self._on_outcome = on_outcome
+        self._on_outcome, self._on_over_full = on_outcome, on_over_full
+        self.over_full = ""  # why nothing is taken now
+        self._much = asyncio.Event()  # memory holds so much that some of it is due
+        self._torn: set[int] = set()  # shards that may have chunks of a checkpoint that was not finished
+        self._told_ms = -TELL_EVERY_MS
         self._suppressed = [metrics.findings_suppressed_total.labels(rule) for rule in RULES]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._waiting: deque[tuple[Entry, Callable[[], None]]] = deque()
         self._some = asyncio.Event()
+        self._questions: deque[Callable[[], None]] = deque()
         self._findings = Findings()  # touched on the engine's thread only
         self._found = asyncio.Event()
         self._writing = asyncio.Lock()  # from taking findings to their commit: they reach the store in order
@@ -66,8 +79,23 @@ class Applier:
         self.settled = engine.seq  # applied, and its findings in the store
 
     async def ask(self, function: Callable[[Engine], T]) -> T:
-        """Run *function* on the engine's thread, between two entries."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, self._engine)
+        """Run *function* on the engine's thread, between two entries: it waits for the one under way at most."""
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(function(self._engine))
+                except BaseException as e:
+                    answer.set_exception(e)
+
+        self._questions.append(run)
+        self._thread.submit(self._answer)
+        return await asyncio.wrap_future(answer)
+
+    def _answer(self) -> None:
+        while self._questions:
+            self._questions.popleft()()
 
     def put(self, entry: Entry, done: Callable[[], None]) -> None:
         """Queue a durable entry; *done* is called on the loop when it has been applied.
@@ -97,6 +125,7 @@ class Applier:
                         self._found.set()
                         self._on_outcome(outcome)
                 self._metrics.applied_sequence.set(self.applied)
+                self._look_at_tail()
                 if not self._found.is_set() and not self._writing.locked():
                     self._settle(self.applied)
             self._some.clear()
@@ -125,6 +154,7 @@ class Applier:
     def _apply(self, entries: list[Entry]) -> list[Outcome]:
         outcomes = []
         for entry in entries:
+            self._answer()
             outcome = self._engine.apply(entry)
             self._findings.add(outcome, entry.seq)
             outcomes.append(outcome)
@@ -137,6 +167,7 @@ class Applier:
     def begin(self, seq: int) -> None:
         """The replay is over and *seq* is the newest entry; its findings are written before anything else is."""
         self._put_seq = self.applied = self.settled = seq
+        self._look_at_tail()
         if len(self._findings):
             self._found.set()
 
@@ -170,10 +201,6 @@ class Applier:
         taken, self._findings = self._findings, Findings(upto=engine.seq)
         taken.upto = engine.seq
         return taken
-
-    def _undo(self, engine: Engine, frozen: Frozen, taken: Findings) -> None:
-        engine.not_written(frozen)
-        self._put_back(taken)
 
     def _put_back(self, taken: Findings) -> None:
         self._findings = taken.joined(self._findings)
@@ -209,7 +236,9 @@ class Applier:
     async def keep_checkpoints_made(self) -> None:
         """Checkpoint each shard when its time has come or memory is full, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._much.wait(), LOOK_EVERY_S)
+            self._much.clear()
             try:
                 await self._checkpoint_due()
             except StoreUnavailable as e:
@@ -217,13 +246,9 @@ class Applier:
                 await asyncio.sleep(1.0)
 
     async def _checkpoint_due(self) -> None:
+        rows_max = self._config.tail_readings_max
         before_ms = self._clock.now_ms() - int(self._config.checkpoint_s * 1000)
-
-        def due(engine: Engine) -> list[int]:
-            full = engine.tail.reading_count >= self._config.tail_readings_max
-            return [shard for shard, tail in engine.tail.active.items() if full or tail.since_ms <= before_ms]
-
-        if shards := await self.ask(due):
+        if shards := await self.ask(lambda engine: engine.tail.due(rows_max, before_ms)):
             await self._checkpoint(shards)
             await self._prune()
 
@@ -244,23 +269,47 @@ class Applier:
         await self._database.move_log()
 
     async def _checkpoint_one(self, shard: int) -> None:
-        async with self._writing:
-
-            def freeze(engine: Engine) -> tuple[Frozen | None, Findings | None]:
-                frozen = engine.freeze(shard)
-                return frozen, self._take_findings(engine) if frozen is not None else None
-
-            frozen, taken = await self.ask(freeze)
-            if frozen is None or taken is None:
-                return
-            try:
-                packed = await asyncio.to_thread(pack_shard, frozen)
-                await keep_shard(self._database, packed, taken)
-            except BaseException:
-                await asyncio.shield(self.ask(lambda engine: self._undo(engine, frozen, taken)))
-                raise
-            await self.ask(lambda engine: engine.written(frozen))
+        frozen = await self.ask(lambda engine: engine.freeze(shard))
+        if frozen is None:
+            return
+        try:
+            packed = await asyncio.to_thread(pack_shard, frozen)
+            if shard in self._torn:
+                await drop_chunks(self._database, shard)
+            self._torn.add(shard)
+            await keep_chunks(self._database, packed)  # findings are written meanwhile
+            async with self._writing:
+                self._found.clear()
+                taken = await self.ask(self._take_findings)
+                try:
+                    await keep_shard(self._database, packed, taken)
+                except BaseException:
+                    await asyncio.shield(self.ask(lambda _: self._put_back(taken)))
+                    self._found.set()
+                    raise
+        except BaseException:
+            await asyncio.shield(self.ask(lambda engine: engine.not_written(frozen)))
+            raise
+        self._torn.discard(shard)
+        await self.ask(lambda engine: engine.written(frozen))
         self._settle(min(taken.upto, self.applied) if self._found.is_set() else self.applied)
+        self._look_at_tail()
+
+    def _look_at_tail(self) -> None:
+        """Let the intake stop when memory is over full, and go on when it is no more than full."""
+        rows, rows_max = self._engine.tail.row_count, self._config.tail_readings_max
+        if rows >= START * rows_max:
+            self._much.set()
+        if not self.over_full and rows > OVER * rows_max:
+            self.over_full = f"{rows} readings, buckets and windows wait in memory to be packed, {rows_max} may"
+            if (now_ms := self._clock.now_ms()) - self._told_ms >= TELL_EVERY_MS:
+                self._told_ms = now_ms
+                log.warning("%s: bodies are refused until it is no more than that", self.over_full)
+        elif self.over_full and rows <= rows_max:
+            self.over_full = ""
+        else:
+            return
+        self._on_over_full(self.over_full)
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until everything that was put has been applied and its findings are in the store. Raises NotYet."""

@@ -151,8 +151,11 @@ class StoreConfig:
 
     state_dir: str = setting("offbeat-data", "the one directory that Offbeat writes to")
     tail_readings_max: int = setting(
-        2_000_000, "readings kept in memory before they are packed into chunks; the journal covers them",
-        unit="readings", low=1_000)
+        2_000_000,
+        "readings, closed buckets and closed windows kept in memory, of at most 88 bytes, before they are packed into "
+        "chunks; that begins at half of it, and beyond 1.5 times as many events are answered with 429 until no more "
+        "than this are left",
+        unit="rows", low=1_000)
     checkpoint_s: float = setting(
         300.0, "longest time between two checkpoints of a shard; the journal holds that much", unit="seconds", low=0.05)
     group_bytes_max: int = setting(8 * 1024 * 1024, "most bytes of bodies in one transaction", unit="bytes", low=1024)

@@ -34,6 +34,11 @@ class Metrics:
         self.lines_rejected_total = self._counter(
             "lines_rejected_total", "Lines that were not taken, by reason.", "code"
         )
+        self.bodies_refused_total = self._counter(
+            "bodies_refused_total",
+            "Bodies refused with 429 for a bound: what may wait for the engine (pending), what it may hold (tail).",
+            "bound",
+        )
         self.bodies_total = self._counter(
             "bodies_total", "Bodies of events that were read to their end, by format.", "format"
         )
@@ -61,6 +66,9 @@ class Metrics:
         self.apply_seconds = self._histogram("apply_seconds", "Time of the engine for one journal entry.")
         self.checkpoint_seconds = self._histogram("checkpoint_seconds", "Time to freeze and write one shard.")
         self.pending_bytes = self._gauge("pending_bytes", "Bytes between the door and the engine.")
+        self.tail_rows = self._gauge(
+            "tail_rows", "Readings, closed buckets and closed windows in memory that are not packed yet."
+        )
         self.journal_sequence = self._gauge("journal_sequence", "Number of the newest journal entry.")
         self.applied_sequence = self._gauge(
             "applied_sequence", "Number of the newest entry that the engine has applied."

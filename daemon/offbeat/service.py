@@ -42,7 +42,7 @@ from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
 from offbeat.store import adjustments, journal
-from offbeat.store.checkpoints import restore_shards
+from offbeat.store.checkpoints import drop_chunks, restore_shards
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
@@ -87,14 +87,18 @@ class Service:
         """
         self.engine = await assembled(self.database, self.config)
         self.catalog = self.engine.catalog
+        await drop_chunks(self.database, None)
         await restore_shards(self.database, self.engine)
         anew = begun_anew(self.engine)
         for id, (count, reason) in anew.items():
             log.warning("job %s: the models of %d series cannot be restored and begin anew: %s", id, count, reason)
         self.metrics.models_begun_anew.set(sum(count for count, _ in anew.values()))
         last = await journal.last_seq(self.database)
+        refused = self.metrics.bodies_refused_total
+        self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
-            self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome
+            self.engine, self.database, self.config.store, self.clock, self.metrics,
+            lambda outcome: self.broadcast.publish(outcome), self.budget.close,
         )
         async for entry in journal.entries(self.database, 0):
             self.applier.replayed(entry)
@@ -106,8 +110,9 @@ class Service:
 
     def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
-        budget = Budget(config.ingest.pending_bytes_max)
+        budget, tail = self.budget, self.engine.tail
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
+        metrics.tail_rows.set_function(lambda: tail.row_count)
         self.committer = Committer(
             self.database,
             self.catalog,
@@ -160,9 +165,6 @@ class Service:
             int(config.engine.live_lag_max_s * 1000),
         )
 
-    def _on_outcome(self, outcome: Any) -> None:
-        self.broadcast.publish(outcome)
-
     async def begin(self) -> None:
         """Journal the settings if they changed, and create the built-in job if this is the first start."""
         engine = self.config.engine
@@ -193,7 +195,7 @@ class Service:
             Limit("engine.models_max", models, self.jobs.by_number[WATCH].spec.models_max or engine.series_max),
             Limit("engine.fields_max", self.catalog.fields.count, engine.fields_max),
             Limit("ingest.pending_bytes_max", self.intake.pending_bytes, ingest.pending_bytes_max),
-            Limit("store.tail_readings_max", self.engine.tail.reading_count, self.config.store.tail_readings_max),
+            Limit("store.tail_readings_max", self.engine.tail.row_count, self.config.store.tail_readings_max),
             Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max),
         )
         return DaemonDiagnosis(
@@ -204,6 +206,7 @@ class Service:
             self.intake.pending_bytes,
             not self.database.unwritable,
             self.database.unwritable,
+            self.applier.over_full,
             self.database.size_bytes(),
             {name.removeprefix("rejected."): value for name, value in counters.items() if name.startswith("rejected.")},
             limits,

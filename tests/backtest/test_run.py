@@ -107,6 +107,6 @@ def test_a_runner_keeps_nothing_of_what_it_ran_but_models():
     series, time_ms, value = readings()
     for block in blocks_of(series // 2, series, time_ms, value):
         runner.take(block)
-    assert runner._engine.tail.reading_count == 0 and not runner._engine.tail.shards()
+    assert runner._engine.tail.row_count == 0 and not runner._engine.tail.shards()
     empty = np.zeros(0, np.int32)
     runner.take(Block(empty, empty.astype(np.int64), empty, empty, np.zeros(0), empty, empty, empty))

@@ -33,7 +33,8 @@ def written(path: Path, rounds: list[list[Row]]) -> ChunkList:
         for seq, rows in enumerate(rounds, 1):
             series, time_ms, value = (np.array([row[i] for row in rows]) for i in range(3))
             columns = (series.astype(np.int32), time_ms.astype(np.int64), value.astype(np.float64))
-            tail = ShardTail(seq, 0, [columns], reading_count=len(rows))
+            tail = ShardTail(seq, 0)
+            tail.readings.add(columns)
             for c in chunk_maker.chunks_of(tail):
                 db.execute(
                     "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -184,7 +184,7 @@ class Run:
         for source in range(self.catalog.sources.count):
             series = np.flatnonzero(self.catalog.series_source[: self.catalog.series_count] == source).astype(np.int32)
             live = live_readings(self.engine, source, series)
-            for row in rollups.merged(np.concatenate([live.closed, live.opened])).tolist():
+            for row in rollups.merged(live.own_windows()).tolist():
                 name = self.engine.name_of(int(row[0]))
                 found[rollups.LEVELS[int(row[1])]][(*name, int(row[2]))] = row[3:]
         return found

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from offbeat.engine import buckets, rollups
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.engine.tail import Tail, by_shard
@@ -146,7 +147,7 @@ def test_a_checkpoint_that_could_not_be_written_leaves_everything_as_if_it_had_n
         assert state_of(run.engine) == state_of(calm.engine)
         assert tail_of(run.engine) == tail_of(calm.engine)
         assert run.engine.covered() == calm.engine.covered()
-        assert run.engine.tail.reading_count == calm.engine.tail.reading_count
+        assert run.engine.tail.row_count == calm.engine.tail.row_count
 
 
 def test_the_journal_is_covered_up_to_the_oldest_entry_that_a_shard_still_needs() -> None:
@@ -163,7 +164,7 @@ def test_the_journal_is_covered_up_to_the_oldest_entry_that_a_shard_still_needs(
     run.step(Event("a", 1, {"x": 1.0}))
     run.engine.written(last)
     assert run.engine.covered() == 5
-    assert run.engine.tail.reading_count == 1
+    assert run.engine.tail.row_count == 1
 
 
 def test_nothing_is_frozen_where_nothing_changed() -> None:
@@ -197,3 +198,54 @@ def test_a_tail_begins_with_the_entry_that_first_touched_it() -> None:
     tail.touch(3, 10, 1000)
     tail.touch(3, 11, 2000)
     assert (tail.active[3].since_seq, tail.active[3].since_ms) == (10, 1000)
+
+
+def given(tail: Tail, shard: int, count: int, at_ms: int = 0) -> None:
+    """So many readings for *shard*."""
+    columns = np.zeros(count, np.int32), np.zeros(count, np.int64), np.zeros(count)
+    tail.add_readings(np.full(count, shard, np.int32), columns, 1, at_ms)
+
+
+def test_readings_closed_buckets_closed_windows_and_events_without_values_all_count() -> None:
+    tail = Tail()
+    given(tail, 1, 10)
+    tail.weigh(1, 4)
+    tail.add_windows(np.array([1, 2], np.int32), np.zeros((2, rollups.ROW)), 2, 0)
+    tail.add_closed(1, np.array([2, 2, 1], np.int32), np.zeros((3, buckets.ROW)), 3, 0)
+    assert (tail.row_count, tail.active[1].row_count, tail.active[2].row_count) == (19, 16, 3)
+    tail.freeze(1)
+    given(tail, 1, 5)
+    assert tail.row_count == 24
+    tail.written(1)
+    assert tail.row_count == 8
+    tail.freeze(2)
+    tail.not_written(2)
+    assert (tail.row_count, tail.given_count) == (8, 24)
+
+
+def test_the_largest_shards_are_written_from_a_half_of_what_may_be_kept_until_a_quarter_is_left() -> None:
+    tail = Tail()
+    for shard, count in ((1, 10), (2, 200), (3, 40), (4, 240)):
+        given(tail, shard, count)
+    assert tail.due(1000, -1) == []
+    given(tail, 3, 60)
+    assert tail.due(1000, -1) == [4, 2]
+    for shard in (4, 2):
+        tail.freeze(shard)
+    assert tail.due(1000, -1) == [], "what is being written counts no more"
+    given(tail, 4, 400)
+    assert tail.due(1000, -1) == [4]
+
+
+def test_a_small_shard_is_written_when_its_time_has_come_or_much_has_come_to_the_others() -> None:
+    tail = Tail()
+    given(tail, 1, 1, at_ms=100)
+    given(tail, 2, 1, at_ms=200)
+    assert (tail.due(1000, 99), tail.due(1000, 100), tail.due(1000, 200)) == ([], [1], [1, 2])
+    for _ in range(4):
+        given(tail, 3, 250)
+        assert 1 not in tail.due(1003, -1)
+        tail.freeze(3)
+        tail.written(3)
+    given(tail, 3, 1)
+    assert tail.due(1003, -1) == [1], "the journal would have to be kept for it"

@@ -55,7 +55,7 @@ READINGS = SeriesReadings(
     {"time_ms": np.array([LAST]), "typical": np.array([100.2]), "lower": np.array([60.1]), "upper": np.array([140.3])})
 DIAGNOSIS = (
     DaemonDiagnosis(
-        "1.0", START, 17, 17, 0, True, "", 1234, {"bad_time": 1}, (Limit("engine.series_max", 19, 1_000_000),)
+        "1.0", START, 17, 17, 0, True, "", "", 1234, {"bad_time": 1}, (Limit("engine.series_max", 19, 1_000_000),)
     ),
     Page(
         (

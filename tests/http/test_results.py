@@ -66,7 +66,7 @@ async def test_rows_are_answered_as_the_documents_of_the_examples(
 
 
 async def test_a_bucket_of_the_whole_job_says_how_many_sources_reported() -> None:
-    whole = replace(rows.BUCKET, source=None, source_count=3)
+    whole = rows.BUCKET._replace(source=None, source_count=3)
     async with serving(Behind(results=MemoryResults({"buckets": Page((whole,), "further")}))) as door:
         document = await door.get("/api/v1/buckets?scope=job")
         (bucket,) = document["buckets"]

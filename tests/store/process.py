@@ -199,6 +199,8 @@ def plain(value: Any) -> Any:
         return value.dtype.str, value.tobytes()
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     if hasattr(value, "__slots__"):
@@ -217,7 +219,7 @@ async def everything(service: Service) -> dict[str, Any]:
             for order in ("time", "-time", "-score"):
                 query = BucketQuery(job=job, scope=scope, order=order, limit=977)  # type: ignore[arg-type]
                 rows = await pages(results.buckets, query)
-                found[f"buckets {job} {scope} {order}"] = [plain(replace(row, interim=False)) for row in rows]
+                found[f"buckets {job} {scope} {order}"] = plain([row._replace(interim=False) for row in rows])
         for order in ("time", "-score"):
             rows = await pages(results.records, RecordQuery(job=job, order=order, limit=977))  # type: ignore[arg-type]
             found[f"records {job} {order}"] = plain(rows)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from offbeat import applier
 from offbeat.clock import ManualClock
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.service import Service, assembled, running
@@ -59,7 +60,7 @@ async def test_a_checkpoint_that_the_disk_refuses_loses_nothing_and_succeeds_lat
         assert await everything(service) == expected
         await service.applier.checkpoint_all()
         assert await everything(service) == expected
-        tail = await service.applier.ask(lambda engine: (engine.tail.reading_count, engine.tail.shards()))
+        tail = await service.applier.ask(lambda engine: (engine.tail.row_count, engine.tail.shards()))
         assert tail == (0, set())
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
         assert await everything(service) == expected
@@ -142,7 +143,7 @@ async def test_a_checkpoint_is_due_when_its_time_has_come_or_memory_is_full(tmp_
         await send(service, [Event("a", START_MS + i, {"x": 1.0}) for i in range(1200)])
         await applied(service)
         await service.applier._checkpoint_due()
-        assert await service.applier.ask(lambda engine: engine.tail.reading_count) == 0
+        assert await service.applier.ask(lambda engine: engine.tail.row_count) == 0
 
 
 async def test_settings_that_results_depend_on_hold_from_their_entry_on_also_in_a_replay(tmp_path: Path) -> None:
@@ -161,4 +162,36 @@ async def test_settings_that_results_depend_on_hold_from_their_entry_on_also_in_
         after = await service.database.read("SELECT count(*) FROM record WHERE score < 100")
     assert lax == after != [(0,)]
     async with running(config(crashed, store=strict), clock=ManualClock(START_MS)) as service:
+        assert await everything(service) == expected
+
+
+async def test_chunks_of_a_checkpoint_that_was_not_finished_are_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo = events(4)
+    expected = await uninterrupted(tmp_path / "calm", todo)
+
+    async def refused(*_: object) -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
+        await send(service, todo[:200])
+        await applied(service)
+        await service.applier.checkpoint_all()
+        await send(service, todo[200:])
+        await applied(service)
+        finished = await service.database.read("SELECT count(*) FROM chunk")
+        with monkeypatch.context() as patch:
+            patch.setattr(applier, "keep_shard", refused)
+            with pytest.raises(StoreUnavailable):
+                await service.applier.checkpoint_all()
+            assert await service.database.read("SELECT count(*) FROM chunk") > finished, "they are there"
+            assert await everything(service) == expected
+            crashed = await copied(service, tmp_path / "copy")
+            with pytest.raises(StoreUnavailable):
+                await service.applier.checkpoint_all()
+        await service.applier.checkpoint_all()
+        assert await everything(service) == expected
+    async with running(config(crashed), clock=ManualClock(START_MS)) as service:
+        assert await service.database.read("SELECT count(*) FROM chunk") == finished
         assert await everything(service) == expected

@@ -67,6 +67,9 @@ class Senders:
                     headers={"Content-Type": body.content_type, "Idempotency-Key": body.key},
                 ) as answer:
                     document = await answer.json() if answer.content_type == "application/json" else {}
+                    if answer.status == 429:  # memory is full: until more of it is packed
+                        await asyncio.sleep(0.02)
+                        continue
                     assert answer.status in (202, 204), document
             except (aiohttp.ClientError, ConnectionError):
                 return

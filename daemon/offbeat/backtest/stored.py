@@ -191,8 +191,9 @@ async def _plan(asked: StoredReadings, scope: Scope, specs: list[JobSpec] | None
 
 async def _chunks(store: Database, after_seq: int) -> dict[int, ChunkList]:
     rows = await store.read(
-        "SELECT shard, seq, part, low, high, start_ms, end_ms, rows FROM chunk WHERE kind = 'readings' AND job = 0 "
-        "AND seq > ? ORDER BY shard, seq, part",
+        "SELECT shard, chunk.seq, part, low, high, start_ms, end_ms, rows FROM chunk JOIN shard ON shard.id = shard "
+        "WHERE kind = 'readings' AND job = 0 AND chunk.seq > ? AND chunk.seq <= shard.seq "  # a checkpoint is finished
+        "ORDER BY shard, chunk.seq, part",
         (after_seq,),
     )
     table = np.array(rows, np.int64).reshape(-1, 8)

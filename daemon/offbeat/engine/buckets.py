@@ -27,6 +27,8 @@ COUNTERS = 6
 """What is counted of a source: events, late events, records, and what was found and not told, by the rule that held it
 back: RULES."""
 RULES = ("held", "damped", "silence")
+MODERATE_SCORE = 25.0
+"""A bucket of a source scored at least this counts as moderate in the job's own bucket."""
 
 
 @lean_kernel
@@ -323,3 +325,31 @@ def change_of(job: int, seq: int, at_ms: int, row: NDArray[np.float64], *, close
     """A row that leaves as a change; its ordinal is still 0."""
     source, start, count, novelty, score, records = row.tolist()
     return BucketChange(seq, 0, at_ms, job, int(source), int(start), int(count), novelty, score, int(records), closed)
+
+
+def by_start(
+    rows: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Buckets of sources, (m, ROW), as sums for the job's own.
+
+    Returns their k starts in order, (k, 4) how many sources reported, events, records and moderate ones, and (k, 2) the
+    highest novelty and score.
+    """
+    starts, at = np.unique(rows[:, 1].astype(np.int64), return_inverse=True)
+    counts, peaks = np.zeros((starts.size, 4), np.int64), np.zeros((starts.size, 2))
+    add_by_start(rows, at, counts, peaks)
+    return starts, counts, peaks
+
+
+@lean_kernel
+def add_by_start(
+    rows: NDArray[np.float64], at: NDArray[np.int64], counts: NDArray[np.int64], peaks: NDArray[np.float64]
+) -> None:
+    """Add row i of *rows* to row ``at[i]`` of *counts* and *peaks*, which are as in ``by_start``."""
+    for i in range(at.size):
+        counted, peak = counts[at[i]], peaks[at[i]]
+        counted[0] += rows[i, 2] > 0.0  # a source that is silent in it has not reported
+        counted[1] += np.int64(rows[i, 2])
+        counted[2] += np.int64(rows[i, 5])
+        counted[3] += rows[i, 4] >= MODERATE_SCORE
+        peak[0], peak[1] = max(peak[0], rows[i, 3]), max(peak[1], rows[i, 4])

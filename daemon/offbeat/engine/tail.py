@@ -8,81 +8,99 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine import buckets, rollups
+from offbeat.engine.rows import Part, Rows, joined
 
 Readings = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]
 NO_READINGS: Readings = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0))
+NO_WINDOWS, NO_BUCKETS = (np.zeros((0, rollups.ROW)),), (np.zeros((0, buckets.ROW)),)
+START, LEFT = 0.5, 0.25
+"""The shares of what may be kept at which writing begins, and to which it goes on."""
 
 
 @dataclass(slots=True)
 class ShardTail:
     """The tail of one shard since entry *since_seq*, journaled at *since_ms*, in the order of the entries.
 
-    readings  (series, time_ms, value) columns    windows  rows of ``rollups``    closed  by job number, rows of
+    since_count  rows that all shards had been given by then
+    readings     (series, time_ms, value) columns    windows  rows of ``rollups``    closed  by job number, rows of
         ``buckets``
+    row_count    of all of these together, and events without a value
     """
 
     since_seq: int
     since_ms: int
-    readings: list[Readings] = field(default_factory=list)
-    windows: list[NDArray[np.float64]] = field(default_factory=list)
-    closed: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
-    reading_count: int = 0
+    since_count: int = 0
+    readings: Rows = field(default_factory=Rows)
+    windows: Rows = field(default_factory=Rows)
+    closed: dict[int, Rows] = field(default_factory=dict)
+    row_count: int = 0
 
     def all_readings(self) -> Readings:
         """All readings as three columns."""
-        if not self.readings:
-            return NO_READINGS
-        series, time_ms, value = zip(*self.readings, strict=True)
-        return np.concatenate(series), np.concatenate(time_ms), np.concatenate(value)
+        series, time_ms, value = joined([NO_READINGS, *(part.columns for part in self.readings.parts())])
+        return series, time_ms, value
 
     def all_windows(self) -> NDArray[np.float64]:
         """All closed windows, (m, rollups.ROW)."""
-        return np.concatenate(self.windows) if self.windows else np.zeros((0, rollups.ROW))
+        return joined([NO_WINDOWS, *(part.columns for part in self.windows.parts())])[0]
 
     def all_closed(self, job: int) -> NDArray[np.float64]:
         """All closed buckets of a job, (m, buckets.ROW)."""
-        return np.concatenate(self.closed[job]) if job in self.closed else np.zeros((0, buckets.ROW))
+        return joined([NO_BUCKETS, *(part.columns for part in self.closed_parts(job))])[0]
+
+    def closed_parts(self, job: int) -> list[Part]:
+        """The closed buckets of a job, found by source."""
+        return self.closed[job].parts() if job in self.closed else []
 
 
 class Tail:
-    """The tails of all shards. A frozen one is being written; it stays readable until the store has it."""
+    """The tails of all shards. A frozen one is being written; it stays readable until the store has it.
+
+    row_count  of all of them    given_count  rows that came since the start
+    """
 
     def __init__(self) -> None:
         self.active: dict[int, ShardTail] = {}
         self.frozen: dict[int, ShardTail] = {}
-        self.reading_count = 0
+        self.row_count = self.given_count = 0
 
     def touch(self, shard: int, seq: int, at_ms: int) -> ShardTail:
         """The active tail of *shard*, begun by this entry if there is none."""
         tail = self.active.get(shard)
         if tail is None:
-            tail = self.active[shard] = ShardTail(seq, at_ms)
+            tail = self.active[shard] = ShardTail(seq, at_ms, self.given_count)
         return tail
 
     def weigh(self, shard: int, events: int) -> None:
         """Count *events* without a value as if they were readings: the bound on the tail bounds the journal as well."""
-        self.active[shard].reading_count += events
-        self.reading_count += events
+        self._count(self.active[shard], events)
+
+    def _count(self, tail: ShardTail, rows: int) -> None:
+        tail.row_count += rows
+        self.row_count += rows
+        self.given_count += rows
 
     def add_readings(self, shards: NDArray[np.int32], readings: Readings, seq: int, at_ms: int) -> None:
         """Keep p readings; *shards* (p,) says whose each is."""
         series, time_ms, value = readings
-        self.reading_count += series.size
-        for shard, rows in by_shard(shards):
+        for shard, mine in by_shard(shards):
             tail = self.touch(shard, seq, at_ms)
-            part = readings if rows is None else (series[rows], time_ms[rows], value[rows])
-            tail.readings.append(part)
-            tail.reading_count += part[0].size
+            tail.readings.add(readings if mine is None else (series[mine], time_ms[mine], value[mine]))
+            self._count(tail, series.size if mine is None else mine.size)
 
     def add_windows(self, shards: NDArray[np.int32], rows: NDArray[np.float64], seq: int, at_ms: int) -> None:
         """Keep closed windows."""
         for shard, mine in by_shard(shards):
-            self.touch(shard, seq, at_ms).windows.append(rows if mine is None else rows[mine])
+            tail = self.touch(shard, seq, at_ms)
+            tail.windows.add((rows if mine is None else rows[mine],))
+            self._count(tail, shards.size if mine is None else mine.size)
 
     def add_closed(self, job: int, shards: NDArray[np.int32], rows: NDArray[np.float64], seq: int, at_ms: int) -> None:
         """Keep closed buckets of a job."""
         for shard, mine in by_shard(shards):
-            self.touch(shard, seq, at_ms).closed.setdefault(job, []).append(rows if mine is None else rows[mine])
+            tail = self.touch(shard, seq, at_ms)
+            tail.closed.setdefault(job, Rows()).add((rows if mine is None else rows[mine],))
+            self._count(tail, shards.size if mine is None else mine.size)
 
     def freeze(self, shard: int) -> ShardTail | None:
         """Set the active tail of *shard* aside for writing; None if there is nothing, or one is set aside already."""
@@ -93,18 +111,38 @@ class Tail:
 
     def written(self, shard: int) -> None:
         """The store has the frozen tail of *shard*: let it go."""
-        self.reading_count -= self.frozen.pop(shard).reading_count
+        self.row_count -= self.frozen.pop(shard).row_count
 
     def not_written(self, shard: int) -> None:
         """The store could not take it: put it back before what came since."""
         old, new = self.frozen.pop(shard), self.active.get(shard)
         if new is not None:
-            old.readings += new.readings
-            old.windows += new.windows
-            old.reading_count += new.reading_count
+            old.readings.extend(new.readings)
+            old.windows.extend(new.windows)
+            old.row_count += new.row_count
             for job, rows in new.closed.items():
-                old.closed.setdefault(job, []).extend(rows)
+                old.closed.setdefault(job, Rows()).extend(rows)
         self.active[shard] = old
+
+    def due(self, rows_max: int, before_ms: int) -> list[int]:
+        """The shards to write now, so that no more than *rows_max* rows need be kept, and none from *before_ms*.
+
+        That is those that began by then, or as many rows ago as may be kept, for the journal holds all since. And
+        once START of what may be kept is there, the largest, until no more than LEFT of it would be in the rest.
+        """
+        chosen = [
+            shard
+            for shard, tail in self.active.items()
+            if tail.since_ms <= before_ms or self.given_count - tail.since_count >= rows_max
+        ]
+        if sum(tail.row_count for tail in self.active.values()) >= START * rows_max:
+            left = sum(tail.row_count for shard, tail in self.active.items() if shard not in chosen)
+            for shard in sorted(self.active.keys() - set(chosen), key=lambda shard: -self.active[shard].row_count):
+                if left <= LEFT * rows_max:
+                    break
+                chosen.append(shard)
+                left -= self.active[shard].row_count
+        return sorted(chosen, key=lambda shard: -self.active[shard].row_count)
 
     def of(self, shard: int) -> list[ShardTail]:
         """Everything not yet in the store of *shard*, oldest first."""

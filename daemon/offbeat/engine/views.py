@@ -25,70 +25,85 @@ from offbeat.engine.ledger import (
     reached,
 )
 from offbeat.engine.places import TAKEN
-from offbeat.engine.tail import NO_READINGS, Readings
+from offbeat.engine.rows import Part, found, joined
+from offbeat.engine.tail import NO_BUCKETS, NO_READINGS, NO_WINDOWS, Readings
 from offbeat_detectors.contract import Detector, Grouped, Settling, Watchful
 from offbeat_detectors.scores import OVERRIDE, score_of_strength
 
 
 @dataclass(frozen=True, slots=True)
 class LiveBuckets:
-    """Buckets that are in no chunk: rows (m, buckets.ROW), and which of them are still open.
+    """Buckets of a job that are in no chunk.
 
+    closed     parts of rows (m, buckets.ROW) that closed, of any source    opened  rows that may still change
+    interim    (k,) which of those opened are still open
     positions  by shard: chunks up to this journal position complete the picture, later ones repeat it
     """
 
-    rows: NDArray[np.float64]
+    closed: list[Part]
+    opened: NDArray[np.float64]
     interim: NDArray[np.bool_]
     positions: Mapping[int, int]
 
+    def of(self, sources: NDArray[np.int64] | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """A copy of the rows of *sources*, each given once (None: all), and which are interim. Needs no engine."""
+        if sources is None:
+            closed = joined([NO_BUCKETS, *(part.columns for part in self.closed)])[0]
+            opened, interim = self.opened, self.interim
+        else:
+            (closed,) = found(self.closed, sources, NO_BUCKETS)
+            chosen = np.isin(self.opened[:, buckets.SOURCE], sources)
+            opened, interim = self.opened[chosen], self.interim[chosen]
+        return np.concatenate([closed, opened]), np.concatenate([np.zeros(closed.shape[0], np.bool_), interim])
+
 
 def live_buckets(engine: Engine, job: int, sources: NDArray[np.int64] | None) -> LiveBuckets:
-    """The buckets of *sources* (None: all) of a job that are in memory."""
+    """What memory holds of a job for a question about *sources* (None: all)."""
     state = engine.jobs.get(job)
     if state is None:  # its entry has not been applied yet, or the one that deleted it has
-        return LiveBuckets(np.zeros((0, buckets.ROW)), np.zeros(0, np.bool_), dict(engine.positions))
+        return LiveBuckets([], NO_BUCKETS[0], np.zeros(0, np.bool_), dict(engine.positions))
     catalog = engine.catalog
     if sources is None:
         sources, shards, positions = np.arange(engine.source_count), engine.tail.shards(), dict(engine.positions)
     else:
         shards = {int(s) for s in np.unique(catalog.source_shard[sources])}
         positions = {shard: engine.positions[shard] for shard in shards if shard in engine.positions}
-    rows, interim = state.open_buckets(sources)
-    closed = [tail.all_closed(job) for shard in sorted(shards) for tail in engine.tail.of(shard)]
-    everything = np.concatenate([*closed, rows])
-    flags = np.concatenate([np.zeros(everything.shape[0] - rows.shape[0], np.bool_), interim])
-    mine = np.isin(everything[:, 0], sources)
-    return LiveBuckets(everything[mine], flags[mine], positions)
+    closed = [part for shard in sorted(shards) for tail in engine.tail.of(shard) for part in tail.closed_parts(job)]
+    return LiveBuckets(closed, *state.open_buckets(sources), positions)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveReadings:
     """Readings and windows of some series of one source that are in no chunk; *position* as in LiveBuckets.
 
-    closed, opened  rows of ``rollups``: windows that closed, and those of each level that may still grow
-    first_ms        the oldest event of the source    readings_seen  (k, 4) float64, as the ledger has them
+    readings, closed  parts with those of any series of the shard: readings, and windows that closed (``rollups``)
+    opened            windows of each level that may still grow
+    first_ms          the oldest event of the source    readings_seen  (k, 4) float64, as the ledger has them
     """
 
     shard: int
     position: int
+    series: NDArray[np.int32]
     first_ms: int
-    readings: Readings
-    closed: NDArray[np.float64]
+    readings: list[Part]
+    closed: list[Part]
     opened: NDArray[np.float64]
     readings_seen: NDArray[np.float64]
 
+    def own_readings(self) -> Readings:
+        """A copy of the readings of the series, by the order of arrival of each. Needs no engine."""
+        series, time_ms, value = found(self.readings, self.series, NO_READINGS)
+        return series, time_ms, value
+
+    def own_windows(self) -> NDArray[np.float64]:
+        """A copy of the windows of the series, those that closed first. Needs no engine."""
+        return np.concatenate([*found(self.closed, self.series, NO_WINDOWS), self.opened])
+
 
 def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> LiveReadings:
-    """What memory holds of *series*, all of one source."""
+    """What memory holds for a question about *series*, all of one source."""
     shard = int(engine.catalog.source_shard[source])
     tails = engine.tail.of(shard)
-    readings, closed = [NO_READINGS], [np.zeros((0, rollups.ROW))]
-    for tail in tails:
-        numbers, time_ms, value = tail.all_readings()
-        mine = np.isin(numbers, series)
-        readings.append((numbers[mine], time_ms[mine], value[mine]))
-        windows = tail.all_windows()
-        closed.append(windows[np.isin(windows[:, rollups.SERIES], series)])
     opened = []
     for number in series.tolist():
         for level in range(3):
@@ -100,13 +115,13 @@ def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> Liv
                     row = np.concatenate([[number, level], window])
                     row[rollups.START] -= row[rollups.START] % rollups.SPANS_MS[level]
                     opened.append(row)
-    columns = tuple(np.concatenate([part[i] for part in readings]) for i in range(3))
     return LiveReadings(
         shard,
         engine.positions.get(shard, 0),
+        series,
         int(engine.ledger.sources[source, FIRST]) - 1 + TIME_MIN_MS,
-        (columns[0], columns[1], columns[2]),
-        np.concatenate(closed),
+        [part for tail in tails for part in tail.readings.parts()],
+        [part for tail in tails for part in tail.windows.parts()],
         np.array(opened).reshape(-1, rollups.ROW),
         engine.ledger.series[series].copy(),
     )

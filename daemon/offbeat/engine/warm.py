@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat.engine.buckets import by_start
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Adjustment, Entry, Job, pack_block
@@ -55,6 +56,7 @@ def warm_up() -> None:
     engine.apply(Entry(4, "tick", 86_500_000, None))
     diagnosed(engine, 0, rows, 86_500_000)
     live = live_readings(engine, 0, rows)
-    merged(np.concatenate([live.closed, live.opened, live.opened]))
+    by_start(engine.tail.of(0)[0].all_closed(1))
+    merged(np.concatenate([live.own_windows(), live.opened]))
     catalog.series_of(0, 0)
     catalog.back_to(type(catalog.mark())(0, 0, 0))

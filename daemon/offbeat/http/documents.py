@@ -58,12 +58,31 @@ def page(name: str, rows: Page[Row], row: Callable[[Row], Document]) -> Document
     return {name: [row(r) for r in rows.rows], "next_cursor": rows.next_cursor}
 
 
+def buckets(found: Page[Bucket]) -> Document:
+    """A list of buckets; a day of one source has 1,440, so that their times are written together."""
+    starts = iso_all(np.array([b.start_ms for b in found.rows], np.int64))
+    rows = [_bucket(*b, start) for b, start in zip(found.rows, starts, strict=True)]
+    return {"buckets": rows, "next_cursor": found.next_cursor}
+
+
 def bucket(b: Bucket) -> Document:
     """One bucket: of a source, or of the whole job with the number of sources instead."""
-    whose = {"source_count": b.source_count} if b.source is None else {"source": b.source}
+    return _bucket(*b, iso(b.start_ms))
+
+
+def _bucket(
+    job: str, source: str | None, start_ms: int, bucket_span_s: int, event_count: int, record_count: int,
+    novelty: float, score: float, interim: bool, source_count: int | None, start: str,
+) -> Document:
+    if source is None:
+        return {
+            "job": job, "source_count": source_count, "start": start, "bucket_span_s": bucket_span_s,
+            "event_count": event_count, "record_count": record_count, "novelty": novelty, "score": score,
+            "interim": interim,
+        }
     return {
-        "job": b.job, **whose, "start": iso(b.start_ms), "bucket_span_s": b.bucket_span_s, "event_count": b.event_count,
-        "record_count": b.record_count, "novelty": b.novelty, "score": b.score, "interim": b.interim,
+        "job": job, "source": source, "start": start, "bucket_span_s": bucket_span_s, "event_count": event_count,
+        "record_count": record_count, "novelty": novelty, "score": score, "interim": interim,
     }
 
 
@@ -171,7 +190,8 @@ def _daemon(d: DaemonDiagnosis) -> Document:
     return {
         "version": d.version, "started": iso(d.started_ms), "applied_sequence": d.applied_sequence,
         "journal_sequence": d.journal_sequence, "pending_bytes": d.pending_bytes, "writable": d.writable,
-        "unwritable_reason": d.unwritable_reason, "store_bytes": d.store_bytes, "rejected": dict(d.rejected),
+        "unwritable_reason": d.unwritable_reason, "full_reason": d.full_reason,
+        "store_bytes": d.store_bytes, "rejected": dict(d.rejected),
         "limits": [{"name": one.name, "used": one.used, "limit": one.limit} for one in d.limits],
     }
 

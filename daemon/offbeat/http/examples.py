@@ -168,6 +168,7 @@ DIAGNOSIS: dict[str, Any] = {
         "pending_bytes": 0,
         "writable": True,
         "unwritable_reason": "",
+        "full_reason": "",
         "store_bytes": 1234,
         "rejected": {"bad_time": 1},
         "limits": [{"name": "engine.series_max", "used": 19, "limit": 1_000_000}],

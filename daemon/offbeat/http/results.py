@@ -47,7 +47,7 @@ BUCKET_START, BUCKET_END = (
 
 async def get_buckets(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """The buckets of a job with their scores."""
-    return answer(page("buckets", await parts.results.buckets(BucketQuery(**asked)), documents.bucket))
+    return answer(documents.buckets(await parts.results.buckets(BucketQuery(**asked))))
 
 
 async def get_records(request: web.Request, parts: Parts, asked: Asked) -> web.Response:

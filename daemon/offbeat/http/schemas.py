@@ -229,6 +229,7 @@ SCHEMAS: dict[str, Schema] = {
             "pending_bytes": WHOLE,
             "writable": FLAG,
             "unwritable_reason": TEXT,
+            "full_reason": TEXT,
             "store_bytes": WHOLE,
             "rejected": {"type": "object", "additionalProperties": WHOLE},
             "limits": listing(named("Limit")),

@@ -16,16 +16,36 @@ SMALL_BYTES = 128 * 1024
 
 
 class Budget:
-    """Bytes between the door and the engine, bounded."""
+    """Bytes between the door and the engine, bounded; *refused(bound)* is called for each body that is refused.
 
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
+    closed  why none may be taken at all: what was taken before has filled the memory behind the engine
+    """
+
+    def __init__(self, bytes_max: int, refused: Callable[[str], None]) -> None:
+        self._bytes_max, self._refused = bytes_max, refused
         self._room = asyncio.Event()
         self.pending_bytes = 0
+        self.closed = ""
+
+    def close(self, reason: str) -> None:
+        """Take nothing for this *reason*; with "", take again."""
+        self.closed = reason
+        self._room.set()
+
+    def _full(self, count: int) -> bool:
+        return bool(self.closed or (self.pending_bytes and self.pending_bytes + count > self._bytes_max))
 
     def take(self, count: int) -> None:
         """Reserve *count* bytes. Raises IntakeFull, at once; a body larger than all there is may come alone."""
-        if self.pending_bytes and self.pending_bytes + count > self._bytes_max:
+        if self.closed:
+            self._refused("tail")
+            raise IntakeFull(
+                f"{self.closed}; nothing of this body was stored",
+                hint="send it again after Retry-After",
+                where={"limit": "store.tail_readings_max"},
+            )
+        if self._full(count):
+            self._refused("pending")
             raise IntakeFull(
                 f"{self.pending_bytes} bytes wait to be journaled, {self._bytes_max} may; nothing of this body "
                 "was stored",
@@ -41,7 +61,7 @@ class Budget:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while self.pending_bytes and self.pending_bytes + count > self._bytes_max:
+                while self._full(count):
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import aiosqlite
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from offbeat.engine.buckets import by_start
 from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Job
 from offbeat.engine.views import LiveBuckets, live_buckets
-from offbeat.store.checkpoints import MODERATE_SCORE
 from offbeat.store.chunks import buckets_of
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
@@ -47,105 +49,130 @@ async def source_buckets(
         rows, interim, cursor = await _findings(database, job.number, query, sources, live)
     else:
         rows, interim, cursor = await _by_time(database, job.number, query, sources, live)
-    found = [
-        Bucket(
-            job.spec.id,
-            name_of(int(s)),
-            int(start),
-            job.spec.bucket_span_s,
-            int(count),
-            int(records),
-            novelty,
-            score,
-            bool(flag),
+    id, span_s = job.spec.id, job.spec.bucket_span_s
+    numbers, start, count, records = rows[:, [0, 1, 2, 5]].astype(np.int64).T.tolist()
+    names = {number: name_of(number) for number in set(numbers)}
+    return Page(
+        tuple(
+            Bucket(id, names[number], start_ms, span_s, events, found, novelty, score, flag)
+            for number, start_ms, events, found, novelty, score, flag in zip(
+                numbers, start, count, records, rows[:, 3].tolist(), rows[:, 4].tolist(), interim.tolist(), strict=True
+            )
+        ),
+        cursor,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ByTime:
+    """Buckets by (start, source): a question about *sources* (None: all), and where its page begins.
+
+    low, high  bounds of the start, as FAR_MS or -FAR_MS if there are none    down  newest first
+    place      (start, source) of the last row before the page
+    """
+
+    job: int
+    sources: NDArray[np.int64] | None
+    low: int
+    high: int
+    down: bool
+    place: tuple[int, int] | None
+    limit: int
+
+    def wanted(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of *rows*, all of the sources, may be on the page."""
+        start, source = rows[:, 1], rows[:, 0]
+        good = (start >= self.low) & (start < self.high)
+        if self.place is not None:
+            at, last = self.place
+            if self.down:
+                good &= (start < at) | ((start == at) & (source < last))
+            else:
+                good &= (start > at) | ((start == at) & (source > last))
+        return good
+
+    def look(self, db: sqlite3.Connection, live: LiveBuckets) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+        """The rows of the page, which of them are interim, and whether there are more behind it.
+
+        Chunks are read from the near end only until enough rows are certain.
+        """
+        held, interim = live.of(self.sources)
+        mine = self.wanted(held)
+        parts = [held[mine]]
+        chunks = self._chunks(db, live.positions)
+        read, step = 0, CHUNKS_FIRST
+        while read < len(chunks):
+            numbers = [rowid for rowid, _, _ in chunks[read : read + step]]
+            for (body,) in db.execute(  # fewer if retention was faster
+                f"SELECT body FROM chunk WHERE rowid IN ({','.join('?' * len(numbers))})", numbers
+            ):
+                rows = buckets_of(body, self.sources)
+                parts.append(rows[self.wanted(rows)])
+            read += step
+            step = min(2 * step, CHUNKS_AT_ONCE)
+            if read < len(chunks):  # rows before the next chunk's edge can not be preceded by anything unread
+                edge = chunks[read][2] if self.down else chunks[read][1]
+                starts = [part[:, 1] for part in parts]
+                if sum(int((s > edge).sum() if self.down else (s < edge).sum()) for s in starts) > self.limit:
+                    break
+        every = np.concatenate(parts)
+        flags = np.zeros(every.shape[0], np.bool_)
+        flags[: parts[0].shape[0]] = interim[mine]
+        return self._page(every, flags)
+
+    def _page(
+        self, rows: NDArray[np.float64], flags: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+        if rows.shape[0] > self.limit + 1:  # there is no need to put all in order
+            last = rows.shape[0] - 1 - self.limit if self.down else self.limit
+            edge = np.partition(rows[:, 1], last)[last]
+            near = rows[:, 1] >= edge if self.down else rows[:, 1] <= edge
+            rows, flags = rows[near], flags[near]
+        order = np.lexsort((rows[:, 0], rows[:, 1]))
+        order = order[::-1] if self.down else order
+        page = order[: self.limit]
+        return rows[page], flags[page], order.size > self.limit
+
+    def _chunks(self, db: sqlite3.Connection, positions: Mapping[int, int]) -> list[tuple[int, int, int]]:
+        """Row id, first and last start of the chunks that may hold some of it, those of the near end first."""
+        low, high = self.low, self.high
+        if self.place is not None:
+            low, high = (low, min(high, self.place[0] + 1)) if self.down else (max(low, self.place[0]), high)
+        sql = (
+            "SELECT rowid, start_ms, end_ms FROM chunk "
+            "WHERE kind = 'buckets' AND job = ? AND shard = ? AND end_ms >= ? AND start_ms < ? AND seq <= ?"
         )
-        for (s, start, count, novelty, score, records), flag in zip(rows.tolist(), interim.tolist(), strict=True)
-    ]
-    return Page(tuple(found), cursor)
+        bounds: list[int] = []
+        if self.sources is not None and self.sources.size:
+            sql += " AND low <= ? AND high >= ?"
+            bounds = [int(self.sources.max()), int(self.sources.min())]
+        found: list[tuple[int, int, int]] = []
+        for shard, position in positions.items():
+            found += db.execute(sql, [self.job, shard, low, high, position, *bounds])
+        found.sort(key=lambda c: -c[2] if self.down else c[1])
+        return found
+
+
+CHUNKS_FIRST, CHUNKS_AT_ONCE = 8, 64
+"""So many chunks are read first; then twice as many, up to this many at once."""
 
 
 async def _by_time(
-    database: Database,
-    job: int,
-    query: BucketQuery,
-    sources: NDArray[np.int64] | None,
-    live: LiveBuckets,
+    database: Database, job: int, query: BucketQuery, sources: NDArray[np.int64] | None, live: LiveBuckets
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], str | None]:
-    """All buckets by (start, source). Chunks are read from the near end only until enough rows are certain."""
-    down = query.order == "-time"
+    """All buckets by (start, source)."""
     place = place_of(query.cursor, int, int)
-    low, high = (
+    asked = ByTime(
+        job,
+        sources,
         query.start_ms if query.start_ms is not None else -FAR_MS,
         query.end_ms if query.end_ms is not None else FAR_MS,
+        query.order == "-time",
+        (place[0], place[1]) if place is not None else None,
+        query.limit,
     )
-
-    def wanted(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
-        start, source = rows[:, 1], rows[:, 0]
-        good = (start >= low) & (start < high)
-        if sources is not None:
-            good &= np.isin(source, sources)
-        if place is not None:
-            after = (
-                (start < place[0]) | ((start == place[0]) & (source < place[1]))
-                if down
-                else ((start > place[0]) | ((start == place[0]) & (source > place[1])))
-            )
-            good &= after
-        return np.asarray(good)
-
-    near, far = (
-        (low, min(high, place[0] + 1)) if down and place else (max(low, place[0]), high) if place else (low, high)
-    )
-    chunks = await _chunk_index(database, job, live.positions, near, far, sources)
-    chunks.sort(key=lambda c: -c[2] if down else c[1])
-    mine = wanted(live.rows)
-    rows, interim = [live.rows[mine]], [live.interim[mine]]
-    have = 0
-    for i, (rowid, _, _) in enumerate(chunks):
-        for (body,) in await database.read(
-            "SELECT body FROM chunk WHERE rowid = ?", (rowid,)
-        ):  # none if retention was faster
-            decoded = await asyncio.to_thread(buckets_of, body)
-            kept = decoded[wanted(decoded)]
-            rows.append(kept)
-            interim.append(np.zeros(kept.shape[0], np.bool_))
-        if i + 1 < len(chunks):  # rows before the next chunk's edge can not be preceded by anything unread
-            edge = chunks[i + 1][2] if down else chunks[i + 1][1]
-            have = sum(int((r[:, 1] > edge).sum() if down else (r[:, 1] < edge).sum()) for r in rows)
-            if have > query.limit:
-                break
-    every, flags = np.concatenate(rows), np.concatenate(interim)
-    order = np.lexsort((every[:, 0], every[:, 1]))
-    order = order[::-1] if down else order
-    more = order.size > query.limit
-    order = order[: query.limit]
-    every, flags = every[order], flags[order]
-    return every, flags, cursor_of(int(every[-1, 1]), int(every[-1, 0])) if more else None
-
-
-async def _chunk_index(
-    database: Database,
-    job: int,
-    positions: Mapping[int, int],
-    low: int,
-    high: int,
-    sources: NDArray[np.int64] | None,
-) -> list[tuple[int, int, int]]:
-    """Row id, first and last start of the chunks that may hold what is asked for."""
-    found: list[tuple[int, int, int]] = []
-    sql = (
-        "SELECT rowid, start_ms, end_ms FROM chunk "
-        "WHERE kind = 'buckets' AND job = ? AND shard = ? AND end_ms >= ? AND start_ms < ? AND seq <= ?"
-    )
-    for shard, position in positions.items():
-        parameters: list[Any] = [job, shard, low, high, position]
-        if sources is not None and sources.size:
-            found += await database.read(
-                sql + " AND low <= ? AND high >= ?", [*parameters, int(sources.max()), int(sources.min())]
-            )
-        else:
-            found += await database.read(sql, parameters)
-    return found
+    rows, interim, more = await database.look(lambda db: asked.look(db, live))
+    return rows, interim, cursor_of(int(rows[-1, 1]), int(rows[-1, 0])) if more else None
 
 
 async def _findings(
@@ -186,15 +213,52 @@ async def _findings(
     more, found = len(found) > query.limit, found[: query.limit]
     rows = np.array([tuple(r) for r in found], float).reshape(-1, 6)
     interim = np.zeros(rows.shape[0], np.bool_)
-    now = {(row[0], row[1]): i for i, row in enumerate(live.rows.tolist())}
-    for i, row in enumerate(rows):
-        held = now.get((row[0], row[1]))
-        if held is not None:
-            rows[i], interim[i] = live.rows[held], live.interim[held]
+    held, open_now = await asyncio.to_thread(live.of, np.unique(rows[:, 0]).astype(np.int64))
+    now = dict(zip(map(tuple, rows[:, :2].tolist()), range(rows.shape[0]), strict=True))
+    for at, key in enumerate(map(tuple, held[:, :2].tolist())):
+        if (i := now.get(key)) is not None:
+            rows[i], interim[i] = held[at], open_now[at]
     if not more:
         return rows, interim, None
     last = dict(zip(("source", "start_ms", "event_count", "novelty", "score", "record_count"), found[-1], strict=True))
     return rows, interim, cursor_of(*(last[key] for key in keys))
+
+
+class Sums(NamedTuple):
+    """What a bucket of a job is made of: the sources that reported in it, their events and records, …"""
+
+    sources: int
+    events: int
+    records: int
+    moderate: int
+    novelty: float
+    score: float
+    interim: bool = False
+
+    def joined(self, other: Sums) -> Sums:
+        """Both together."""
+        return Sums(
+            self.sources + other.sources,
+            self.events + other.events,
+            self.records + other.records,
+            self.moderate + other.moderate,
+            max(self.novelty, other.novelty),
+            max(self.score, other.score),
+            self.interim or other.interim,
+        )
+
+
+def _sums_of(live: LiveBuckets) -> dict[int, Sums]:
+    """By start, what memory holds of the buckets of a job."""
+    rows, interim = live.of(None)
+    starts, sums, peaks = by_start(rows)
+    open_now = set(rows[interim, 1].tolist())
+    return {
+        start: Sums(sources, events, records, moderate, novelty, score, start in open_now)
+        for start, (sources, events, records, moderate), (novelty, score) in zip(
+            starts.tolist(), sums.tolist(), peaks.tolist(), strict=True
+        )
+    }
 
 
 async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery) -> Page[Bucket]:
@@ -215,10 +279,10 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
         parameters.append(place[0])
     limit = query.limit + 1 if by_time else -1
     async with _agreeing(database, ask, job.number) as (db, live):
+        held = await asyncio.to_thread(_sums_of, live)
         if not by_time:
-            found_live = np.unique(live.rows[live.rows[:, 5] > 0, 1]).astype(np.int64).tolist()
             where.append("(record_count > 0 OR start_ms IN (SELECT value FROM json_each(?)))")
-            parameters.append(orjson.dumps(found_live).decode())
+            parameters.append(orjson.dumps([start for start, sums in held.items() if sums.records]).decode())
         stored = list(
             await db.execute_fetchall(
                 "SELECT start_ms, source_count, event_count, record_count, moderate_count, novelty, score FROM "
@@ -227,13 +291,9 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
                 [*parameters, limit],
             )
         )
-    sums = {row[0]: list(row[1:]) for row in stored}
-    interim: set[int] = set()
+    sums = {row[0]: Sums(*row[1:]) for row in stored}
     edge = stored[-1][0] if by_time and len(stored) == limit else None
-    for (_, start_f, count, novelty, score, records), flag in zip(
-        live.rows.tolist(), live.interim.tolist(), strict=True
-    ):
-        start = int(start_f)
+    for start, mine in held.items():
         if (query.start_ms is not None and start < query.start_ms) or (
             query.end_ms is not None and start >= query.end_ms
         ):
@@ -242,29 +302,22 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
             continue
         if edge is not None and (start < edge if down else start > edge):
             continue
-        held = sums.setdefault(start, [0, 0, 0, 0, 0.0, 0.0])
-        held[0] += count > 0  # a source that is silent in it has not reported
-        held[1] += int(count)
-        held[2] += int(records)
-        held[3] += score >= MODERATE_SCORE
-        held[4], held[5] = max(held[4], novelty), max(held[5], score)
-        if flag:
-            interim.add(start)
+        sums[start] = mine.joined(sums[start]) if start in sums else mine
     found = [
         Bucket(
             job.spec.id,
             None,
             start,
             job.spec.bucket_span_s,
-            events,
-            records,
-            novelty,
-            lifted(score, moderate, events),
-            start in interim,
-            n,
+            one.events,
+            one.records,
+            one.novelty,
+            lifted(one.score, one.moderate, one.events),
+            one.interim,
+            one.sources,
         )
-        for start, (n, events, records, moderate, novelty, score) in sums.items()
-        if by_time or records > 0
+        for start, one in sums.items()
+        if by_time or one.records > 0
     ]
     if query.min_score is not None:
         found = [b for b in found if b.score >= (query.min_score or 0.0)]

@@ -1,21 +1,18 @@
-"""Checkpoints: one shard in one transaction, its models and its tail together; and back."""
+"""Checkpoints: models and findings of one shard in one transaction, its tail as chunks before; and back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from offbeat.engine.buckets import by_start
 from offbeat.engine.engine import Engine, Frozen
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.chunks import Chunk, chunks_of
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, keep_findings
 
-MODERATE_SCORE = 25.0
-"""A bucket of a source scored at least this counts as moderate in the job's own bucket."""
-
-
+TOGETHER_BYTES = 1024 * 1024
+"""Of chunks in one transaction: they are written in some milliseconds, and then synced."""
 JobRow = tuple[int, int, int, int, int, int, float, float, int]
 """A row of job_bucket: job, start, sources, events, records, moderate ones, novelty, score, when it arrived."""
 
@@ -41,50 +38,49 @@ def pack_shard(frozen: Frozen) -> PackedShard:
         return PackedShard(frozen.shard, frozen.seq, parts, 0, [], [])
     job_rows: list[JobRow] = []
     for job in tail.closed:
-        rows = tail.all_closed(job)
-        starts, at = np.unique(rows[:, 1], return_inverse=True)
-        counts = np.zeros((starts.size, 4), np.int64)
-        peaks = np.zeros((starts.size, 2))
-        np.add.at(
-            counts,
-            at,
-            np.column_stack([rows[:, 2] > 0, rows[:, 2], rows[:, 5], rows[:, 4] >= MODERATE_SCORE]).astype(np.int64),
-        )
-        np.maximum.at(peaks, at, rows[:, 3:5])
+        starts, counts, peaks = by_start(tail.all_closed(job))
         for start, (sources, events, records, moderate), (novelty, score) in zip(
             starts.tolist(), counts.tolist(), peaks.tolist(), strict=True
         ):
-            job_rows.append((job, int(start), sources, events, records, moderate, novelty, score, tail.since_ms))
+            job_rows.append((job, start, sources, events, records, moderate, novelty, score, tail.since_ms))
     return PackedShard(frozen.shard, frozen.seq, parts, tail.since_ms, chunks_of(tail), job_rows)
 
 
+async def keep_chunks(database: Database, packed: PackedShard) -> None:
+    """Write the chunks of a shard. Raises StoreUnavailable.
+
+    In several transactions, so that what senders wait for goes between: they are beyond the position of the shard, and
+    nobody reads them until ``keep_shard`` has moved it.
+    """
+    rows: list[tuple[object, ...]] = []
+    size = 0
+    for last, c in enumerate(packed.chunks, 1):
+        place = c.kind, c.job, packed.shard, packed.seq, c.part
+        rows.append((*place, c.low, c.high, c.start_ms, c.end_ms, c.rows, packed.made_ms, c.body))
+        size += len(c.body)
+        if size >= TOGETHER_BYTES or last == len(packed.chunks):
+            await database.write([("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)])
+            rows, size = [], 0
+
+
+async def drop_chunks(database: Database, shard: int | None) -> None:
+    """Delete the chunks of *shard* (None: of all) whose checkpoint was not finished. Raises StoreUnavailable."""
+    beyond = "seq > coalesce((SELECT seq FROM shard WHERE id = chunk.shard), 0)"
+    where, which = (beyond, []) if shard is None else (f"shard = ? AND {beyond}", [shard])
+    if await database.read(f"SELECT 1 FROM chunk WHERE {where} LIMIT 1", which):
+        await database.write([(f"DELETE FROM chunk WHERE {where}", [which])])
+
+
 async def keep_shard(database: Database, packed: PackedShard, findings: Findings) -> None:
-    """Write one shard, and the findings made up to it, in one transaction. Raises StoreUnavailable."""
+    """Write one shard, but for its chunks, which are there, and the findings made up to it, in one transaction.
+
+    Raises StoreUnavailable.
+    """
     async with database.transaction() as db:
         await keep_findings(db, findings)
         await db.executemany(
             "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
             [(packed.shard, packed.seq, part, body) for part, body in packed.parts.items()],
-        )
-        await db.executemany(
-            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    c.kind,
-                    c.job,
-                    packed.shard,
-                    packed.seq,
-                    c.part,
-                    c.low,
-                    c.high,
-                    c.start_ms,
-                    c.end_ms,
-                    c.rows,
-                    packed.made_ms,
-                    c.body,
-                )
-                for c in packed.chunks
-            ],
         )
         await db.executemany(
             "INSERT INTO job_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET source_count "

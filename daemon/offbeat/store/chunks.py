@@ -17,8 +17,9 @@ from offbeat.engine.tail import Readings, ShardTail
 from offbeat.packing import pack, unpack
 
 Kind = Literal["readings", "1m", "1h", "1d", "buckets"]
-ROWS_MAX = 32_768
-"""A chunk is decoded whole, so it stays small; a query of one series then costs about a millisecond a chunk."""
+ROWS_MAX, SUMMARY_ROWS_MAX = 32_768, 4_096
+"""A chunk is decoded whole, so it stays small: one of readings in a millisecond, one of windows or buckets, of which a
+query reads those of many checkpoints, in a tenth of that."""
 LEVEL_ZSTD = 3
 
 
@@ -95,10 +96,10 @@ def _window_columns(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
 
 
 def _cut(kind: Kind, job: int, columns: dict[str, NDArray[Any]], key: str, time: str) -> Iterator[Chunk]:
-    """*columns*, sorted by *key* and *time*, in chunks of at most ROWS_MAX rows."""
-    total = columns[key].size
-    for part, first in enumerate(range(0, total, ROWS_MAX)):
-        piece = {name: column[first : first + ROWS_MAX] for name, column in columns.items()}
+    """*columns*, sorted by *key* and *time*, in chunks of at most ROWS_MAX or SUMMARY_ROWS_MAX rows."""
+    rows_max = ROWS_MAX if kind == "readings" else SUMMARY_ROWS_MAX
+    for part, first in enumerate(range(0, columns[key].size, rows_max)):
+        piece = {name: column[first : first + rows_max] for name, column in columns.items()}
         keys, times = piece[key], piece[time]
         yield Chunk(
             kind,
@@ -120,10 +121,11 @@ def readings_of(body: bytes, series: NDArray[np.int32], start_ms: int, end_ms: i
     return a["series"][rows], a["time"][rows], a["value"][rows]
 
 
-def windows_of(body: bytes, level: int) -> NDArray[np.float64]:
-    """All rows of a chunk of windows, (m, rollups.ROW)."""
+def windows_of(body: bytes, level: int, series: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The rows of *series* of a chunk of windows, (m, rollups.ROW)."""
     a = unpack(body)
-    rows = np.empty((a["series"].size, rollups.ROW))
+    mine = np.flatnonzero(np.isin(a["series"], series))
+    rows = np.empty((mine.size, rollups.ROW))
     rows[:, rollups.LEVEL] = level
     for name, at in (
         ("series", rollups.SERIES),
@@ -137,14 +139,15 @@ def windows_of(body: bytes, level: int) -> NDArray[np.float64]:
         ("lower", rollups.LOWER),
         ("upper", rollups.UPPER),
     ):
-        rows[:, at] = a[name]
+        rows[:, at] = a[name][mine]
     return rows
 
 
-def buckets_of(body: bytes) -> NDArray[np.float64]:
-    """All rows of a chunk of buckets, (m, buckets.ROW)."""
+def buckets_of(body: bytes, sources: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """The rows of *sources* (None: all) of a chunk of buckets, (m, buckets.ROW)."""
     a = unpack(body)
-    rows = np.empty((a["source"].size, buckets.ROW))
+    mine = slice(None) if sources is None else np.flatnonzero(np.isin(a["source"], sources))
+    rows = np.empty((a["source"][mine].size, buckets.ROW))
     for at, name in enumerate(("source", "start", "count", "novelty", "score", "records")):
-        rows[:, at] = a[name]
+        rows[:, at] = a[name][mine]
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,11 @@ class BucketQuery:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket of one source (or, with scope job, of the whole job: *source* is None)."""
+class Bucket(NamedTuple):
+    """A bucket of one source (or, with scope job, of the whole job: *source* is None).
+
+    Many are made for one answer, and a tuple is made in a fifth of the time.
+    """
 
     job: str
     source: str | None
@@ -235,7 +237,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class DaemonDiagnosis:
-    """The daemon's own state."""
+    """The daemon's own state. *full_reason*: why no body is taken until more of memory has been packed."""
 
     version: str
     started_ms: int
@@ -244,6 +246,7 @@ class DaemonDiagnosis:
     pending_bytes: int
     writable: bool
     unwritable_reason: str
+    full_reason: str
     store_bytes: int
     rejected: Mapping[str, int]
     limits: tuple[Limit, ...]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from offbeat.engine import rollups
 from offbeat.engine.ledger import TIME_MIN_MS
+from offbeat.engine.rows import joined
 from offbeat.engine.tail import NO_READINGS, Readings
 from offbeat.engine.views import LiveReadings, live_readings
 from offbeat.store.bucket_queries import FAR_MS, Ask
@@ -75,13 +76,17 @@ def _band_level(live: LiveReadings, low: int, high: int) -> str:
 
 async def _raw(database: Database, live: LiveReadings, numbers: NDArray[np.int32], low: int, high: int) -> Readings:
     bodies = await _bodies(database, "readings", live, numbers, low, high)
-    parts = await asyncio.to_thread(lambda: [readings_of(body, numbers, low, high) for body in bodies])
-    series, time_ms, value = live.readings
-    mine = (time_ms >= low) & (time_ms < high)
-    parts.append((series[mine], time_ms[mine], value[mine]))
-    joined = [np.concatenate([part[i] for part in [NO_READINGS, *parts]]) for i in range(3)]
-    order = np.lexsort((joined[1], joined[0]))
-    return joined[0][order], joined[1][order], joined[2][order]
+
+    def join() -> Readings:
+        parts = [readings_of(body, numbers, low, high) for body in bodies]
+        series, time_ms, value = live.own_readings()
+        mine = (time_ms >= low) & (time_ms < high)
+        parts.append((series[mine], time_ms[mine], value[mine]))
+        series, time_ms, value = joined([NO_READINGS, *parts])
+        order = np.lexsort((time_ms, series))
+        return series[order], time_ms[order], value[order]
+
+    return await asyncio.to_thread(join)
 
 
 async def _windows(
@@ -97,10 +102,8 @@ async def _windows(
     )
 
     def join() -> NDArray[np.float64]:
-        every = [windows_of(body, at) for body in bodies] + [
-            rows[rows[:, rollups.LEVEL] == at] for rows in (live.closed, live.opened)
-        ]
-        rows = np.concatenate(every)
+        held = live.own_windows()
+        rows = np.concatenate([*(windows_of(body, at, numbers) for body in bodies), held[held[:, rollups.LEVEL] == at]])
         for band in (rollups.TYPICAL, rollups.LOWER, rollups.UPPER):  # as chunks keep them: the answer must not know
             rows[:, band] = rollups.coarse(rows[:, band])
         start = rows[:, rollups.START]
@@ -130,7 +133,7 @@ async def moments_back(
         "start_ms <= ? AND low <= ? AND high >= ? AND seq <= ? ORDER BY end_ms DESC LIMIT ?",
         (live.shard, -FAR_MS, time_ms, series, series, live.position, CHUNKS_MAX),
     )
-    parts = [live.readings]
+    parts = [await asyncio.to_thread(live.own_readings)]
     wanted = max(back, default=0) + 2
     for first in range(0, len(chunks), CHUNKS_AT_ONCE):
         if sum(int(((t > chunks[first][0]) & (t <= time_ms)).sum()) for _, t, _ in parts) >= wanted:

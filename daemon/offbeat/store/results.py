@@ -39,6 +39,9 @@ from offbeat.store.queries import (
 )
 from offbeat_detectors import explain
 
+KNOWN_MAX = 10_000
+"""Names of sources whose numbers are kept at hand: those asked for lately."""
+
 
 class Results:
     """Answers queries from the store and the engine's memory together.
@@ -61,6 +64,7 @@ class Results:
     ) -> None:
         self._database, self._catalog, self._jobs, self._ask = database, catalog, jobs, ask
         self._newest = newest
+        self._numbers: dict[str, int] = {}
         self._reached, self._describe, self._clock, self._lag_max_ms = reached, describe, clock, lag_max_ms
 
     async def reached(self, sequence: int, timeout_s: float) -> None:
@@ -74,11 +78,23 @@ class Results:
         raise NotFound(f"there is no job {id}", hint="GET /api/v1/jobs lists them", where={"job": id})
 
     async def _source_number(self, name: str) -> int | None:
-        rows = await self._database.read("SELECT id FROM source WHERE name = ?", (name,))
-        return rows[0][0] if rows else None
+        numbers = await self._source_numbers((name,))
+        return numbers[0] if numbers else None
 
-    async def _numbers(self, table: str, names: tuple[str, ...]) -> list[int]:
-        rows = await self._database.read(f"SELECT id FROM {table} WHERE name IN ({','.join('?' * len(names))})", names)
+    async def _source_numbers(self, names: tuple[str, ...]) -> list[int]:
+        """The numbers of those sources that there are. A name keeps its number for ever, so that it is read once."""
+        known = self._numbers
+        if unknown := [name for name in dict.fromkeys(names) if name not in known]:
+            rows = await self._database.read(
+                f"SELECT name, id FROM source WHERE name IN ({','.join('?' * len(unknown))})", unknown
+            )
+            if len(known) + len(rows) > KNOWN_MAX:
+                known = self._numbers = {name: known[name] for name in names if name in known}
+            known.update(rows)
+        return [known[name] for name in dict.fromkeys(names) if name in known]
+
+    async def _field_numbers(self, names: tuple[str, ...]) -> list[int]:
+        rows = await self._database.read(f"SELECT id FROM field WHERE name IN ({','.join('?' * len(names))})", names)
         return [number for (number,) in rows]
 
     def _series_name(self, series: int) -> tuple[str, str]:
@@ -92,7 +108,7 @@ class Results:
         job = self._job(query.job)
         if query.scope == "job":
             return await bucket_queries.job_buckets(self._database, self._ask, job, query)
-        sources = np.array(await self._numbers("source", query.sources), np.int64) if query.sources else None
+        sources = np.array(await self._source_numbers(query.sources), np.int64) if query.sources else None
         if sources is not None and not sources.size:
             return Page((), None)
         return await bucket_queries.source_buckets(
@@ -102,8 +118,8 @@ class Results:
     async def records(self, query: RecordQuery) -> Page[Record]:
         """Records in the order and bounds of *query*. Raises NotFound for an unknown job."""
         job = self._job(query.job)
-        sources = await self._numbers("source", query.sources) if query.sources else None
-        fields = await self._numbers("field", query.fields) if query.fields else None
+        sources = await self._source_numbers(query.sources) if query.sources else None
+        fields = await self._field_numbers(query.fields) if query.fields else None
         return await record_queries.records(self._database, job, query, sources, fields, self._series_name)
 
     async def record(self, id: str) -> RecordInFull:
