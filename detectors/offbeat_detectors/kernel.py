@@ -5,13 +5,40 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import types
+
+from offbeat_detectors.machine_code import KernelCache
 
 F = TypeVar("F", bound=Callable[..., Any])
+KERNELS: list[Any] = []
+"""All that are decorated so far, compiled or not."""
+
+
+def compiled(function: F, **options: Any) -> F:
+    """*function* compiled on its first call, with *options* of numba's besides ours, and kept on disk.
+
+    No fast-math: the same input gives the same bits, whatever the batch.
+    """
+    made = numba.njit(nogil=True, fastmath=False, error_model="numpy", **options)(function)
+    made._cache = KernelCache(made)
+    made.get_call_template = _for_any_value(made.get_call_template)
+    KERNELS.append(made)
+    return cast(F, made)
+
+
+def _for_any_value(get_call_template: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """One compilation for all constants that a kernel is called with; numba makes one for each of them."""
+
+    def template(args: Any, kws: Any) -> Any:
+        return get_call_template(
+            [types.unliteral(each) for each in args], {name: types.unliteral(each) for name, each in kws.items()})
+
+    return template
 
 
 def kernel(function: F) -> F:
-    """*function* compiled on its first call. No fast-math: the same input gives the same bits, whatever the batch."""
-    return cast(F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
+    """*function* compiled on its first call."""
+    return compiled(function)
 
 
 def lean_kernel(function: F) -> F:
@@ -20,7 +47,7 @@ def lean_kernel(function: F) -> F:
     Each count is an atomic addition: in the loop of "rhythm" they took as long as all the rest. What such a kernel
     calls is compiled the same way.
     """
-    return cast(F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function))
+    return compiled(function, _nrt=False)
 
 
 def inlined_kernel(function: F) -> F:
@@ -28,5 +55,4 @@ def inlined_kernel(function: F) -> F:
 
     An array is passed on as its seven numbers, over the stack: the eleven of "rhythm" took a fifth of its time.
     """
-    return cast(F, numba.njit(
-        cache=True, nogil=True, fastmath=False, error_model="numpy", forceinline=True, _nrt=False)(function))
+    return compiled(function, forceinline=True, _nrt=False)
