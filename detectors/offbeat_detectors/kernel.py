@@ -4,14 +4,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
 from numba.core import types
+from numba.core.registry import CPUDispatcher
 
 from offbeat_detectors.machine_code import KernelCache
 
 F = TypeVar("F", bound=Callable[..., Any])
-KERNELS: list[Any] = []
+KERNELS: list[Kernel] = []
 """All that are decorated so far, compiled or not."""
+
+
+class Kernel(CPUDispatcher):  # type: ignore[misc]
+    """A kernel as Python calls it. Kernels that call it have a compilation of their own, in ``inner``.
+
+    What unpacks the arguments of a call from Python takes as long to compile as a small kernel; most are never called so.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        options = {"nopython": True, "nogil": True, "fastmath": False, "error_model": "numpy", "no_cfunc_wrapper": True,
+                   **options}
+        super().__init__(function, targetoptions=options)
+        self._cache = KernelCache(self)
+        self.inner = Part(function, targetoptions=options | {"no_cpython_wrapper": True})
+        self.inner._cache = KernelCache(self.inner)
+
+    @property
+    def _numba_type_(self) -> types.Dispatcher:
+        """What other kernels find under its name."""
+        return types.Dispatcher(self.inner)
+
+
+class Part(CPUDispatcher):  # type: ignore[misc]
+    """A kernel as others call it: one compilation for all constants that they give, where numba makes one for each."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """The compilation for *args*, as numba asks for it."""
+        return super().get_call_template(
+            [types.unliteral(each) for each in args], {name: types.unliteral(each) for name, each in kws.items()})
 
 
 def compiled(function: F, **options: Any) -> F:
@@ -19,21 +48,8 @@ def compiled(function: F, **options: Any) -> F:
 
     No fast-math: the same input gives the same bits, whatever the batch.
     """
-    made = numba.njit(nogil=True, fastmath=False, error_model="numpy", **options)(function)
-    made._cache = KernelCache(made)
-    made.get_call_template = _for_any_value(made.get_call_template)
-    KERNELS.append(made)
-    return cast(F, made)
-
-
-def _for_any_value(get_call_template: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """One compilation for all constants that a kernel is called with; numba makes one for each of them."""
-
-    def template(args: Any, kws: Any) -> Any:
-        return get_call_template(
-            [types.unliteral(each) for each in args], {name: types.unliteral(each) for name, each in kws.items()})
-
-    return template
+    KERNELS.append(Kernel(function, options))
+    return cast(F, KERNELS[-1])
 
 
 def kernel(function: F) -> F:

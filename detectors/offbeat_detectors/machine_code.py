@@ -11,7 +11,7 @@ import hashlib
 import os
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -19,18 +19,20 @@ from typing import Any
 from uuid import uuid4
 
 import llvmlite
+import llvmlite.binding as ll
 import numba
 import numpy as np
 from numba.core import config
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 from numba.extending import _Intrinsic
 from numba.misc.appdirs import AppDirs
 
-SUFFIX = ".kernel"
+SUFFIX, MARK = ".kernel", ".complete"
 DIGEST_BYTES = 32
 HERE = Path(__file__).resolve().parent
 OURS = ("offbeat.", "offbeat_detectors.")
@@ -51,7 +53,6 @@ class KernelCache(_Cache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """The kernel for the types *sig*, None if it is not there, damaged, or made from other code."""
-        target_context.refresh()
         arguments, _ = normalize_signature(sig)
         path = self._path(arguments, target_context.codegen())
         if path is None or not self._enabled:
@@ -62,7 +63,8 @@ class KernelCache(_Cache):  # type: ignore[misc]
             return None
         if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
             return None
-        reduced = pickle.loads(content[DIGEST_BYTES:])
+        outside, reduced = pickle.loads(content[DIGEST_BYTES:])
+        _provide(outside, target_context)
         result = CompileResult._rebuild(target_context, *reduced)
         return result if result.signature.args == tuple(arguments) else None
 
@@ -72,7 +74,9 @@ class KernelCache(_Cache):  # type: ignore[misc]
         path = self._path(arguments, data.codegen)
         if path is None or not self._enabled or data.library.has_dynamic_globals:
             return
-        content = dumps(data._replace(type_annotation="")._reduce())  # the listing for people takes long to write
+        outside = [each.name for each in data.library._final_module.functions if each.is_declaration]
+        # Without the listing for people, which takes long to write.
+        content = dumps((outside, data._replace(type_annotation="")._reduce()))
         unfinished = path.with_name(f"{uuid4().hex}.tmp")
         try:
             unfinished.write_bytes(hashlib.sha256(content).digest() + content)
@@ -87,7 +91,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
     def _path(self, arguments: Any, codegen: Any) -> Path | None:
         if (kept := directory()) is None:
             return None
-        types = _digest(repr((tuple(arguments), codegen.magic_tuple())))[:16]
+        types = _digest(repr((tuple(arguments), codegen.magic_tuple(), _options(self._kernel))))[:16]
         function = self._kernel.py_func
         return kept / f"{function.__module__}.{function.__qualname__}-{types}-{stamp(self._kernel)}{SUFFIX}"
 
@@ -129,6 +133,36 @@ def writable(candidate: Path) -> bool:
     return True
 
 
+def is_marked(kernels: Iterable[Dispatcher]) -> bool:
+    """Whether ``mark`` was called since *kernels*, or what they call, last changed."""
+    return (kept := directory()) is not None and _mark_of(kernels, kept).exists()
+
+
+def mark(kernels: Iterable[Dispatcher]) -> None:
+    """Note that nothing of *kernels* is left to compile."""
+    if (kept := directory()) is not None:
+        with contextlib.suppress(OSError):
+            for older in kept.glob(f"*{MARK}"):
+                older.unlink(missing_ok=True)
+            _mark_of(kernels, kept).touch()
+
+
+def _mark_of(kernels: Iterable[Dispatcher], kept: Path) -> Path:
+    return kept / f"{_digest(repr([stamp(each) for each in kernels]))[:32]}{MARK}"
+
+
+def _provide(outside: list[str], target_context: Any) -> None:
+    """Have what machine code calls *outside* of itself at hand.
+
+    Most calls numba's own run time at most. What else numba could compile, it need not know for that: it takes as long
+    as all of our kernels together.
+    """
+    rtsys.initialize(target_context)
+    at_hand = target_context.codegen()._engine.is_symbol_defined
+    if not all(name.startswith("llvm.") or at_hand(name) or ll.address_of_symbol(name) for name in outside):
+        target_context.refresh()
+
+
 def stamp(kernel: Dispatcher) -> str:
     """A digest of all that the machine code of *kernel* is made from, but for the types of its arguments.
 
@@ -156,7 +190,7 @@ def _own(callable: Any) -> tuple[str, str, tuple[Any, ...]]:
     """Name of *callable*, a digest of what it holds itself, and what it calls."""
     function, options = callable, ""
     if isinstance(callable, Dispatcher):
-        function, options = callable.py_func, repr(sorted(callable.targetoptions.items()))
+        function, options = callable.py_func, _options(callable)
     elif isinstance(callable, _Intrinsic):
         function = callable._defn
     callees: list[Any] = []
@@ -167,6 +201,10 @@ def _own(callable: Any) -> tuple[str, str, tuple[Any, ...]]:
     parts = [options, code, [_value(value, names, callees) for value in held],
              [(name, _value(value, names, callees)) for name, value in named]]
     return f"{function.__module__}.{function.__qualname__}", _digest(repr(parts)), tuple(callees)
+
+
+def _options(kernel: Dispatcher) -> str:
+    return repr(sorted(kernel.targetoptions.items()))
 
 
 def _code(code: CodeType, names: set[str]) -> Iterator[object]:

@@ -19,22 +19,21 @@ Ints = NDArray[np.int64]
 Slots = NDArray[np.int32]
 Floats = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
-OPTIONS: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
 
 
 def step(function: F) -> F:
     """*function* compiled on its first call, from Python or from another; no array may be made in it."""
-    return compiled(function, **OPTIONS)
+    return compiled(function, _nrt=False)
 
 
 def part(function: F) -> F:
-    """As ``step``, but never called from Python: what would unpack its arguments need not be compiled."""
-    return compiled(function, no_cpython_wrapper=True, **OPTIONS)
+    """As ``step``, for what is only called from others."""
+    return compiled(function, _nrt=False)
 
 
 def inlined(function: F) -> F:
-    """As ``part``, and always compiled into its caller: for what is small and runs for every event."""
-    return compiled(function, no_cpython_wrapper=True, forceinline=True, **OPTIONS)
+    """As ``step``, and always compiled into its caller: for what is small and runs for every event."""
+    return compiled(function, forceinline=True, _nrt=False)
 
 
 @inlined
