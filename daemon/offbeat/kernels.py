@@ -1,8 +1,8 @@
-"""Has every kernel compiled before anything waits for it, and says how far that is. What the kernels do, others know.
+"""Has every kernel compiled before anything waits for it, and says how far that is. What they do, others know.
 
-Compiled kernels are kept (``offbeat_detectors.machine_code``). If any is missing, a second process compiles too, if there
-is a second processor: it begins at the other end, and each finds what the other has made. It goes on to the kernels
-of detectors that no job uses yet. The daemon waits for none of it: what is not there, it compiles itself.
+Compiled kernels are kept (``offbeat_detectors.machine_code``). If any is missing, a second process compiles too, if
+there is a second processor: it begins at the other end, and each finds what the other has made. It goes on to the
+kernels of detectors that no job uses yet. The daemon never waits for it: what is not there, it compiles itself.
 """
 from __future__ import annotations
 
@@ -31,39 +31,43 @@ WIDTH = 30
 
 
 class Kernels:
-    """The kernels of a daemon whose built-in job has this *model* with these *parameters*."""
+    """The kernels of a daemon whose built-in job has this *model* with these *parameters*.
+
+    helper  the other process, None while there is none
+    """
 
     def __init__(self, model: str, parameters: Mapping[str, object], say: TextIO = sys.stderr) -> None:
         self._model, self._parameters, self._say = model, parameters, say
-        self._helper: subprocess.Popen[bytes] | None = None
+        self.helper: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
         """Compile what the daemon needs, or load it. Says how far it is if there is anything to compile."""
         systemd.notify("STATUS=preparing the kernels")
-        progress = _Progress(self._say, self._begin, self._helped)
+        progress = Progress(self._say, self._begin, self._helped)
         with event.install_listener("numba:compile", progress):
-            for stage in (lambda: warm_up(self._model, self._parameters), warm_up_engine, wire.warm_up):
-                stage()
+            warm_up(self._model, self._parameters)
+            warm_up_engine()
+            wire.warm_up()
         progress.end()
 
     def prepare_others(self) -> None:
         """Begin to compile, in another process, what the daemon does not need yet; at once, if it is all there."""
-        if self._helper is None and not self._unkept() and not machine_code.is_marked(KERNELS):
+        if self.helper is None and not self._unkept() and not machine_code.is_marked(KERNELS):
             self._start()
 
     def stop(self) -> None:
         """End the other process, if it is still at work."""
-        if self._helper is not None:
-            self._helper.kill()
-            self._helper.wait()
-            assert self._helper.stdout is not None
-            self._helper.stdout.close()
+        if self.helper is not None:
+            self.helper.kill()
+            self.helper.wait()
+            assert self.helper.stdout is not None
+            self.helper.stdout.close()
 
     def _begin(self) -> str:
         """Something must be compiled: have help, and say what it costs."""
         if self._unkept():
-            return "this takes about half a minute at each start: no directory can be written to keep them (NUMBA_CACHE_DIR \
-names one)"
+            return ("this takes about half a minute at each start: no directory can be written to keep them, "
+                    "NUMBA_CACHE_DIR may name one")
         if _processors() > 1:
             self._start()
         return f"the first time this takes about half a minute; they are kept in {machine_code.directory()}"
@@ -74,20 +78,20 @@ names one)"
 
     def _start(self) -> None:
         given = json.dumps([self._model, dict(self._parameters)], default=str)
-        self._helper = subprocess.Popen(
+        self.helper = subprocess.Popen(
             [sys.executable, "-m", "offbeat.kernels", given], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             start_new_session=True)  # a Ctrl-C in the terminal is for the daemon, which then ends it
-        assert self._helper.stdout is not None
-        os.set_blocking(self._helper.stdout.fileno(), False)
+        assert self.helper.stdout is not None
+        os.set_blocking(self.helper.stdout.fileno(), False)
 
     def _helped(self) -> list[str]:
         """Names of the kernels that the other process has compiled since this was last asked."""
-        if self._helper is None or self._helper.stdout is None:
+        if self.helper is None or self.helper.stdout is None:
             return []
-        return (self._helper.stdout.read() or b"").decode().split()
+        return (self.helper.stdout.read() or b"").decode().split()
 
 
-class _Progress(event.Listener):  # type: ignore[misc]
+class Progress(event.Listener):  # type: ignore[misc]
     """Says on a stream how many kernels are compiled: a bar on a terminal, else a line now and then.
 
     begin  called at the first; what it gives is said    helped  gives the names of those that another process compiled
@@ -95,7 +99,7 @@ class _Progress(event.Listener):  # type: ignore[misc]
 
     def __init__(self, stream: TextIO, begin: Callable[[], str], helped: Callable[[], list[str]]) -> None:
         self._stream, self._begin, self._helped = stream, begin, helped
-        self._needed = {_name(each) for each in KERNELS if each.py_func.__module__ not in OTHERS}
+        self._needed = needed_names()
         self._done: set[str] = set()
         self._began_s = self._said_s = 0.0
         self._bar = stream.isatty()
@@ -133,7 +137,7 @@ class _Progress(event.Listener):  # type: ignore[misc]
             print(f"offbeat: {said}", file=self._stream, flush=True)
 
 
-class _Names(event.Listener):  # type: ignore[misc]
+class Names(event.Listener):  # type: ignore[misc]
     """Writes the name of each kernel that is compiled on stdout. If nobody reads any more, the process ends."""
 
     def on_start(self, event: event.Event) -> None:
@@ -147,6 +151,11 @@ class _Names(event.Listener):  # type: ignore[misc]
             os._exit(1)
 
 
+def needed_names() -> set[str]:
+    """Names of the kernels that are compiled before the daemon is ready; few of them may not be."""
+    return {_name(each) for each in KERNELS if each.py_func.__module__ not in OTHERS}
+
+
 def _name(kernel: Part) -> str:
     return f"{kernel.py_func.__module__}.{kernel.py_func.__qualname__}"
 
@@ -158,7 +167,7 @@ def _processors() -> int:
 def main(given: str) -> None:
     """The other process: compile from the end that the daemon comes to last, then, behind all others, the rest."""
     model, parameters = json.loads(given)
-    with event.install_listener("numba:compile", _Names()):
+    with event.install_listener("numba:compile", Names()):
         wire.warm_up()
         warm_up_engine()
         warm_up(model, parameters)

@@ -453,8 +453,10 @@ def serve(config: Config, *, config_path: Path | None) -> int:
     """Run the daemon until SIGTERM or SIGINT; the process's exit status. Raises CannotStart."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    watch_of(config)
     kernels = Kernels(config.watch.model, config.watch.parameters)
     kernels.prepare()
+    gc.enable()
     try:
         return asyncio.run(_serve(config, config_path, kernels))
     finally:

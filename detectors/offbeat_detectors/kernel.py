@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from numba.core import types
+from numba import types
 from numba.core.registry import CPUDispatcher
 
 from offbeat_detectors.machine_code import KernelCache
@@ -17,7 +17,8 @@ KERNELS: list[Kernel] = []
 class Kernel(CPUDispatcher):  # type: ignore[misc]
     """A kernel as Python calls it. Kernels that call it have a compilation of their own, in ``inner``.
 
-    What unpacks the arguments of a call from Python takes as long to compile as a small kernel; most are never called so.
+    What unpacks the arguments of a call from Python takes as long to compile as a small kernel; most are never called
+    so.
     """
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:

@@ -1,14 +1,13 @@
-"""Where compiled kernels are kept between runs: one file for each kernel and types of arguments, checked before it is used.
+"""Where compiled kernels are kept between runs: a file for each kernel and types of arguments. Never stale.
 
-Numba's own cache looks at the file that a kernel stands in, and keeps the old machine code when a kernel that it calls, or a
-constant of another file, changes; and two processes that fill it at once can mix up its entries. Here the name of a file
-says all that its content depends on, and it appears whole or not at all.
+Numba's own cache looks at the file that a kernel stands in, and keeps the old machine code when a kernel that it calls,
+or a constant of another file, changes; and two processes that fill it at once can mix up its entries. Here the name of
+a file says all that its content depends on, and it appears whole or not at all.
 """
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
 import sys
 from collections.abc import Iterable, Iterator
@@ -181,8 +180,8 @@ def stamp(kernel: Dispatcher) -> str:
 @cache
 def _environment() -> tuple[object, ...]:
     """What compiles, and how it is told to."""
-    return (numba.__version__, llvmlite.__version__, np.__version__, sys.version_info[:2], config.OPT, config.DEBUGINFO_DEFAULT,
-            config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK, config.LLVM_REFPRUNE_PASS)
+    return (numba.__version__, llvmlite.__version__, np.__version__, sys.version_info[:2], config.OPT,
+            config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT)
 
 
 @cache
@@ -219,7 +218,7 @@ def _code(code: CodeType, names: set[str]) -> Iterator[object]:
 
 
 def _value(value: Any, names: set[str], callees: list[Any]) -> object:
-    """What a kernel that uses *names* may know of a global *value* as it is compiled; what can be called joins *callees*."""
+    """What a kernel that uses *names* may know of a global *value*; what can be called joins *callees*."""
     if isinstance(value, Dispatcher | _Intrinsic) or (isinstance(value, FunctionType) and _ours(value.__module__)):
         callees.append(value)
         return "called"

@@ -31,7 +31,8 @@ def warm_up(model: str = "rhythm", parameters: Mapping[str, object] | None = Non
 def warm_up_others() -> None:
     """Compile every other kernel of every detector, or load it."""
     AlertStage(1).process(np.zeros(1, np.int32), np.ones(1))
-    for detector in (Ewma(1), Banded(Ewma(1), 1), Population(1), Joint(1), *(Rhythm(1, tier=tier) for tier in TIERS)):
+    others: list[Detector] = [Ewma(1), Banded(Ewma(1), 1), Population(1), Joint(1)]
+    for detector in (*others, *(Rhythm(1, tier=tier) for tier in TIERS)):
         _use(detector)
 
 
