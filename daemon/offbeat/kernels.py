@@ -42,6 +42,7 @@ class Kernels:
 
     def prepare(self) -> None:
         """Compile what the daemon needs, or load it. Says how far it is if there is anything to compile."""
+        print("offbeat: preparing the kernels", file=self._say, flush=True)
         systemd.notify("STATUS=preparing the kernels")
         progress = Progress(self._say, self._begin, self._helped)
         with event.install_listener("numba:compile", progress):
@@ -66,11 +67,11 @@ class Kernels:
     def _begin(self) -> str:
         """Something must be compiled: have help, and say what it costs."""
         if self._unkept():
-            return ("this takes about half a minute at each start: no directory can be written to keep them, "
+            return ("which takes about half a minute at each start: no directory can be written to keep them, "
                     "NUMBA_CACHE_DIR may name one")
         if _processors() > 1:
             self._start()
-        return f"the first time this takes about half a minute; they are kept in {machine_code.directory()}"
+        return f"which takes about half a minute the first time; they are kept in {machine_code.directory()}"
 
     def _unkept(self) -> bool:
         kept = machine_code.directory()
@@ -108,7 +109,7 @@ class Progress(event.Listener):  # type: ignore[misc]
         """A kernel is about to be compiled."""
         if not self._began_s:
             self._began_s = self._said_s = time.monotonic()
-            print(f"offbeat: preparing the kernels ({self._begin()})", file=self._stream, flush=True)
+            print(f"offbeat: preparing the kernels: compiling, {self._begin()}", file=self._stream, flush=True)
 
     def on_end(self, event: event.Event) -> None:
         """A kernel is compiled."""

@@ -57,10 +57,11 @@ def test_what_must_be_compiled_is_said_before_it_is_and_how_far_it_is_while_it_i
 ) -> None:
     monkeypatch.setattr(kernels, "needed_names", lambda: {"two_kernels.f", "another", "a third", "a fourth"})
 
-    first, one, two, last, end = said_by(io.StringIO())
+    begun, first, one, two, last, end = said_by(io.StringIO())
 
-    assert first == ("offbeat: preparing the kernels (the first time this takes about half a minute; they are kept in "
-                     f"{machine_code.directory()})")
+    assert begun == "offbeat: preparing the kernels"
+    assert first == ("offbeat: preparing the kernels: compiling, which takes about half a minute the first time; they "
+                     f"are kept in {machine_code.directory()}")
     assert one.startswith("offbeat: preparing the kernels: 25%, about ")
     assert two.startswith("offbeat: preparing the kernels: 25%, about ")
     assert last.startswith("offbeat: preparing the kernels took ")
@@ -71,7 +72,7 @@ def test_what_must_be_compiled_is_said_before_it_is_and_how_far_it_is_while_it_i
 def test_a_terminal_shows_a_bar_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "needed_names", lambda: {"two_kernels.f", "another"})
 
-    _, drawn, _ = said_by(Terminal())
+    *_, drawn, _ = said_by(Terminal())
 
     bars = drawn.split("\r\x1b[K")
     assert bars[0] == ""
@@ -79,9 +80,9 @@ def test_a_terminal_shows_a_bar_that_is_gone_at_the_end(monkeypatch: pytest.Monk
     assert bars[-1].startswith("offbeat: preparing the kernels took ")
 
 
-def test_nothing_is_said_where_nothing_must_be_compiled() -> None:
+def test_no_more_than_a_line_is_said_where_nothing_must_be_compiled() -> None:
     said_by(io.StringIO())  # whatever was missing is there now
-    assert said_by(io.StringIO()) == [""]
+    assert said_by(io.StringIO()) == ["offbeat: preparing the kernels", ""]
 
 
 @pytest.mark.usefixtures("alone")
@@ -90,7 +91,7 @@ def test_that_compiled_kernels_cannot_be_kept_is_said_with_what_it_costs(monkeyp
     started: list[str] = []
     monkeypatch.setattr(kernels.subprocess, "Popen", lambda *_, **__: started.append("a process"))
 
-    first, *_ = said_by(io.StringIO())
+    _, first, *_ = said_by(io.StringIO())
     Kernels("rhythm", {}, io.StringIO()).prepare_others()
 
     assert "at each start: no directory can be written to keep them" in first
