@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from offbeat import config as configuration
-from offbeat import systemd, verification, wire
+from offbeat import systemd, verification
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
@@ -27,7 +27,6 @@ from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
 from offbeat.engine.views import begun_anew, job_totals
-from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
 from offbeat.gateways import GATEWAYS
@@ -39,6 +38,7 @@ from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.parcels import Budget
 from offbeat.jobs import Jobs, check, in_zone, places_of
+from offbeat.kernels import Kernels
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
 from offbeat.store import adjustments, journal
@@ -48,7 +48,6 @@ from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
 from offbeat.verification import VerifyReport
-from offbeat_detectors.warm import warm_up
 
 log = logging.getLogger("offbeat")
 STOP_WITHIN_S = 10.0
@@ -57,6 +56,8 @@ LOOK_EVERY_S = 0.25
 PROBE_EVERY_S = 2.0
 SILENCE_LOOK_S = 60.0
 """A silence longer than this is asked about at every tick, however rare those are."""
+OTHER_KERNELS_AFTER_S = 10.0
+"""So long after readiness, for those who begin to send at once."""
 SWITCH_INTERVAL_S = 0.001
 """How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
 
@@ -455,14 +456,14 @@ def serve(config: Config, *, config_path: Path | None) -> int:
     """Run the daemon until SIGTERM or SIGINT; the process's exit status. Raises CannotStart."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    print("offbeat: preparing the kernels (the first time this takes about half a minute)", file=sys.stderr, flush=True)
-    stages = (("detectors", warm_up), ("engine", warm_up_engine), ("formats", wire.warm_up))
-    for number, (name, stage) in enumerate(stages, 1):
-        said = f"preparing the kernels, {number} of {len(stages)}: {name}"
-        print(f"offbeat: {said}", file=sys.stderr, flush=True)
-        systemd.notify(f"STATUS={said}")
-        stage()
-    return asyncio.run(_serve(config, config_path))
+    watch_of(config)
+    kernels = Kernels(config.watch.model, config.watch.parameters)
+    kernels.prepare()
+    gc.enable()
+    try:
+        return asyncio.run(_serve(config, config_path, kernels))
+    finally:
+        kernels.stop()
 
 
 def verify(state_dir: Path) -> VerifyReport:
@@ -470,7 +471,7 @@ def verify(state_dir: Path) -> VerifyReport:
     return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config())))
 
 
-async def _serve(config: Config, config_path: Path | None) -> int:
+async def _serve(config: Config, config_path: Path | None, kernels: Kernels) -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     async with running(config, config_path=config_path) as service:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -485,6 +486,7 @@ async def _serve(config: Config, config_path: Path | None) -> int:
                 flush=True,
             )
             systemd.notify("READY=1\nSTATUS=listening")
+            loop.call_later(OTHER_KERNELS_AFTER_S, kernels.prepare_others)
             await stop.wait()
             systemd.notify("STOPPING=1\nSTATUS=writing checkpoints")
             service.stopping = service.intake.closed = True

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib.resources
 from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -33,6 +34,7 @@ def zone(name: str) -> ZoneInfo:
     raise ValueError(f"{name!r} is no time zone: expected a name of the IANA database, like Europe/Berlin or UTC")
 
 
+@cache
 def transitions(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The instants from 1970 to 2100 at which the zone's offset from UTC changes, and the offsets.
 

@@ -4,14 +4,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
+from numba import types
+from numba.core.registry import CPUDispatcher
+
+from offbeat_detectors.machine_code import KernelCache
 
 F = TypeVar("F", bound=Callable[..., Any])
+KERNELS: list[Kernel] = []
+"""All that are decorated so far, compiled or not."""
+
+
+class Kernel(CPUDispatcher):  # type: ignore[misc]
+    """A kernel as Python calls it. Kernels that call it have a compilation of their own, in ``inner``.
+
+    What unpacks the arguments of a call from Python takes as long to compile as a small kernel; most are never called
+    so.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        options = {"nopython": True, "nogil": True, "fastmath": False, "error_model": "numpy", "no_cfunc_wrapper": True,
+                   **options}
+        super().__init__(function, targetoptions=options)
+        self._cache = KernelCache(self)
+        self.inner = Part(function, targetoptions=options | {"no_cpython_wrapper": True})
+        self.inner._cache = KernelCache(self.inner)
+
+    @property
+    def _numba_type_(self) -> types.Dispatcher:
+        """What other kernels find under its name."""
+        return types.Dispatcher(self.inner)
+
+
+class Part(CPUDispatcher):  # type: ignore[misc]
+    """A kernel as others call it: one compilation for all constants that they give, where numba makes one for each."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """The compilation for *args*, as numba asks for it."""
+        return super().get_call_template(
+            [types.unliteral(each) for each in args], {name: types.unliteral(each) for name, each in kws.items()})
+
+
+def compiled(function: F, **options: Any) -> F:
+    """*function* compiled on its first call, with *options* of numba's besides ours, and kept on disk.
+
+    No fast-math: the same input gives the same bits, whatever the batch.
+    """
+    KERNELS.append(Kernel(function, options))
+    return cast(F, KERNELS[-1])
 
 
 def kernel(function: F) -> F:
-    """*function* compiled on its first call. No fast-math: the same input gives the same bits, whatever the batch."""
-    return cast(F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function))
+    """*function* compiled on its first call."""
+    return compiled(function)
 
 
 def lean_kernel(function: F) -> F:
@@ -20,7 +64,7 @@ def lean_kernel(function: F) -> F:
     Each count is an atomic addition: in the loop of "rhythm" they took as long as all the rest. What such a kernel
     calls is compiled the same way.
     """
-    return cast(F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(function))
+    return compiled(function, _nrt=False)
 
 
 def inlined_kernel(function: F) -> F:
@@ -28,5 +72,4 @@ def inlined_kernel(function: F) -> F:
 
     An array is passed on as its seven numbers, over the stack: the eleven of "rhythm" took a fifth of its time.
     """
-    return cast(F, numba.njit(
-        cache=True, nogil=True, fastmath=False, error_model="numpy", forceinline=True, _nrt=False)(function))
+    return compiled(function, forceinline=True, _nrt=False)

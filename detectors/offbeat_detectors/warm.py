@@ -1,25 +1,43 @@
 """Compiles the kernels before anything waits for them."""
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from offbeat_detectors import registry
 from offbeat_detectors.banded import Banded
+from offbeat_detectors.contract import Detector, Watchful
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.joint import Joint
 from offbeat_detectors.population import Population
-from offbeat_detectors.rhythm import Rhythm
+from offbeat_detectors.rhythm import TIERS, Rhythm
 from offbeat_detectors.scores import AlertStage, novelty_all, score_all, surprise_of_novelty
 
 
-def warm_up() -> None:
-    """Compile every kernel, or load it from the cache beside the source: about 45 s the first time, 1.5 s after."""
-    slot, time_ms, value = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.float64)
-    novelty = Ewma(1).process(slot, time_ms, value).novelty
-    alerts = AlertStage(1)
-    strength = alerts.process(slot, novelty)
-    score_all(strength, np.empty(1, np.float64))
-    novelty_all(np.ones(1, np.float64), np.empty(1, np.float64))
+def warm_up(model: str = "rhythm", parameters: Mapping[str, object] | None = None) -> None:
+    """Compile what a job of the built-in *model* needs, or load it: 12 s the first time, 0.1 s after.
+
+    Of another model, nothing but what all need: it is not asked for an opinion before there is a reading.
+    """
+    novelty, scores = np.ones(1), np.empty(1)
+    score_all(novelty, scores)
+    novelty_all(novelty, scores)
     surprise_of_novelty(1.0)
-    for detector in (Population(1), Joint(1), Rhythm(1), Rhythm(1, tier="light"), Banded(Ewma(1), 1)):
-        alerts.strength_of(slot, detector.process(slot, time_ms, value))
-    Rhythm(1).overdue(slot, time_ms)
+    if model in registry.BUILT_IN:
+        _use(registry.create(model, 1, parameters or {}))
+
+
+def warm_up_others() -> None:
+    """Compile every other kernel of every detector, or load it."""
+    AlertStage(1).process(np.zeros(1, np.int32), np.ones(1))
+    others: list[Detector] = [Ewma(1), Banded(Ewma(1), 1), Population(1), Joint(1)]
+    for detector in (*others, *(Rhythm(1, tier=tier) for tier in TIERS)):
+        _use(detector)
+
+
+def _use(detector: Detector) -> None:
+    slot, time_ms = np.zeros(1, np.int32), np.zeros(1, np.int64)
+    AlertStage(1).strength_of(slot, detector.process(slot, time_ms, np.zeros(1)))
+    if isinstance(detector, Watchful):
+        detector.overdue(slot, time_ms)

@@ -1,6 +1,7 @@
 """``offbeat serve``: settings from a file and from options, then the daemon. What the daemon is, service.py says."""
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import MutableMapping
 from dataclasses import replace
@@ -58,6 +59,7 @@ def serve(
     """Run the daemon until it is stopped (SIGTERM, or Ctrl-C). SIGHUP reads the config file again."""
     config = settings(config_path, host=host, port=port, state_dir=state_dir)
     place_compiled_code(os.environ)
+    gc.disable()  # until the daemon recovers: what is imported stays, and looking at it again and again took 0.1 s
     from offbeat import service
 
     ctx.exit(service.serve(config, config_path=config_path))

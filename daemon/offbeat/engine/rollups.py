@@ -20,10 +20,17 @@ OPEN = ROW - 2  # an open window knows its series and level by where it stands
 
 
 @kernel
+def _copy(row: NDArray[np.float64], into: NDArray[np.float64]) -> None:
+    """*into* becomes *row*. For ``into[:] = row`` numba compiles the sentence of an error as well, for two seconds."""
+    for k in range(row.size):
+        into[k] = row[k]
+
+
+@kernel
 def _merge(into: NDArray[np.float64], row: NDArray[np.float64]) -> None:
     """Add the window *row* (start, count, …) to *into*, which may be empty (count 0)."""
     if into[1] == 0.0:
-        into[:] = row
+        _copy(row, into)
         return
     into[1] += row[1]
     into[2] += row[2]
@@ -73,11 +80,11 @@ def add_readings(
                 break
             if row[0] < window[0]:  # late for this level: its own row, and on to the next
                 closed[done, 0], closed[done, 1] = s, level
-                closed[done, 2:] = row
+                _copy(row, closed[done, 2:])
                 done += 1
                 continue
             closed[done, 0], closed[done, 1] = s, level
-            closed[done, 2:] = window
+            _copy(window, closed[done, 2:])
             done += 1
             for k in range(OPEN):
                 held = window[k]

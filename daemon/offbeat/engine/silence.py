@@ -119,6 +119,7 @@ def find_silence(
         if enter(best[series[at]], bucket, score_of_strength(top), counters[s]):
             found[found_count] = at
             found_bucket[found_count, 0] = s
-            found_bucket[found_count, 1:] = bucket[: buckets.CLOSED]
+            for k in range(buckets.CLOSED):
+                found_bucket[found_count, 1 + k] = bucket[k]
             found_count += 1
     return found_count, changed_count, quiet

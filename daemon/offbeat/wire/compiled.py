@@ -6,11 +6,12 @@ work. Parts neither make nor keep arrays, so there is nothing to count.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from offbeat_detectors.kernel import compiled
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
@@ -18,23 +19,21 @@ Ints = NDArray[np.int64]
 Slots = NDArray[np.int32]
 Floats = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
-OPTIONS: dict[str, Any] = {
-    "cache": True, "nogil": True, "fastmath": False, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
 
 def step(function: F) -> F:
     """*function* compiled on its first call, from Python or from another; no array may be made in it."""
-    return cast(F, numba.njit(**OPTIONS)(function))
+    return compiled(function, _nrt=False)
 
 
 def part(function: F) -> F:
-    """As ``step``, but never called from Python: what would unpack its arguments need not be compiled."""
-    return cast(F, numba.njit(no_cpython_wrapper=True, **OPTIONS)(function))
+    """As ``step``, for what is only called from others."""
+    return compiled(function, _nrt=False)
 
 
 def inlined(function: F) -> F:
-    """As ``part``, and always compiled into its caller: for what is small and runs for every event."""
-    return cast(F, numba.njit(no_cpython_wrapper=True, forceinline=True, **OPTIONS)(function))
+    """As ``step``, and always compiled into its caller: for what is small and runs for every event."""
+    return compiled(function, forceinline=True, _nrt=False)
 
 
 @inlined
