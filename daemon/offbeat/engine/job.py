@@ -252,8 +252,8 @@ class JobState:
                 at, owner, one, t, actual, typical, lower, upper, novelty, probability, rank, strong = its
                 reason = self.reason(opinions, point, one, strong)
                 change = change_of(job, seq, at_ms, found_bucket[k], closed=False)
-                out.append((at, Finding(seq, 0, at_ms, job, owner, one, change.start_ms, t, actual, typical, lower, upper,
-                                        novelty, probability, rank, reason)))
+                out.append((at, Finding(seq, 0, at_ms, job, owner, one, change.start_ms, t, actual, typical, lower,
+                                        upper, novelty, probability, rank, reason)))
                 out.append((at, change))
         out.sort(key=lambda pair: pair[0])
         return tuple(out)

@@ -216,10 +216,7 @@ def scan_lineprotocol(
             said = ODD
             head_start = i
             head = head_after(before, data, words, i, stop, names, arena_words)
-            if head >= 0:
-                head_stop = i + names[head, STOP] - names[head, START]
-            else:
-                head_stop = head_end(data, words, i, stop)
+            head_stop = i + names[head, STOP] - names[head, START] if head >= 0 else head_end(data, words, i, stop)
             if head_stop <= i:
                 break
             i = head_stop
