@@ -205,8 +205,9 @@ def accumulate(
     Returns how many closed and how many were found.
     """
     k = opened.shape[1] - AHEAD
-    # Surely no finding is what is less novel: most are spared the logarithm.
+    # Surely no finding is what is less than this, and surely one what is more: nearly all are spared the logarithm.
     least = max(EVIDENCE_MIN, 0.999 * strength_of_score(score_min))
+    surely = 1.001 * strength_of_score(score_min) if score_min <= 100.0 else np.inf
     closed_count, found_count, q = 0, 0, 0
     start, at, floor = 0, 0, 0  # of the event before: the next mostly falls into the same buckets, without a division
     for row in range(source.size):
@@ -242,11 +243,12 @@ def accumulate(
                     found_bucket[found_count, 0] = s
                     _copy(bucket[:CLOSED], found_bucket[found_count, 1:])
                     found_count += 1
-            elif novelty[q] > least and score_of_strength(novelty[q]) >= score_min:
+            elif novelty[q] > least and (novelty[q] > surely or score_of_strength(novelty[q]) >= score_min):
                 if not strength[q] > 0.0:
                     counters[s, HELD] += 1
                     untold[0] += 1
-                elif score_of_strength(strength[q]) < score_min:  # else feedback hid it, and is told so
+                elif not strength[q] > surely and score_of_strength(strength[q]) < score_min:
+                    # Else feedback hid it, and is told so.
                     counters[s, DAMPED] += 1
                     untold[1] += 1
             q += 1
