@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.records import Strings
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, lean_kernel
 
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
 
 
-@kernel
+@inlined_kernel
 def hash_span(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     """FNV-1a of data[start:stop], with a last mix so that the low bits may index a table.
 
@@ -28,7 +28,7 @@ def hash_span(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     return h
 
 
-@kernel
+@inlined_kernel
 def find_or_add(
     data: NDArray[np.uint8],
     start: int,
@@ -76,7 +76,7 @@ def find_or_add(
     return count
 
 
-@kernel
+@lean_kernel
 def rebuild(table: NDArray[np.int32], hashes: NDArray[np.uint64], count: int) -> None:
     """Fill *table* (all zero) with the first *count* texts by their hashes."""
     mask = table.size - 1
@@ -87,7 +87,7 @@ def rebuild(table: NDArray[np.int32], hashes: NDArray[np.uint64], count: int) ->
         table[at] = i + 1
 
 
-@kernel
+@lean_kernel
 def find_or_add_all(
     data: NDArray[np.uint8],
     ends: NDArray[np.int64],

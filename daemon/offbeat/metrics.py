@@ -61,7 +61,7 @@ class Metrics:
         )
         self.decode_seconds = self._histogram("decode_seconds", "Time to decode the bodies that were decoded together.")
         self.commit_seconds = self._histogram(
-            "commit_seconds", "Time of one journal transaction, with its sync to disk."
+            "commit_seconds", "Time of one journal transaction, with what is prepared for it and its sync to disk."
         )
         self.apply_seconds = self._histogram("apply_seconds", "Time of the engine for one journal entry.")
         self.checkpoint_seconds = self._histogram("checkpoint_seconds", "Time to freeze and write one shard.")

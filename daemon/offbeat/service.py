@@ -314,7 +314,6 @@ class Service:
     def close(self) -> None:
         """Stop the threads."""
         self.decoding.close()
-        self.committer.close()
         self.applier.close()
 
 

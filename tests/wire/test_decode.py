@@ -37,6 +37,26 @@ def test_bodies_decoded_together_give_what_each_gives_alone(format: Format, data
     assert sorted(together.failed) == [i for i, one in enumerate(alone) if one.failed]
 
 
+HEADS = [
+    "m,source=a", "m,source=ab", "m,source=a,x=1", "m,source=b", "n,source=a", "m,source=a\\ b", "m,source=\u00e9", "m"]
+
+
+@THOROUGH
+@given(order=st.lists(st.integers(0, len(HEADS) - 1), min_size=1, max_size=6), rounds=st.integers(1, 4),
+       slips=st.lists(st.tuples(st.integers(0, 23), st.integers(0, len(HEADS) - 1)), max_size=4),
+       cut=st.integers(0, 24))
+def test_heads_of_line_protocol_that_come_in_turn_again_or_not_quite_are_read_as_if_they_were_new(
+    order: list[int], rounds: int, slips: list[tuple[int, int]], cut: int,
+) -> None:
+    heads = order * rounds
+    for at, head in slips:
+        heads[at % len(heads)] = head
+    lines = [f"{HEADS[head]} v={i}i {NOW_MS - i}000000" for i, head in enumerate(heads)]
+    bodies = ["\n".join(some).encode() for some in (lines[:cut], lines[cut:])]
+    how = options("influx")
+    assert told(decode(bodies, how, [NOW_MS] * 2)) == told(decode_carefully(bodies, how, [NOW_MS] * 2))
+
+
 def test_who_does_not_want_to_wait_for_lines_read_with_care_is_told() -> None:
     how = options("ndjson")
     plain, odd = b'{"source": "a", "v": 1}\n', b'{"source": "\\u0061", "v": 1}\n'

@@ -66,7 +66,8 @@ def route(
             held = latest[source[row]]
             t = time_ms[row]
             row_state[row] = ON_TIME
-            if held != 0 and t < bucket_start(held - 1 + TIME_MIN_MS - latency_ms, span_ms):
+            oldest = held - 1 + TIME_MIN_MS - latency_ms
+            if held != 0 and t < oldest and t < bucket_start(oldest, span_ms):  # mostly no division
                 row_state[row] = LATE
             elif t - TIME_MIN_MS + 1 > held:
                 latest[source[row]] = t - TIME_MIN_MS + 1
@@ -206,9 +207,11 @@ def accumulate(
     Returns how many closed and how many were found.
     """
     k = opened.shape[1] - AHEAD
-    # Surely no finding is what is less novel: most are spared the logarithm.
+    # Surely no finding is what is less than this, and surely one what is more: nearly all are spared the logarithm.
     least = max(EVIDENCE_MIN, 0.999 * strength_of_score(score_min))
+    surely = 1.001 * strength_of_score(score_min) if score_min <= 100.0 else np.inf
     closed_count, found_count, q = 0, 0, 0
+    start, at, floor = 0, 0, 0  # of the event before: the next mostly falls into the same buckets, without a division
     for row in range(source.size):
         s = source[row]
         if row_state[row] == LATE:
@@ -221,14 +224,16 @@ def accumulate(
         if stamp > frontier[s]:
             before = frontier[s]
             frontier[s] = stamp
-            floor = bucket_start(time_ms[row] - latency_ms, span_ms)
+            if not floor <= time_ms[row] - latency_ms < floor + span_ms:
+                floor = bucket_start(time_ms[row] - latency_ms, span_ms)
             if before == 0 or before - 1 + TIME_MIN_MS - latency_ms < floor:
                 closed_count = _close(s, floor, opened[s], closed, closed_row, closed_count, row)
-        number = time_ms[row] // span_ms
-        at = number % k
+        if not start <= time_ms[row] < start + span_ms:
+            start = bucket_start(time_ms[row], span_ms)
+            at = (start // span_ms) % k
         bucket = opened[s, at]
         if bucket[COUNT] == 0.0:
-            _begin(opened[s], at, number * span_ms)
+            _begin(opened[s], at, start)
         bucket[COUNT] += 1.0
         bucket[CLOSED] = 0.0
         while q < point_row.size and point_row[q] == row:
@@ -240,11 +245,12 @@ def accumulate(
                     found_bucket[found_count, 0] = s
                     _copy(bucket[:CLOSED], found_bucket[found_count, 1:])
                     found_count += 1
-            elif novelty[q] > least and score_of_strength(novelty[q]) >= score_min:
+            elif novelty[q] > least and (novelty[q] > surely or score_of_strength(novelty[q]) >= score_min):
                 if not strength[q] > 0.0:
                     counters[s, HELD] += 1
                     untold[0] += 1
-                elif score_of_strength(strength[q]) < score_min:  # else feedback hid it, and is told so
+                elif not strength[q] > surely and score_of_strength(strength[q]) < score_min:
+                    # Else feedback hid it, and is told so.
                     counters[s, DAMPED] += 1
                     untold[1] += 1
             q += 1

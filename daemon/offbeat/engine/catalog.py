@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 from offbeat.engine.entries import Block
 from offbeat.interning import Interner
 from offbeat.records import Strings, Table
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, lean_kernel
 
 
-@kernel
+@inlined_kernel
 def _pair_slot(source: int, field: int, mask: int) -> np.int64:
     h = ((np.uint64(source) << np.uint64(32)) | np.uint64(field)) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64((h >> np.uint64(32)) & np.uint64(mask))
 
 
-@kernel
+@lean_kernel
 def find_or_add_pairs(
     source: NDArray[np.int32],
-    field: NDArray[np.int32],
+    point_row: NDArray[np.int32],
+    point_field: NDArray[np.int32],
+    fields: NDArray[np.int32],
     first: int,
     found: NDArray[np.int32],
     table: NDArray[np.int32],
@@ -30,17 +32,18 @@ def find_or_add_pairs(
     series_field: NDArray[np.int32],
     count: int,
 ) -> tuple[int, int]:
-    """Number the pairs (source, field) from *first* on into *found*; new ones get the next numbers.
+    """Number the pairs (source[point_row], fields[point_field]) from *first* on into *found*; new ones come next.
 
     Returns (how many were numbered, the new count); fewer than given if the table or the columns must grow.
     """
     mask = table.size - 1
-    for i in range(first, source.size):
-        at = _pair_slot(source[i], field[i], mask)
+    for i in range(first, point_row.size):
+        s, f = source[point_row[i]], fields[point_field[i]]
+        at = _pair_slot(s, f, mask)
         n = -1
         while table[at] != 0:
             held = table[at] - 1
-            if series_source[held] == source[i] and series_field[held] == field[i]:
+            if series_source[held] == s and series_field[held] == f:
                 n = held
                 break
             at = (at + 1) & mask
@@ -48,15 +51,15 @@ def find_or_add_pairs(
             if count >= series_source.size or 2 * (count + 1) > table.size:
                 return i, count
             n = count
-            series_source[n] = source[i]
-            series_field[n] = field[i]
+            series_source[n] = s
+            series_field[n] = f
             table[at] = n + 1
             count += 1
         found[i] = n
-    return source.size, count
+    return point_row.size, count
 
 
-@kernel
+@lean_kernel
 def rebuild_pairs(
     table: NDArray[np.int32],
     series_source: NDArray[np.int32],
@@ -154,13 +157,14 @@ class Catalog:
         # In order of the rows, not of the table's lists: the numbers must not depend on how events were batched.
         sources, fields = self.sources.number(table.sources), self.fields.number(table.fields)
         source = sources[table.source]
-        point_source, point_field = source[table.point_row], fields[table.point_field]
-        series = np.empty(point_source.size, np.int32)
+        series = np.empty(table.point_row.size, np.int32)
         done = 0
         while True:
             done, self.series_count = find_or_add_pairs(
-                point_source,
-                point_field,
+                source,
+                table.point_row,
+                table.point_field,
+                fields,
                 done,
                 series,
                 self._pairs,

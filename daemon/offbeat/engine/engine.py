@@ -121,7 +121,8 @@ class Engine:
                 self.tail.add_closed(job.job.number, shards, judged.closed, seq, at_ms)
             if job.job.number == WATCH:
                 said = judged.opinions
-                band[0, judged.kept], band[1, judged.kept], band[2, judged.kept] = said.typical, said.lower, said.upper
+                kept = slice(None) if judged.kept.size == p else judged.kept  # a slice costs a tenth of the indices
+                band[0, kept], band[1, kept], band[2, kept] = said.typical, said.lower, said.upper
         shards = self.catalog.source_shard[block.source]
         for shard, _ in by_shard(shards):  # also an event without a value changes its source
             self.tail.touch(shard, seq, at_ms)

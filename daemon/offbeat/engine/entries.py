@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,6 +57,23 @@ class Block:
             self.text_fields,
             self.texts,
         )
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """The events of *blocks*, of which none has texts, one after the other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    first_row = np.cumsum([0, *(block.size for block in blocks[:-1])]).astype(np.int32)
+    return Block(
+        np.concatenate([block.source for block in blocks]),
+        np.concatenate([block.time_ms for block in blocks]),
+        np.concatenate([block.point_row + first for block, first in zip(blocks, first_row, strict=True)]),
+        np.concatenate([block.series for block in blocks]),
+        np.concatenate([block.value for block in blocks]),
+        blocks[0].text_row,
+        blocks[0].text_field,
+        blocks[0].text_code,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,39 +243,25 @@ class JobState:
         job, out = self.job.number, list[tuple[int, Finding | BucketChange]]()
         for i in np.flatnonzero(closed[:, buckets.ROW - 1] > 0):
             out.append((int(closed_row[i]), change_of(job, seq, at_ms, closed[i], closed=True)))
-        for k, j in enumerate(found.tolist()):
-            bucket_ms = int(found_bucket[k, 1])
-            out.append(
-                (
-                    int(rows[j]),
-                    Finding(
-                        seq,
-                        0,
-                        at_ms,
-                        job,
-                        int(source[rows[j]]),
-                        int(series[j]),
-                        bucket_ms,
-                        int(time_ms[j]),
-                        float(value[j]),
-                        float(opinions.typical[j]),
-                        float(opinions.lower[j]),
-                        float(opinions.upper[j]),
-                        float(opinions.novelty[j]),
-                        float(opinions.probability[j]),
-                        float(score[j]),
-                        self.reason(opinions, j, int(series[j]), float(strength[j])),
-                    ),
-                )
-            )
-            out.append((int(rows[j]), change_of(job, seq, at_ms, found_bucket[k], closed=False)))
+        if found.size:  # whole columns, for a number taken out of an array alone costs as much as a dozen of a list
+            row, of, said = rows[found], series[found], opinions
+            columns = (row, source[row], of, time_ms[found], value[found], said.typical[found], said.lower[found],
+                       said.upper[found], said.novelty[found], said.probability[found], score[found], strength[found])
+            numbers = zip(*[column.tolist() for column in columns], strict=True)
+            for k, (point, its) in enumerate(zip(found.tolist(), numbers, strict=True)):
+                at, owner, one, t, actual, typical, lower, upper, novelty, probability, rank, strong = its
+                reason = self.reason(opinions, point, one, strong)
+                change = change_of(job, seq, at_ms, found_bucket[k], closed=False)
+                out.append((at, Finding(seq, 0, at_ms, job, owner, one, change.start_ms, t, actual, typical, lower,
+                                        upper, novelty, probability, rank, reason)))
+                out.append((at, change))
         out.sort(key=lambda pair: pair[0])
         return tuple(out)
 
     def reason(self, opinions: Opinions, point: int, series: int, strength: float) -> bytes:
         """Why *point*, of *series*, became a finding of this *strength*, packed as it is kept with the record."""
         damping = strength / float(opinions.novelty[point])
-        adjustment = 1.0 / self.factor_of(series)
+        adjustment = 1.0 / self.factor_of(series) if self.adjustments.in_force else 1.0
         return explain.pack(
             explain.reason_of(opinions.evidence, point, self.pieces, damping=damping, adjustment=adjustment)
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
 
 LEVELS = ("1m", "1h", "1d")
 SPANS_MS = np.array([60_000, 3_600_000, 86_400_000], np.int64)
@@ -41,7 +41,16 @@ def _merge(into: NDArray[np.float64], row: NDArray[np.float64]) -> None:
         into[6], into[7], into[8] = row[6], row[7], row[8]
 
 
-@kernel
+@inlined_kernel
+def _write(
+    row: NDArray[np.float64], start: float, count: float, total: float, low: float, high: float, squares: float,
+    typical: float, lower: float, upper: float,
+) -> None:
+    row[0], row[1], row[2], row[3], row[4], row[5] = start, count, total, low, high, squares
+    row[6], row[7], row[8] = typical, lower, upper
+
+
+@lean_kernel
 def add_readings(
     series: NDArray[np.int32],
     time_ms: NDArray[np.int64],
@@ -60,37 +69,40 @@ def add_readings(
     Returns how many rows were closed.
     """
     done = 0
-    row = np.empty(OPEN)
     for i in range(series.size):
         s = series[i]
-        v = value[i]
-        row[1], row[2], row[3], row[4], row[5] = 1.0, v, v, v, v * v
-        row[6], row[7], row[8] = typical[i], lower[i], upper[i]
-        carried = False  # does *row* hold a closed window of the level below, not the reading itself?
+        # What is to be added to the window of a level: the reading itself, or a closed window of the level below.
+        start, count, total, low, high = np.float64(time_ms[i]), 1.0, value[i], value[i], value[i]
+        squares, middle, under, over = value[i] * value[i], typical[i], lower[i], upper[i]
         for level in range(3):
-            span = SPANS_MS[level]
             window = windows[s, level]
-            start = np.float64(time_ms[i] - time_ms[i] % span)
-            if level == 0 or not carried:
-                row[0] = start
-            else:
-                row[0] = np.float64(np.int64(row[0]) - np.int64(row[0]) % span)
-            if window[1] == 0.0 or window[0] == row[0]:
-                _merge(window, row)
+            held = window[1]
+            if held == 0.0 or not window[0] <= start < window[0] + SPANS_MS[level]:  # mostly no division
+                start -= np.float64(np.int64(start) % SPANS_MS[level])
+                if held > 0.0 and start < window[0]:  # late for this level: its own row, and on to the next
+                    _write(closed[done, 2:], start, count, total, low, high, squares, middle, under, over)
+                    closed[done, SERIES], closed[done, LEVEL] = s, level
+                    done += 1
+                    continue
+            elif held > 0.0:
+                window[1] += count
+                window[2] += total
+                window[3] = min(window[3], low)
+                window[4] = max(window[4], high)
+                window[5] += squares
+                if not np.isnan(middle):
+                    window[6], window[7], window[8] = middle, under, over
                 break
-            if row[0] < window[0]:  # late for this level: its own row, and on to the next
-                closed[done, 0], closed[done, 1] = s, level
-                _copy(row, closed[done, 2:])
-                done += 1
-                continue
-            closed[done, 0], closed[done, 1] = s, level
-            _copy(window, closed[done, 2:])
+            before, ended, total_before, low_before, high_before = window[0], held, window[2], window[3], window[4]
+            squares_before, middle_before, under_before, over_before = window[5], window[6], window[7], window[8]
+            _write(window, start, count, total, low, high, squares, middle, under, over)
+            if held == 0.0:
+                break
+            start, count, total, low, high = before, ended, total_before, low_before, high_before
+            squares, middle, under, over = squares_before, middle_before, under_before, over_before
+            _write(closed[done, 2:], start, count, total, low, high, squares, middle, under, over)
+            closed[done, SERIES], closed[done, LEVEL] = s, level
             done += 1
-            for k in range(OPEN):
-                held = window[k]
-                window[k] = row[k]
-                row[k] = held
-            carried = True
     return done
 
 

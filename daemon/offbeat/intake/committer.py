@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.engine.catalog import Catalog
-from offbeat.engine.entries import Adjustment, AdjustmentEnd, Entry, Job, Settings, pack_block
+from offbeat.engine.entries import Adjustment, AdjustmentEnd, Block, Entry, Job, Settings, joined, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
-from offbeat.intake.parcels import SMALL_BYTES, Parcel, Waiter
+from offbeat.intake.parcels import Parcel, Waiter
 from offbeat.metrics import Metrics
 from offbeat.records import LineError, Receipt, RejectedLine
 from offbeat.store import adjustments, journal
@@ -29,6 +28,8 @@ from offbeat.store.journal import Group
 
 QUARANTINE_OF_BODY_MAX = 100
 LINE_START_CHARACTERS = 200
+ENTRY_EVENTS_MAX = 20_000
+"""Parcels of a group become one entry up to here: what an entry costs by itself is shared, and no query waits long."""
 
 
 @dataclass(slots=True)
@@ -89,7 +90,6 @@ class Committer:
             metrics,
         )
         self._feed, self._release = feed, release
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._waiting: deque[Parcel | Control] = deque()
         self._some = asyncio.Event()
         self._over = asyncio.Event()  # set while no transaction is under way
@@ -134,15 +134,17 @@ class Committer:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         self._over = asyncio.Event()
+        prepared = Prepared(Group(), [], [], [], 0)
+
+        def prepare() -> Group:
+            self._prepare(items, prepared)
+            return prepared.group
+
         try:
-            if sum(item.body_bytes for item in items if isinstance(item, Parcel)) < SMALL_BYTES:
-                prepared = self._prepare(items)
-            else:
-                prepared = await loop.run_in_executor(self._thread, self._prepare, items)
             with self._metrics.commit_seconds.time():
-                await journal.commit(self._database, prepared.group, self._config().ingest.quarantine_rows_max)
+                await journal.commit(self._database, prepare, self._config().ingest.quarantine_rows_max)
         except Exception as e:
-            await loop.run_in_executor(self._thread, self._catalog.back_to, mark)
+            await asyncio.to_thread(self._catalog.back_to, mark)
             self._fail(items, e)
             return
         finally:
@@ -180,27 +182,44 @@ class Committer:
                 if not future.done():
                     future.set_exception(_copy(error))
 
-    # ── on the catalog's thread ───────────────────────────────────────────────────────────────────────────────
+    # ── on the writer's thread ────────────────────────────────────────────────────────────────────────────────
 
-    def _prepare(self, items: list[Parcel | Control]) -> Prepared:
+    def _prepare(self, items: list[Parcel | Control], prepared: Prepared) -> None:
         since, at_ms, seq = self._catalog.mark(), self._clock.now_ms(), self.seq
-        prepared = Prepared(Group(), [], [], [], 0)
         group = prepared.group
+        blocks: list[Block] = []  # of the entry that is being put together, number *seq*
+        events = body_bytes = 0
+
+        def end_entry() -> None:
+            nonlocal events, body_bytes
+            if blocks:
+                block = joined(blocks)
+                group.entries.append((seq, "data", at_ms, pack_block(block)))
+                prepared.entries.append((Entry(seq, "data", at_ms, block), body_bytes))
+            blocks.clear()
+            events = body_bytes = 0
+
         for item in items:
             if isinstance(item, Control):
+                end_entry()
                 seq += 1
                 self._prepare_control(item, seq, at_ms, prepared)
                 continue
             block, taken = self._catalog.admit(item.decoded.table)
             if block.size:
-                seq += 1
-                group.entries.append((seq, "data", at_ms, pack_block(block)))
-                prepared.entries.append((Entry(seq, "data", at_ms, block), item.body_bytes))
+                texts = block.text_row.size or (blocks and blocks[0].text_row.size)
+                if texts or events + block.size > ENTRY_EVENTS_MAX:
+                    end_entry()
+                if not blocks:
+                    seq += 1
+                blocks.append(block)
+                events += block.size
+                body_bytes += item.body_bytes
             else:
                 prepared.spare_bytes += item.body_bytes
             self._answer(item, taken, seq, at_ms, prepared)
+        end_entry()
         group.add_names(self._catalog, since)
-        return prepared
 
     def _prepare_control(self, control: Control, seq: int, at_ms: int, prepared: Prepared) -> None:
         group, body = prepared.group, None
@@ -303,10 +322,6 @@ class Committer:
             RejectedLine(i, n, "series_limit", reason, start.decode(errors="replace")[:LINE_START_CHARACTERS])
             for n, start in zip(numbers, starts, strict=True)
         ]
-
-    def close(self) -> None:
-        """Stop the thread."""
-        self._thread.shutdown(wait=True)
 
 
 def _copy(error: Exception) -> Exception:

@@ -12,7 +12,7 @@ from offbeat.store.journal import KeyRow
 from offbeat.wire.options import Options
 
 SMALL_BYTES = 128 * 1024
-"""Less than this is decoded and prepared on the event loop: it takes less time there than to hand it to a thread."""
+"""Less than this is decoded on the event loop: it takes less time there than to hand it to a thread."""
 
 
 class Budget:

@@ -19,6 +19,8 @@ from offbeat.store.schema import APPLICATION_ID, MIGRATIONS
 T = TypeVar("T")
 FILE_NAME = "offbeat.sqlite"
 READERS = 3
+Statements = Sequence[tuple[str, Sequence[Sequence[Any]]]]
+"""Statements, each with the rows that it is executed for."""
 UNWRITABLE = ("full", "readonly", "read-only", "disk i/o", "unable to open", "i/o error")
 
 
@@ -178,15 +180,19 @@ class Database:
                 raise
             self.unwritable = ""
 
-    async def write(self, statements: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> None:
+    async def write(self, statements: Statements) -> None:
         """Execute each statement for each of its rows: a ``transaction`` of one trip to the writer's thread.
 
         A cancelled caller does not undo it. Raises StoreUnavailable; then nothing of it is stored.
         """
+        await self.write_made(lambda: statements)
+
+    async def write_made(self, make: Callable[[], Statements]) -> None:
+        """As ``write``, of what *make* gives: it is called on the writer's thread, before the transaction begins."""
         async with self._turn:
             db = self._writer
             try:  # aiosqlite has no public way to run more than one statement a trip
-                await asyncio.shield(db._execute(_write, db._conn, statements))  # type: ignore[no-untyped-call]
+                await asyncio.shield(db._execute(_write, db._conn, make))  # type: ignore[no-untyped-call]
             except Exception as e:
                 self._tell(e)
                 raise
@@ -250,7 +256,8 @@ class Database:
         return sum(p.stat().st_size for p in (self.path, Path(f"{self.path}-wal")) if p.exists())
 
 
-def _write(db: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> None:
+def _write(db: sqlite3.Connection, make: Callable[[], Statements]) -> None:
+    statements = make()
     db.execute("BEGIN IMMEDIATE")
     try:
         for sql, rows in statements:

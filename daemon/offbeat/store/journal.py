@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from offbeat.errors import StoreUnusable
 from offbeat.records import JobSpec, RejectedLine, Strings
 from offbeat.store import adjustments
 from offbeat.store.adjustments import Given
-from offbeat.store.database import Database
+from offbeat.store.database import Database, Statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,17 @@ class Group:
             )
 
 
-async def commit(database: Database, group: Group, quarantine_max: int) -> None:
-    """Make *group* durable in one transaction. Raises StoreUnavailable; then nothing of it is stored."""
+async def commit(database: Database, prepare: Callable[[], Group], quarantine_max: int) -> None:
+    """Make the group that *prepare* gives durable in one transaction. Raises StoreUnavailable; then nothing is stored.
+
+    *prepare* is called on the writer's thread: to hand the group from one thread to another would take as long as to
+    prepare it.
+    """
+    await database.write_made(lambda: statements_of(prepare(), quarantine_max))
+
+
+def statements_of(group: Group, quarantine_max: int) -> Statements:
+    """What makes *group* durable."""
     created, settings = group.job_created, group.settings
     statements: list[tuple[str, Sequence[Sequence[Any]]]] = [
         ("INSERT INTO source (id, name, shard) VALUES (?, ?, ?)", group.sources),
@@ -112,7 +121,7 @@ async def commit(database: Database, group: Group, quarantine_max: int) -> None:
             [(settings[0], orjson.dumps(asdict(settings[1])).decode())] if settings else [],
         ),
     ]
-    await database.write([(sql, rows) for sql, rows in statements if rows])
+    return [(sql, rows) for sql, rows in statements if rows]
 
 
 def spec_json(spec: JobSpec) -> str:

@@ -14,6 +14,7 @@ from offbeat.wire.build import (
     SHAPES,
     START,
     STOP,
+    alike,
     intern,
 )
 from offbeat.wire.compiled import Bytes, Ints, Slots, Words, inlined, part, signed
@@ -36,9 +37,9 @@ from offbeat.wire.scan import (
     scratch_in,
 )
 
-H_STATE, H_SOURCE_TEXT, H_SOURCE, H_SHAPE, H_TAGS = range(NOTES, NOTES + 5)
+H_STATE, H_SOURCE_TEXT, H_SOURCE, H_SHAPE, H_TAGS, H_NEXT = range(NOTES, NOTES + 6)
 """What is noted about a head: READ or UNREADABLE (-1: not looked at); the name of its source among HEAD_SOURCES and,
-once in the table, its number there; its shape; how many tags it has."""
+once in the table, its number there; its shape; how many tags it has; which head came next when it was last read."""
 S_BEFORE = NOTES
 """What is noted about a shape: how many of its bytes stand before the field."""
 READ, UNREADABLE = range(2)
@@ -67,6 +68,25 @@ def head_end(data: Bytes, words: Words, at: int, stop: int) -> int:
         i = after_character(data, i, stop)
         if i < 0:
             return -1
+
+
+@inlined
+def head_after(
+    before: int, data: Bytes, words: Words, at: int, stop: int, names: Ints, arena_words: Words,
+) -> int:
+    """The head that begins at *at* if it came after the head *before* the last time too; else -1.
+
+    Who sends keeps to an order, mostly: to compare is less than to look for the end, to hash and to look up.
+    """
+    if before < 0:
+        return -1
+    head = names[before, H_NEXT]
+    if head < 0:
+        return -1
+    size = names[head, STOP] - names[head, START]
+    if at + size >= stop or data[at + size] != 32 or not alike(words, at, arena_words, names[head, START], size):
+        return -1
+    return signed(head)
 
 
 @part

@@ -28,9 +28,10 @@ from offbeat.wire.build import (
     has_room,
     intern,
 )
-from offbeat.wire.compiled import Bytes, Floats, Ints, Slots, Words, inlined, part, step
+from offbeat.wire.compiled import Bytes, Floats, Ints, Slots, Words, inlined, part, signed, step
 from offbeat.wire.fast_delimited import is_word
 from offbeat.wire.fast_lineheads import (
+    H_NEXT,
     H_SHAPE,
     H_SOURCE,
     H_SOURCE_TEXT,
@@ -39,6 +40,7 @@ from offbeat.wire.fast_lineheads import (
     NO_ROOM,
     NOT_READ,
     UNREADABLE,
+    head_after,
     head_end,
     name_end,
     read_head,
@@ -196,6 +198,7 @@ def scan_lineprotocol(
     """Read *bodies* from *place* on: DONE, or ODD or FULL with *place* at that line. Arrays: see scan, build."""
     body, at, line = place[BODY], place[AT], place[LINE]
     said = DONE
+    before = signed(-1)  # the head of the line before, if there was one
     while said == DONE:
         stop = bodies[body, BODY_STOP]
         while at < stop:
@@ -212,7 +215,8 @@ def scan_lineprotocol(
                 continue
             said = ODD
             head_start = i
-            head_stop = head_end(data, words, i, stop)
+            head = head_after(before, data, words, i, stop, names, arena_words)
+            head_stop = i + names[head, STOP] - names[head, START] if head >= 0 else head_end(data, words, i, stop)
             if head_stop <= i:
                 break
             i = head_stop
@@ -246,9 +250,13 @@ def scan_lineprotocol(
             said = FULL
             if not has_room(k, counts, rows, points, text_points):
                 break
-            head = intern(HEADS, words, head_start, head_stop, counts, slots, names, arena_words)
             if head < 0:
-                break
+                head = intern(HEADS, words, head_start, head_stop, counts, slots, names, arena_words)
+                if head < 0:
+                    break
+                if before >= 0:
+                    names[before, H_NEXT] = head
+            before = head
             if names[head, H_STATE] < 0 and not read_head(
                     data, words, head, head_start, head_stop, found, rules, counts, slots, names, arena, arena_words):
                 break
