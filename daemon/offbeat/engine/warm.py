@@ -20,7 +20,8 @@ class _Impatient(Ewma):
 
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """All of the points are as they should be."""
-        return Opinions(*np.zeros((5, slot.size)), strength=np.zeros(slot.size))
+        novelty, probability, typical, lower, upper, strength = np.zeros((6, slot.size))
+        return Opinions(novelty, probability, typical, lower, upper, strength=strength)
 
     def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
         """All of *slot* are overdue."""
