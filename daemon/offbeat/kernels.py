@@ -19,7 +19,7 @@ from numba.core import event
 from offbeat import systemd, wire
 from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat_detectors import machine_code
-from offbeat_detectors.kernel import KERNELS, Part
+from offbeat_detectors.kernel import KERNELS, Kernel, Part
 from offbeat_detectors.warm import warm_up, warm_up_others
 
 OTHERS = ("offbeat_detectors.ewma", "offbeat_detectors.joint", "offbeat_detectors.population")
@@ -53,7 +53,7 @@ class Kernels:
 
     def prepare_others(self) -> None:
         """Begin to compile, in another process, what the daemon does not need yet; at once, if it is all there."""
-        if self.helper is None and not self._unkept() and not machine_code.is_marked(KERNELS):
+        if self.helper is None and not self._unkept() and not machine_code.is_marked(of_detectors()):
             self._start()
 
     def stop(self) -> None:
@@ -157,7 +157,13 @@ def needed_names() -> set[str]:
     return {_name(each) for each in KERNELS if each.py_func.__module__ not in OTHERS}
 
 
-def _name(kernel: Part) -> str:
+def of_detectors() -> list[Kernel]:
+    """The kernels of the detectors' own modules, the same whatever else a process has imported."""
+    modules = (*OTHERS, "offbeat_detectors.rhythm")
+    return sorted((each for each in KERNELS if each.py_func.__module__ in modules), key=_name)
+
+
+def _name(kernel: Kernel | Part) -> str:
     return f"{kernel.py_func.__module__}.{kernel.py_func.__qualname__}"
 
 
@@ -174,7 +180,7 @@ def main(given: str) -> None:
         warm_up(model, parameters)
         os.nice(19)
         warm_up_others()
-    machine_code.mark(KERNELS)
+    machine_code.mark(of_detectors())
 
 
 if __name__ == "__main__":
