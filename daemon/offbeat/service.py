@@ -1,24 +1,17 @@
-"""The only place that builds and joins the parts, and owns every task. Starts, serves, stops."""
+"""The only place that builds and joins the parts, and owns every task. Opens no door: that is ``serving``."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import os
-import signal
-import socket
-import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from offbeat import config as configuration
-from offbeat import systemd, verification
+from offbeat import verification
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
@@ -27,18 +20,14 @@ from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
 from offbeat.engine.views import begun_anew, job_totals
-from offbeat.errors import BadConfig, BadRequest, CannotStart, OffbeatError, StoreUnavailable, StoreUnusable
+from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
-from offbeat.gateways import GATEWAYS
-from offbeat.http.app import build_app, server_options
-from offbeat.http.connections import bounded
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.parcels import Budget
 from offbeat.jobs import Jobs, check, in_zone, places_of
-from offbeat.kernels import Kernels
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
 from offbeat.store import adjustments, journal
@@ -56,10 +45,6 @@ LOOK_EVERY_S = 0.25
 PROBE_EVERY_S = 2.0
 SILENCE_LOOK_S = 60.0
 """A silence longer than this is asked about at every tick, however rare those are."""
-OTHER_KERNELS_AFTER_S = 10.0
-"""So long after readiness, for those who begin to send at once."""
-SWITCH_INTERVAL_S = 0.001
-"""How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
 
 
 def version_of_program() -> str:
@@ -404,98 +389,6 @@ async def running(
                     task.cancel()
 
 
-@asynccontextmanager
-async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIterator[list[str]]:
-    """The doors of *service* open; gives the addresses as ``http://HOST:PORT``.
-
-    *sockets* take the place of host and port.
-    """
-    http = service.config.http
-    runner = web.AppRunner(
-        build_app(service.parts(), GATEWAYS), access_log=None, shutdown_timeout=1.0, **server_options()
-    )
-    await runner.setup()
-    assert runner.server is not None
-    loop, doors = asyncio.get_running_loop(), bounded(runner.server, http.connections_max)
-    servers: list[asyncio.Server] = []
-    try:
-        try:
-            for inherited in sockets:
-                servers.append(await loop.create_server(doors, sock=inherited, backlog=http.connections_max))
-            if not sockets:
-                servers.append(await loop.create_server(doors, http.host, http.port, backlog=http.connections_max))
-        except OSError as e:
-            raise CannotStart(
-                f"cannot listen on {http.host}:{http.port}: {_reason(e)}",
-                hint="choose another one with --port or --host",
-                where={"host": http.host, "port": http.port},
-            ) from e
-        yield [_address(each.getsockname()) for server in servers for each in server.sockets]
-    finally:
-        for server in servers:
-            server.close()
-        await runner.cleanup()
-
-
-def _reason(error: OSError) -> str:
-    """What *error* is about, without the address that asyncio adds."""
-    if isinstance(error, socket.gaierror) or not error.errno:
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
-
-
-def _address(address: Any) -> str:
-    if isinstance(address, str):
-        return f"unix:{address}"
-    host, port = address[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def serve(config: Config, *, config_path: Path | None) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the process's exit status. Raises CannotStart."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    watch_of(config)
-    kernels = Kernels(config.watch.model, config.watch.parameters)
-    kernels.prepare()
-    gc.enable()
-    try:
-        return asyncio.run(_serve(config, config_path, kernels))
-    finally:
-        kernels.stop()
-
-
 def verify(state_dir: Path) -> VerifyReport:
     """Replay what the journal still holds and compare it with the store. Raises CannotStart."""
     return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config())))
-
-
-async def _serve(config: Config, config_path: Path | None, kernels: Kernels) -> int:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    async with running(config, config_path=config_path) as service:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, service.reload)
-        async with listening(service, systemd.listen_sockets()) as addresses:
-            watchdog = asyncio.create_task(_watchdog())
-            gc.freeze()  # modules and kernels stay for good: a full collection that walks them stops all for 0.1 s
-            print(
-                f"offbeat {version_of_program()} is ready at {' and '.join(addresses)} (process {os.getpid()}, data in "
-                f"{config.store.state_dir})",
-                flush=True,
-            )
-            systemd.notify("READY=1\nSTATUS=listening")
-            loop.call_later(OTHER_KERNELS_AFTER_S, kernels.prepare_others)
-            await stop.wait()
-            systemd.notify("STOPPING=1\nSTATUS=writing checkpoints")
-            service.stopping = service.intake.closed = True
-            watchdog.cancel()
-    return 0
-
-
-async def _watchdog() -> None:
-    if (interval_s := systemd.watchdog_interval_s()) is None:
-        return
-    while True:
-        systemd.notify("WATCHDOG=1")
-        await asyncio.sleep(interval_s)

@@ -171,6 +171,6 @@ def test_precision_is_the_share_of_the_findings_that_are_not_false():
 def test_only_strong_records_of_the_fleet_count():
     records = [
         {"source": s, "field": "v", "time": "2023-11-14T22:13:20.000Z", "score": score}
-        for s, score in (("a", 36.0), ("a", 35.9), ("x", 99.0))
+        for s, score in (("a", 32.0), ("a", 31.9), ("x", 99.0))
     ]
     assert findings_of(records, ["a"]) == [Finding("a", "v", 1_700_000_000_000)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from offbeat import service
+from offbeat import service, serving
 from offbeat.config import Config
 from offbeat.errors import BadConfig, CannotStart, StateDirectoryInUse, StoreUnusable
 
@@ -24,7 +24,7 @@ def test_the_service_gets_the_settings_and_the_place_of_the_file(offbeat, tmp_pa
         called.append((config, config_path))
         return 0
 
-    monkeypatch.setattr(service, "serve", serve)
+    monkeypatch.setattr(serving, "serve", serve)
     file = tmp_path / "offbeat.toml"
     file.write_text("[engine]\nseries_max = 5\n")
     assert offbeat("serve", "--config", file, "--port", 0, "--state-dir", tmp_path / "state").status == 0
@@ -41,7 +41,7 @@ def test_each_reason_not_to_start_is_said_and_has_its_status(offbeat, monkeypatc
     def serve(config: Config, *, config_path: Path | None) -> int:
         raise error("the disk says no", hint="ask it")
 
-    monkeypatch.setattr(service, "serve", serve)
+    monkeypatch.setattr(serving, "serve", serve)
     ran = offbeat("serve")
     assert (ran.status, ran.err) == (status, "offbeat: the disk says no\n  hint: ask it\n")
 

@@ -60,6 +60,6 @@ def serve(
     config = settings(config_path, host=host, port=port, state_dir=state_dir)
     place_compiled_code(os.environ)
     gc.disable()  # until the daemon recovers: what is imported stays, and looking at it again and again took 0.1 s
-    from offbeat import service
+    from offbeat import serving
 
-    ctx.exit(service.serve(config, config_path=config_path))
+    ctx.exit(serving.serve(config, config_path=config_path))
