@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import kernel, lean_kernel
 
 LEVELS = ("1m", "1h", "1d")
 SPANS_MS = np.array([60_000, 3_600_000, 86_400_000], np.int64)
@@ -19,11 +19,12 @@ ROW = 11
 OPEN = ROW - 2  # an open window knows its series and level by where it stands
 
 
-@kernel
+@lean_kernel
 def _merge(into: NDArray[np.float64], row: NDArray[np.float64]) -> None:
     """Add the window *row* (start, count, …) to *into*, which may be empty (count 0)."""
     if into[1] == 0.0:
-        into[:] = row
+        for k in range(row.size):
+            into[k] = row[k]
         return
     into[1] += row[1]
     into[2] += row[2]
@@ -34,7 +35,14 @@ def _merge(into: NDArray[np.float64], row: NDArray[np.float64]) -> None:
         into[6], into[7], into[8] = row[6], row[7], row[8]
 
 
-@kernel
+@lean_kernel
+def _leave(series: int, level: int, window: NDArray[np.float64], closed: NDArray[np.float64]) -> None:
+    closed[SERIES], closed[LEVEL] = series, level
+    for k in range(OPEN):
+        closed[START + k] = window[k]
+
+
+@lean_kernel
 def add_readings(
     series: NDArray[np.int32],
     time_ms: NDArray[np.int64],
@@ -43,6 +51,7 @@ def add_readings(
     lower: NDArray[np.float64],
     upper: NDArray[np.float64],
     windows: NDArray[np.float64],
+    row: NDArray[np.float64],
     closed: NDArray[np.float64],
 ) -> int:
     """Add p readings, in order, to the open windows (s, 3, OPEN) of their series.
@@ -50,10 +59,9 @@ def add_readings(
     A reading after the end of an open window closes it; one before its start is a row of its own. Closed rows go to
     *closed* (≥ 3·p, ROW). A closed window is added to the window of the next level, so that an hour's sum does not
     depend on batches.
-    Returns how many rows were closed.
+    *row* (OPEN,) is room. Returns how many rows were closed.
     """
     done = 0
-    row = np.empty(OPEN)
     for i in range(series.size):
         s = series[i]
         v = value[i]
@@ -72,12 +80,10 @@ def add_readings(
                 _merge(window, row)
                 break
             if row[0] < window[0]:  # late for this level: its own row, and on to the next
-                closed[done, 0], closed[done, 1] = s, level
-                closed[done, 2:] = row
+                _leave(s, level, row, closed[done])
                 done += 1
                 continue
-            closed[done, 0], closed[done, 1] = s, level
-            closed[done, 2:] = window
+            _leave(s, level, window, closed[done])
             done += 1
             for k in range(OPEN):
                 held = window[k]
