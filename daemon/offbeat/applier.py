@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.buckets import RULES
-from offbeat.engine.engine import Engine, Frozen
+from offbeat.engine.engine import ALONE, Engine, Frozen
 from offbeat.engine.entries import Block, Entry
 from offbeat.engine.outcome import Outcome
 from offbeat.errors import NotYet, StoreUnavailable
@@ -21,6 +21,7 @@ from offbeat.store import journal
 from offbeat.store.checkpoints import keep_shard, pack_shard
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, statements_of
+from offbeat_detectors.parts import Team
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -87,9 +88,10 @@ class Applier:
                 batch = self._next()
                 with self._metrics.apply_seconds.time():
                     outcomes = await loop.run_in_executor(self._thread, self._apply, [entry for entry, _ in batch])
-                for (entry, done), outcome in zip(batch, outcomes, strict=True):
+                for entry, done in batch:
                     done()
                     self.applied = entry.seq
+                for outcome in outcomes:
                     self._count(outcome)
                     if outcome.ended:
                         self._found.set()
@@ -122,17 +124,31 @@ class Applier:
             events += body.size if isinstance(body, Block) else BATCH_EVENTS // 100
         return batch
 
-    def _apply(self, entries: list[Entry]) -> list[Outcome]:
-        outcomes = []
-        for entry in entries:
-            outcome = self._engine.apply(entry)
-            self._findings.add(outcome, entry.seq)
-            outcomes.append(outcome)
+    def _apply(self, entries: Sequence[Entry]) -> list[Outcome]:
+        outcomes = self._engine.apply_all(entries)
+        for outcome in outcomes:
+            self._findings.add(outcome)
+        if entries:
+            self._findings.upto = entries[-1].seq
         return outcomes
 
-    def replayed(self, entry: Entry) -> None:
-        """Apply an entry of the journal before anything runs."""
-        self._apply([entry])
+    async def replay(self, pages: AsyncIterator[list[Entry]], team: Team) -> None:
+        """Apply *pages* of entries of the journal before anything runs, each while the next is read.
+
+        *team* takes parts of the work.
+        """
+        loop = asyncio.get_running_loop()
+        self._engine.work_with(team)
+        applying: asyncio.Future[list[Outcome]] | None = None
+        try:
+            async for page in pages:
+                if applying is not None:
+                    await applying
+                applying = loop.run_in_executor(self._thread, self._apply, page)
+        finally:
+            if applying is not None:
+                await applying
+            self._engine.work_with(ALONE)
 
     def begin(self, seq: int) -> None:
         """The replay is over and *seq* is the newest entry; its findings are written before anything else is."""
@@ -235,13 +251,14 @@ class Applier:
         for shard in shards:
             with self._metrics.checkpoint_seconds.time():
                 await self._checkpoint_one(shard)
+            await self._database.move_log()  # after each: what is moved at once holds up the next sync
 
     async def _prune(self) -> None:
         # Entries are kept for one round more than recovery needs them: `verify` replays that round and compares.
         self._prunable.append(await self.ask(lambda engine: engine.covered()))
         if len(self._prunable) > 1:
             await journal.prune(self._database, self._prunable.popleft())
-        await self._database.move_log()
+            await self._database.move_log()
 
     async def _checkpoint_one(self, shard: int) -> None:
         async with self._writing:

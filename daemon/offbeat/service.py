@@ -48,6 +48,7 @@ from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
 from offbeat.verification import VerifyReport
+from offbeat_detectors.parts import Team
 from offbeat_detectors.warm import warm_up
 
 log = logging.getLogger("offbeat")
@@ -59,6 +60,9 @@ SILENCE_LOOK_S = 60.0
 """A silence longer than this is asked about at every tick, however rare those are."""
 SWITCH_INTERVAL_S = 0.001
 """How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
+
+REPLAY_THREADS_MAX = 4
+"""Threads that replay the journal at a start, if there are as many processors; more would wait for the first."""
 
 
 def version_of_program() -> str:
@@ -96,8 +100,8 @@ class Service:
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome
         )
-        async for entry in journal.entries(self.database, 0):
-            self.applier.replayed(entry)
+        with Team(min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0)))) as team:
+            await self.applier.replay(journal.pages(self.database, 0, self.engine.covered_by_all()), team)
         self.engine.seq = last
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")
