@@ -192,7 +192,7 @@ async def _plan(asked: StoredReadings, scope: Scope, specs: list[JobSpec] | None
 async def _chunks(store: Database, after_seq: int) -> dict[int, ChunkList]:
     rows = await store.read(
         "SELECT shard, seq, part, low, high, start_ms, end_ms, rows FROM chunk WHERE kind = 'readings' AND job = 0 "
-        "AND seq > ? ORDER BY shard, seq, part",
+        "AND seq > ? AND seq <= (SELECT seq FROM shard WHERE id = chunk.shard) ORDER BY shard, seq, part",
         (after_seq,),
     )
     table = np.array(rows, np.int64).reshape(-1, 8)
