@@ -12,7 +12,7 @@ from offbeat_detectors.kernel import lean_kernel
 Piece = Callable[[], None]
 Run = Callable[[Sequence[Piece]], None]
 """Runs pieces of work, each perhaps on another thread, and returns when all are done."""
-NEIGHBOURS = 4
+NEIGHBOURS = 2
 """2 to this power series that follow one another are in one part: their rows share lines of the cache."""
 
 

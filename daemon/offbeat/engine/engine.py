@@ -134,7 +134,9 @@ class Engine:
             assert isinstance(entry.body, Block)
             block = entry.body
             if entry.seq <= self._newest_position:
-                block = block.keep(self._position[self.catalog.source_shard[block.source]] < entry.seq)
+                shard = self.catalog.source_shard[block.source]
+                self._make_room(int(shard.max(initial=0)))
+                block = block.keep(self._position[shard] < entry.seq)
             if block.size:
                 counting.append(entry)
                 blocks.append(block)
@@ -252,10 +254,13 @@ class Engine:
         self._at(frozen)
 
     def _at(self, frozen: Frozen) -> None:
-        if frozen.shard >= self._position.size:
-            self._position = np.concatenate([self._position, np.zeros(2 * frozen.shard, np.int64)])
+        self._make_room(frozen.shard)
         self.positions[frozen.shard] = self._position[frozen.shard] = frozen.seq
         self._newest_position = max(self._newest_position, frozen.seq)
+
+    def _make_room(self, shard: int) -> None:
+        if shard >= self._position.size:
+            self._position = np.concatenate([self._position, np.zeros(2 * shard, np.int64)])
 
     def written(self, frozen: Frozen) -> None:
         """The store has *frozen*."""

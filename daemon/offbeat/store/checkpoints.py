@@ -25,7 +25,8 @@ MODERATE_SCORE = 25.0
 ADD_TO_JOB_BUCKET = """INSERT INTO job_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
  source_count = source_count + excluded.source_count, event_count = event_count + excluded.event_count,
  record_count = record_count + excluded.record_count, moderate_count = moderate_count + excluded.moderate_count,
- novelty = max(novelty, excluded.novelty), score = max(score, excluded.score), made_ms = max(made_ms, excluded.made_ms)"""
+ novelty = max(novelty, excluded.novelty), score = max(score, excluded.score),
+ made_ms = max(made_ms, excluded.made_ms)"""
 
 JobRow = tuple[int, int, int, int, int, int, float, float, int]
 """A row of job_bucket: job, start, sources, events, records, moderate ones, novelty, score, when it arrived."""
