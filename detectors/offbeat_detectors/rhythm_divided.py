@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -87,21 +87,31 @@ def process(
     end, order, young = np.empty(threads + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.bool_)
     find_young(series, group, points.slot, young)
     parts.share_out(points.slot, young, threads, end, order)
-    slot, time_ms, value = points.slot[order], points.time_ms[order], points.value[order]
     given, lesson = room_for(n, room.share.shape[1]), np.zeros((n, 2), np.float32)
+
+    def sorted_points(part: slice) -> Points:
+        of = order[part]
+        return Points(points.slot[of], points.time_ms[of], points.value[of])
 
     def piece(first: int, stop: int) -> parts.Piece:
         part = slice(first, stop)
-        return lambda: one(Points(slot[part], time_ms[part], value[part], lesson[part]), given.part(part))
+        return lambda: one(replace(sorted_points(part), lesson=lesson[part]), given.part(part))
 
     edges = [0, *end.tolist()]
     run([piece(*edge) for edge in pairwise(edges[:-1]) if edge[0] < edge[1]])
     taught = np.flatnonzero(lesson[:, 0])
-    taught = taught[np.argsort(order[taught])]
-    due = (order[taught], group[slot[taught]], np.clip(value[taught], -VALUE_MAX, VALUE_MAX), lesson[taught])
+    given_by = order[taught]
+    in_turn = np.argsort(given_by)
+    taught, given_by = taught[in_turn], given_by[in_turn]
+    value = np.clip(points.value[given_by], -VALUE_MAX, VALUE_MAX)
+    due = (given_by, group[points.slot[given_by]], value, lesson[taught])
     last = slice(edges[-2], n)
-    one(Points(slot[last], time_ms[last], value[last], row=order[last], due=due), given.part(last))
-    parts.put_back(order, given.numbers[:5], room.numbers)
+    one(replace(sorted_points(last), row=order[last], due=due), given.part(last))
+
+    def back(columns: slice) -> parts.Piece:
+        return lambda: parts.put_back(order, given.numbers[columns], room.numbers[columns])
+
+    run([back(slice(0, 2)), back(slice(2, 5))])
     told = np.flatnonzero(given.numbers[0] >= EVIDENCE_MIN)
     to = order[told]
     room.share[to], room.similar[to], room.notes[to] = given.share[told], given.similar[told], given.notes[told]

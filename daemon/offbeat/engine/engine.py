@@ -164,7 +164,7 @@ class Engine:
             kept, said = (np.zeros(0, np.int64), None) if watch is None else (watch.kept, watch.opinions)
             windows.append(self.ledger.note(run, kept, said))
 
-        (self.team if run.size >= SHARED_MIN else ALONE).run([conclude, keep])
+        (self.team if run.size >= SHARED_MIN else ALONE).run([keep, conclude])
         seq, at_ms = int(run.seq[-1]), int(run.at_ms[-1])
         for job, one in zip(jobs, judged, strict=True):
             if one.closed.shape[0]:
