@@ -69,7 +69,7 @@ async def test_the_answers_of_the_daemon_keep_to_the_schemas(state_dir: Path) ->
 async def test_the_answers_about_feedback_keep_to_the_schemas(state_dir: Path) -> None:
     async with daemon(state_dir) as client:
         record = (await get(client, "/api/v1/records?order=-score&limit=1"))["records"][0]
-        said = {"verdict": "normal", "record": record["id"]}
+        said = {"verdict": "normal", "record": record["id"], "below": record["score"] / 2}
         for query, status, name in (("?preview=true", 200, None), ("", 201, "calmer-1")):
             async with client.post(f"/api/v1/feedback{query}", json=said) as response:
                 document = await response.json()
