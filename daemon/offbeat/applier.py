@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -13,21 +14,26 @@ from typing import TypeVar
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.buckets import RULES
-from offbeat.engine.engine import Engine
+from offbeat.engine.engine import ALONE, RUN_MAX, Engine
 from offbeat.engine.entries import Block, Entry
 from offbeat.engine.outcome import Outcome
 from offbeat.engine.tail import START
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import journal
-from offbeat.store.checkpoints import drop_chunks, keep_chunks, keep_shard, pack_shard
+from offbeat.store.checkpoints import drop_old, drop_pieces, keep_pieces, keep_shard, pack_shard
 from offbeat.store.database import Database
 from offbeat.store.findings import Findings, statements_of
+from offbeat_detectors.parts import Team
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 BATCH_EVENTS = 20_000
 """So much is handed to the engine's thread at a time: some milliseconds of its work."""
+TOGETHER_EVENTS = 4_096
+"""So much of that is applied together: questions are answered before the next."""
+REPLAY_THREADS_MAX = 4
+"""Threads that replay the journal at a start, if there are as many processors; more would wait for the first."""
 FINDINGS_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
 OVER = 1.5
@@ -63,7 +69,7 @@ class Applier:
         self._on_outcome, self._on_over_full = on_outcome, on_over_full
         self.over_full = ""  # why nothing is taken now
         self._much = asyncio.Event()  # memory holds so much that some of it is due
-        self._torn: set[int] = set()  # shards that may have chunks of a checkpoint that was not finished
+        self._torn: set[int] = set()  # shards that may have pieces of a checkpoint that was not finished
         self._told_ms = -TELL_EVERY_MS
         self._suppressed = [metrics.findings_suppressed_total.labels(rule) for rule in RULES]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
@@ -79,7 +85,7 @@ class Applier:
         self.settled = engine.seq  # applied, and its findings in the store
 
     async def ask(self, function: Callable[[Engine], T]) -> T:
-        """Run *function* on the engine's thread, between two entries: it waits for the one under way at most."""
+        """Run *function* on the engine's thread, between two entries: it waits for those being applied at most."""
         answer: Future[T] = Future()
 
         def run() -> None:
@@ -115,9 +121,10 @@ class Applier:
                 batch = self._next()
                 with self._metrics.apply_seconds.time():
                     outcomes = await loop.run_in_executor(self._thread, self._apply, [entry for entry, _ in batch])
-                for (entry, done), outcome in zip(batch, outcomes, strict=True):
+                for entry, done in batch:
                     done()
                     self.applied = entry.seq
+                for outcome in outcomes:
                     self._count(outcome)
                     if outcome.ended:
                         self._found.set()
@@ -151,18 +158,34 @@ class Applier:
             events += body.size if isinstance(body, Block) else BATCH_EVENTS // 100
         return batch
 
-    def _apply(self, entries: list[Entry]) -> list[Outcome]:
+    def _apply(self, entries: Sequence[Entry], together: int = TOGETHER_EVENTS) -> list[Outcome]:
         outcomes = []
-        for entry in entries:
+        for some in _slices(entries, together):
             self._answer()
-            outcome = self._engine.apply(entry)
-            self._findings.add(outcome, entry.seq)
-            outcomes.append(outcome)
+            for outcome in self._engine.apply_all(some):
+                self._findings.add(outcome)
+                outcomes.append(outcome)
+            self._findings.upto = self._engine.seq
         return outcomes
 
-    def replayed(self, entry: Entry) -> None:
-        """Apply an entry of the journal before anything runs."""
-        self._apply([entry])
+    async def replay(self, pages: AsyncIterator[list[Entry]]) -> None:
+        """Apply *pages* of entries of the journal before anything runs, each while the next is read.
+
+        All processors take part in the work.
+        """
+        loop = asyncio.get_running_loop()
+        applying: asyncio.Future[list[Outcome]] | None = None
+        with Team(min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0)))) as team:
+            self._engine.work_with(team)
+            try:
+                async for page in pages:
+                    if applying is not None:
+                        await applying
+                    applying = loop.run_in_executor(self._thread, self._apply, page, RUN_MAX)
+            finally:
+                if applying is not None:
+                    await applying
+                self._engine.work_with(ALONE)
 
     def begin(self, seq: int) -> None:
         """The replay is over and *seq* is the newest entry; its findings are written before anything else is."""
@@ -260,13 +283,14 @@ class Applier:
         for shard in shards:
             with self._metrics.checkpoint_seconds.time():
                 await self._checkpoint_one(shard)
+            await self._database.move_log()  # after each: what is moved at once holds up the next sync
 
     async def _prune(self) -> None:
         # Entries are kept for one round more than recovery needs them: `verify` replays that round and compares.
         self._prunable.append(await self.ask(lambda engine: engine.covered()))
         if len(self._prunable) > 1:
             await journal.prune(self._database, self._prunable.popleft())
-        await self._database.move_log()
+            await self._database.move_log()
 
     async def _checkpoint_one(self, shard: int) -> None:
         frozen = await self.ask(lambda engine: engine.freeze(shard))
@@ -275,9 +299,9 @@ class Applier:
         try:
             packed = await asyncio.to_thread(pack_shard, frozen)
             if shard in self._torn:
-                await drop_chunks(self._database, shard)
+                await drop_pieces(self._database, shard)
             self._torn.add(shard)
-            await keep_chunks(self._database, packed)  # findings are written meanwhile
+            await keep_pieces(self._database, packed)  # findings are written meanwhile
             async with self._writing:
                 self._found.clear()
                 taken = await self.ask(self._take_findings)
@@ -294,6 +318,7 @@ class Applier:
         await self.ask(lambda engine: engine.written(frozen))
         self._settle(min(taken.upto, self.applied) if self._found.is_set() else self.applied)
         self._look_at_tail()
+        await drop_old(self._database, shard)
 
     def _look_at_tail(self) -> None:
         """Let the intake stop when memory is over full, and go on when it is no more than full."""
@@ -318,3 +343,16 @@ class Applier:
     def close(self) -> None:
         """Stop the thread."""
         self._thread.shutdown(wait=True)
+
+
+def _slices(entries: Sequence[Entry], events_max: int) -> Iterator[Sequence[Entry]]:
+    """*entries* in their order, some at a time: of no more events than that, or one entry."""
+    first = events = 0
+    for i, entry in enumerate(entries):
+        size = entry.body.size if isinstance(entry.body, Block) else 0
+        if i > first and events + size > events_max:
+            yield entries[first:i]
+            first, events = i, 0
+        events += size
+    if first < len(entries):
+        yield entries[first:]

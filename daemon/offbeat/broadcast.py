@@ -37,12 +37,12 @@ class Broadcast:
         self._queues: set[asyncio.Queue[StreamEvent | None]] = set()
 
     def publish(self, outcome: Outcome) -> None:
-        """Tell all followers what one entry gave."""
+        """Tell all followers what entries gave."""
         if not self._queues:
             return
         jobs = self._jobs()
         both: list[Finding | BucketChange] = [*outcome.findings, *outcome.changes]
-        for one in sorted(both, key=lambda one: one.ordinal):
+        for one in sorted(both, key=lambda one: (one.seq, one.ordinal)):
             if (job := jobs.get(one.job)) is not None:
                 self._send(StreamEvent(f"{one.seq}-{one.ordinal}", *self._form(one, job)))
 

@@ -31,7 +31,7 @@ from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
 from offbeat.store import adjustments, journal
-from offbeat.store.checkpoints import drop_chunks, restore_shards
+from offbeat.store.checkpoints import drop_pieces, restore_shards
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
@@ -73,7 +73,7 @@ class Service:
         """
         self.engine = await assembled(self.database, self.config)
         self.catalog = self.engine.catalog
-        await drop_chunks(self.database, None)
+        await drop_pieces(self.database, None)
         await restore_shards(self.database, self.engine)
         anew = begun_anew(self.engine)
         for id, (count, reason) in anew.items():
@@ -86,8 +86,7 @@ class Service:
             self.engine, self.database, self.config.store, self.clock, self.metrics,
             lambda outcome: self.broadcast.publish(outcome), self.budget.close,
         )
-        async for entry in journal.entries(self.database, 0):
-            self.applier.replayed(entry)
+        await self.applier.replay(journal.pages(self.database, 0, self.engine.covered_by_all()))
         self.engine.seq = last
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")

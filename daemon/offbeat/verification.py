@@ -81,7 +81,7 @@ async def _replay(database: Database, engine: Engine, pieces: int) -> tuple[int,
     async for entry in journal.entries(database, 0):
         replayed += 1
         for piece in _pieces(entry, pieces):
-            findings.add(engine.apply(piece), entry.seq)
+            findings.add(engine.apply(piece))
         while pending and newest[pending[0]] <= entry.seq:
             differences += await _shard_differs(database, engine, pending.pop(0), newest)
     differences += await _findings_differ(database, engine, findings, newest)

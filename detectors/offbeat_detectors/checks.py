@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.contract import Detector, Explaining, Grouped, Opinions, State
+from offbeat_detectors.contract import Detector, Divisible, Explaining, Grouped, Opinions, State
 from offbeat_detectors.opinions import COLUMNS, difference, joined_opinions, taken
+from offbeat_detectors.parts import Run, Team
 
 Make = Callable[[int], Detector]
 """Makes a detector of a given capacity, always with the same parameters."""
@@ -23,6 +24,7 @@ SERIES = 3  # that a check uses at once
 MEMBERS = 5  # as many of a Grouped detector: one group
 CAPACITY = 12
 MEMORY_SLACK_BYTES = 16_384
+DIVIDED_POINTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +447,35 @@ def _unjoined(make: Make, readings: int) -> str:
     return f"With a series of no group: {wrong}" if wrong else ""
 
 
+def _divided(make: Make, readings: int) -> str:
+    """Series that are known and others that are new, in a call that is long enough to be shared out."""
+    if not isinstance(make(CAPACITY), Divisible):
+        return ""
+    known, new = points(readings), points(DIVIDED_POINTS // (2 * MEMBERS), series=MEMBERS)
+    new = joined(new, Points(_mirrored(new.slot), new.time_ms, new.value))
+    later = points(readings, seed=5, series=MEMBERS)
+
+    def said(threads: int, run: Run) -> Opinions:
+        detector = ready(make)
+        judged(detector, known)
+        if isinstance(detector, Divisible):
+            detector.divide(threads, run)
+        return joined_opinions([judged(detector, new), judged(detector, later)])
+
+    expected = said(1, Team(1).run)
+    for threads in (2, 3):
+        with Team(threads) as team:
+            for how, run in (("one after the other, the last first", backwards), ("at once", team.run)):
+                if wrong := difference(expected, said(threads, run)):
+                    return f"In {threads} pieces, {how}: {wrong}"
+    return ""
+
+
+def backwards(pieces: Sequence[Callable[[], None]]) -> None:
+    for piece in pieces[::-1]:
+        piece()
+
+
 CHECKS: tuple[Check, ...] = (
     Check("shape", "Opinions are float64, one a point; no points are a valid call.", _shape),
     Check("causal", "A point is judged before it is learned; later points change nothing that was said.", _causal),
@@ -462,5 +493,6 @@ CHECKS: tuple[Check, ...] = (
     Check("deterministic", "Two instances say the same of the same points.", _deterministic),
     Check("group", "A group that is restored whole goes on bit for bit, in whatever order it was joined.", _group),
     Check("unjoined", "A series that has joined no group does no harm.", _unjoined),
+    Check("divided", "Work that is shared out among threads gives the same, bit for bit.", _divided),
 )
 """All checks, in the order in which ``check`` runs them."""

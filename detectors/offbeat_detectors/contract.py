@@ -1,6 +1,7 @@
 """What a detector is. Everything that scores a series, ours or a plug-in's, has this form and passes ``checks``."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -187,5 +188,18 @@ class Grouped(Protocol):
         """Series *slot* belongs to *group* (0 to capacity − 1), for n series: once, before any point or restore.
 
         After ``forget`` a slot may join again, another group too; a group whose members were all forgotten is as new.
+        """
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A detector whose work several threads may share. One that is not, as a plug-in's by default, is called by one."""
+
+    def divide(self, threads: int, run: Callable[[Sequence[Callable[[], None]]], None]) -> None:
+        """From now on ``process`` may give its work to *run* in up to *threads* pieces at a time.
+
+        *run* calls each of them, perhaps on other threads at once, and returns when all are done. Opinions and state
+        are those of one thread, bit for bit; who calls ``process`` waits for it before any other call. 1: no pieces.
         """
         ...

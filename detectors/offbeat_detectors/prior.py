@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.kernel import kernel
+from offbeat_detectors.kernel import kernel, lean_kernel
 
 PRIOR = np.dtype([
-    ("level", "f8"), ("reach", "f8"), ("peaks", "f4"), ("seen", "i4"), ("members", "i4"), ("padding", "i4"),
+    ("level", "f8"), ("reach", "f8"), ("peaks", "f4"), ("seen", "i4"), ("members", "i4"), ("living", "i4"),
 ], align=True)
 """One group: 32 bytes.
 
 level    of the readings of its settled members; reach: so far from it lie all but 2 % of them
 peaks    what a settled member's account of jumps has added up to
 seen     lessons; members: series that have given one
+living   members that have had a point, while in memory
 """
 
 SETTLED = 200  # readings after which a member teaches
@@ -27,6 +28,11 @@ RATE = 0.02
 OUTSIDE = 0.02
 CLIP = 3.0
 GAIN, NOVELTY_MAX = 2.0, 30.0
+FIRST, FURTHER = 1.0, 2.0  # a lesson that is to be taught later: of a member that has given none yet, or another one
+
+Due = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], NDArray[np.float32]]
+"""Lessons to be taught, in order of the points that gave them: (m,) their rows, groups and readings, and (m, 2) which
+they are, FIRST or FURTHER, and the account of jumps."""
 
 
 @kernel
@@ -51,6 +57,16 @@ def teach(g: Any, first: bool, x: float, peaks: float) -> None:
     pull = min(away, CLIP * g.reach) if g.reach > 0.0 else away
     g.level += rate * math.copysign(pull, x - g.level)
     g.peaks = np.float32(g.peaks + rate * (peaks - g.peaks))
+
+
+@lean_kernel
+def teach_until(rows: NDArray[Any], due: Due, first: int, row: int) -> int:
+    """Teach the lessons of *due*, from number *first* on, that were given before *row*; the number of the next one."""
+    given, group, value, lesson = due
+    while first < given.size and given[first] < row:
+        teach(rows[group[first]], lesson[first, 0] == FIRST, value[first], lesson[first, 1])
+        first += 1
+    return first
 
 
 @kernel

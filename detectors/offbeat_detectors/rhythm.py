@@ -17,9 +17,11 @@ from offbeat_detectors import (
     incidents,
     jumps,
     outside,
+    parts,
     patterns,
     prior,
     repeats,
+    rhythm_divided,
     settling,
     stuck,
 )
@@ -86,6 +88,7 @@ JUMP_SOFT, PATTERN_SOFT, SOFT = 8.0, 9.0, 1.0
 the first of its kind."""
 RATE_GRAIN = 0.02  # of the novelty that is kept of a block's rate
 WARMUP = 30
+_END = 1 << 62
 
 PIECES = ("jump", "shape", "pattern", "long pattern", "drift", "stuck", "rate", "silence", "outside")
 JUMP, SHAPE, PATTERN, LONG, DRIFT, STUCK, RATE, SILENCE, OUTSIDE = range(9)
@@ -160,6 +163,7 @@ def judge_then_learn(
     series: NDArray[Any], expert: NDArray[Any], slot: int, time_ms: int, x: float, zone_s: int, without: int,
     small: NDArray[np.int16], middle: NDArray[np.int16], large: NDArray[np.int16],
     group: int, groups: NDArray[Any], share: NDArray[np.float32], similar: NDArray[np.int32],
+    lesson: NDArray[np.float32], later: bool,
 ) -> tuple[float, float, int]:
     """Novelty, strength and notes of reading *x* of series *slot*; then learn it.
 
@@ -169,6 +173,7 @@ def judge_then_learn(
     without              bits of COMPONENTS that are left out
     group, groups        the group of the series, −1: none; (capacity,) of dtype PRIOR
     share, similar       (8,), (2,): filled with the evidence if the novelty is EVIDENCE_MIN or more
+    lesson, later        (2,): if *later*, filled with what the group is to learn of this reading, not taught now
     """
     s = series[slot]
     seen: int = s.seen
@@ -177,6 +182,8 @@ def judge_then_learn(
     if seen == 0:
         s.began_s = np.uint32(min(_SECONDS_MAX, max(0, time_ms // 1000)))
         incidents.begin(s.incidents)
+        if group >= 0:
+            groups[group].living += 1
         if by_peers:
             s.incidents.jump.peaks = groups[group].peaks
     s.seen = np.int32(min(seen + 1, 1 << 30))
@@ -255,7 +262,10 @@ def judge_then_learn(
             similar[0] = readings_ago(s.small, s.small.nearest, SMALL)
             similar[1] = readings_ago(s.small, s.small.second, SMALL)
     if group >= 0 and seen >= prior.SETTLED and seen % prior.EVERY == 0:
-        prior.teach(groups[group], s.taught == 0, x, s.incidents.jump.peaks)
+        if later:
+            lesson[0], lesson[1] = prior.FIRST if s.taught == 0 else prior.FURTHER, s.incidents.jump.peaks
+        else:
+            prior.teach(groups[group], s.taught == 0, x, s.incidents.jump.peaks)
         s.taught = np.uint8(1)
     return novelty, strength, notes
 
@@ -287,10 +297,18 @@ def process_all(
     novelty: NDArray[np.float64], strength: NDArray[np.float64], typical: NDArray[np.float64],
     lower: NDArray[np.float64], upper: NDArray[np.float64],
     share: NDArray[np.float32], similar: NDArray[np.int32], notes: NDArray[np.uint8],
+    lesson: NDArray[np.float32], later: bool, row: NDArray[np.int64], due: prior.Due,
 ) -> None:
-    """``judge_then_learn``, and what the experts say, for n points in order; the last eight, (n, …), are filled."""
-    span = 0
+    """``judge_then_learn``, and what the experts say, for n points in order; eight columns, (n, …), are filled.
+
+    lesson, later  (n, 2) float32: if *later*, filled with what is to be taught, not taught now
+    row, due       (n,) the places of the points among others, and what those have to teach, in order: what lies before
+        a point is taught before it
+    """
+    span = taught = 0
     for i in range(slot.size):
+        if due[0].size > 0:
+            taught = prior.teach_until(groups, due, taught, row[i])
         ahead = slot[min(i + AHEAD, slot.size - 1)]
         prefetch_until(series, ahead, _HOT)
         experts.prefetch_levels(expert, ahead)
@@ -306,9 +324,11 @@ def process_all(
             typical[i], lower[i], upper[i] = experts.judge_then_learn(expert, one, t, x, offset_ms, following)
         novelty[i], strength[i], notes[i] = judge_then_learn(
             series, expert, one, t, x, offset_ms // 1000, without, small, middle, large, group[one], groups,
-            share[i], similar[i])
+            share[i], similar[i], lesson[i if later else 0], later)
         if np.isnan(novelty[i]):
             typical[i] = lower[i] = upper[i] = np.nan
+    if due[0].size > 0:
+        prior.teach_until(groups, due, taught, _END)
 
 
 @kernel
@@ -360,6 +380,7 @@ class Rhythm:
         self._group = np.full(capacity, -1, np.int32)
         self._groups = zero_rows(capacity, prior.PRIOR)
         self._group_bytes = as_bytes(self._groups)
+        self.divide(1, parts.Team(1).run)
 
     @property
     def bytes_per_series(self) -> int:
@@ -376,25 +397,30 @@ class Rhythm:
         """Series *slot* belongs to *group*: a new member is judged by what the others taught."""
         self._group[slot] = group
 
+    def divide(self, threads: int, run: parts.Run) -> None:
+        """From now on, ``process`` may give its work to *run* in pieces, at most *threads* at a time."""
+        self._threads, self._run = threads, run
+
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """Judge, then learn, n points in order."""
-        n = slot.size
-        # One piece of memory: of several, the allocator gives back some at the end of a call and takes them anew at the
-        # next, and each page of them, when first written, costs more than the readings on it.
-        k = len(PIECES)
-        room = np.empty(n * (6 * 8 + k * 4 + 2 * 4 + 1), np.uint8)
-        numbers, room = room[: n * 6 * 8], room[n * 6 * 8 :]
-        share, room = room[: n * k * 4], room[n * k * 4 :]
-        similar, notes = room[: n * 2 * 4], room[n * 2 * 4 :]
-        novelty, strength, typical, lower, upper, probability = numbers.view(np.float64).reshape(6, n)
+        points = rhythm_divided.Points(slot, time_ms, value)
+        room = rhythm_divided.room_for(slot.size, len(PIECES))
+        if self._threads == 1 or slot.size < rhythm_divided.POINTS_MIN:
+            self._process(points, room)
+        else:
+            rhythm_divided.process(points, room, self._process, self._series, self._group, self._threads, self._run)
+        novelty, strength, typical, lower, upper, probability = room.numbers
         probability.fill(np.nan)
-        evidence = Evidence(share.view(np.float32).reshape(n, k), similar.view(np.int32).reshape(n, 2), notes)
-        small, middle, large = self._rings
-        process_all(
-            self._series, self._experts, slot, time_ms, value, self._transitions, self._offsets, self._without,
-            small, middle, large, self._group, self._groups, novelty, strength, typical, lower, upper,
-            evidence.share, evidence.similar, evidence.notes)
+        evidence = Evidence(room.share, room.similar, room.notes)
         return Opinions(novelty, probability, typical, lower, upper, evidence, strength)
+
+    def _process(self, points: rhythm_divided.Points, room: rhythm_divided.Room) -> None:
+        small, middle, large = self._rings
+        novelty, strength, typical, lower, upper, _ = room.numbers
+        process_all(
+            self._series, self._experts, points.slot, points.time_ms, points.value, self._transitions, self._offsets,
+            self._without, small, middle, large, self._group, self._groups, novelty, strength, typical, lower, upper,
+            room.share, room.similar, room.notes, points.lesson, points.lesson.size > 0, points.row, points.due)
 
     def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
         """Judge the silence of n series until *now_ms*; learns nothing."""
@@ -432,8 +458,9 @@ class Rhythm:
         state: State = {"series": self._bytes[slot]}
         state |= {f"expert.{name}": column for name, column in save_rows(self._experts, slot).items()}
         state |= {f"ring.{i}": ring[slot] for i, ring in enumerate(self._rings)}
-        group = self._group[slot]
-        state["prior"] = self._group_bytes[np.maximum(group, 0)]
+        known = self._groups[np.maximum(self._group[slot], 0)]
+        known["living"] = 0  # follows from the series
+        state["prior"] = as_bytes(known)
         return state
 
     def restore(self, slot: NDArray[np.int32], state: State) -> None:
@@ -441,22 +468,33 @@ class Rhythm:
         if state["series"].shape != (slot.size, SERIES.itemsize):
             raise ValueError(f"state 'series' has the shape {state['series'].shape}: expected {slot.size} rows of "
                              f"{SERIES.itemsize} bytes")
+        group = self._group[slot]
+        joined = group >= 0
+        living = self._living(slot[joined])
         self._bytes[slot] = state["series"]
         restore_rows(self._experts, slot, {
             name.removeprefix("expert."): column for name, column in state.items() if name.startswith("expert.")})
         for i, ring in enumerate(self._rings):
             ring[slot] = state[f"ring.{i}"]
-        group = self._group[slot]
-        self._group_bytes[group[group >= 0]] = state["prior"][group >= 0]
+        held = self._groups["living"][group[joined]] - living + self._living(slot[joined])
+        self._group_bytes[group[joined]] = state["prior"][joined]
+        self._groups["living"][group[joined]] = held
 
     def forget(self, slot: NDArray[np.int32]) -> None:
         """Set these slots back to never having seen a point; what they taught stays while their group has members."""
         joined = slot[self._group[slot] >= 0]
-        np.subtract.at(self._groups["members"], self._group[joined], self._series["taught"][joined])
+        groups = self._group[joined]
+        np.subtract.at(self._groups["members"], groups, self._series["taught"][joined])
+        np.subtract.at(self._groups["living"], groups, self._series["seen"][joined] > 0)
         self._series[slot] = np.zeros((), SERIES)
         self._experts[slot] = np.zeros((), self._experts.dtype)
         for ring in self._rings:
             ring[slot] = 0
-        for group in np.unique(self._group[joined]):
-            if not (self._series["seen"][self._group == group] > 0).any():
-                self._groups[group] = np.zeros((), prior.PRIOR)
+        self._groups[groups[self._groups["living"][groups] == 0]] = np.zeros((), prior.PRIOR)
+
+    def _living(self, slot: NDArray[np.int32]) -> NDArray[np.int32]:
+        """For each of n series that have joined a group, how many of them in its group have had a point, (n,) int32."""
+        if not slot.size:
+            return np.zeros(0, np.int32)
+        _, at = np.unique(self._group[slot], return_inverse=True)
+        return np.bincount(at, self._series["seen"][slot] > 0).astype(np.int32)[at]

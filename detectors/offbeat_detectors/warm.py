@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from offbeat_detectors import registry
+from offbeat_detectors import registry, rhythm_divided
 from offbeat_detectors.banded import Banded
 from offbeat_detectors.contract import Detector, Watchful
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.joint import Joint
+from offbeat_detectors.parts import Team
 from offbeat_detectors.population import Population
 from offbeat_detectors.rhythm import TIERS, Rhythm
 from offbeat_detectors.scores import AlertStage, novelty_all, score_all, surprise_of_novelty
@@ -34,6 +35,10 @@ def warm_up_others() -> None:
     others: list[Detector] = [Ewma(1), Banded(Ewma(1), 1), Population(1), Joint(1)]
     for detector in (*others, *(Rhythm(1, tier=tier) for tier in TIERS)):
         _use(detector)
+    with Team(2) as team:
+        shared, n = Rhythm(1), rhythm_divided.POINTS_MIN
+        shared.divide(team.threads, team.run)
+        shared.process(np.zeros(n, np.int32), np.arange(n), np.zeros(n))
 
 
 def _use(detector: Detector) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from offbeat_detectors.contract import Opinions, State
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.joint import Joint
+from offbeat_detectors.opinions import joined_opinions
 from offbeat_detectors.population import Population
 
 
@@ -159,6 +160,24 @@ class ThrowsDice(Ewma):
         return replace(said, novelty=said.novelty + 1e-9 * np.random.random())
 
 
+class CutsByPosition(Ewma):
+    _run: Any = None
+
+    def divide(self, threads: int, run: Any) -> None:
+        self._run = run if threads > 1 else None
+
+    def process(self, slot: Any, time_ms: Any, value: Any) -> Opinions:
+        if self._run is None:
+            return super().process(slot, time_ms, value)
+        half, said = slot.size // 2, dict[int, Opinions]()
+
+        def piece(which: int, part: slice) -> None:
+            said[which] = super(CutsByPosition, self).process(slot[part], time_ms[part], value[part])
+
+        self._run([lambda: piece(0, slice(0, half)), lambda: piece(1, slice(half, None))])
+        return joined_opinions([said[0], said[1]])
+
+
 class GivesNoEvidence(Joint):
     def process(self, slot: Any, time_ms: Any, value: Any) -> Opinions:
         return replace(super().process(slot, time_ms, value), evidence=None)
@@ -195,5 +214,6 @@ BROKEN: tuple[tuple[str, type[Any]], ...] = (
     ("extremes", Overflows), ("extremes", IsPoisoned),
     ("deterministic", ThrowsDice),
     ("shape", GivesNoEvidence), ("restore", LosesItsGroup), ("group", LosesItsGroup), ("unjoined", NeedsAGroup),
+    ("divided", CutsByPosition),
 )
 """(the check that must find it, the detector)"""

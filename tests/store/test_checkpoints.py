@@ -14,6 +14,8 @@ from offbeat import applier
 from offbeat.clock import ManualClock
 from offbeat.errors import NotYet, StoreUnavailable
 from offbeat.service import Service, assembled, running
+from offbeat.store import checkpoints
+from offbeat.store.database import Database
 from offbeat.verification import verify
 from tests.engine.run import Event, random_steps
 from tests.store.process import START_MS, applied, config, copied, everything, journal_of, round_made, send
@@ -64,6 +66,54 @@ async def test_a_checkpoint_that_the_disk_refuses_loses_nothing_and_succeeds_lat
         assert tail == (0, set())
     async with running(config(tmp_path / "state"), clock=ManualClock(START_MS)) as service:
         assert await everything(service) == expected
+
+
+@pytest.mark.parametrize("again", ["in the same life", "after a crash"])
+async def test_a_checkpoint_that_is_cut_short_after_any_of_its_transactions_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    monkeypatch.setattr(checkpoints, "WRITTEN_AT_ONCE_BYTES", 400)
+    todo = events(1)
+    expected = await uninterrupted(tmp_path / "calm", todo)
+    whole, left = Database.write, 0
+
+    async def write(database: Database, statements: Any) -> None:
+        nonlocal left
+        if any(table in sql for sql, _ in statements for table in ("checkpoint", "chunk", "INTO shard")):
+            left -= 1
+            if left < 0:
+                raise StoreUnavailable("cut short")
+        await whole(database, statements)
+
+    for cut in (0, 1, 2, 4, 8, 12, 1000):
+        state, left = tmp_path / str(cut), cut
+        async with running(config(state), clock=ManualClock(START_MS)) as service:
+            await send(service, todo[:150])
+            await applied(service)
+            await service.applier.checkpoint_all()
+            await send(service, todo[150:300])
+            await applied(service)
+            monkeypatch.setattr(Database, "write", write)
+            try:
+                await service.applier.checkpoint_all()
+            except StoreUnavailable:
+                assert cut < 1000
+            monkeypatch.setattr(Database, "write", whole)
+            if again == "in the same life":
+                await send(service, todo[300:])
+                assert await everything(service) == expected
+                await service.applier.checkpoint_all()
+                assert await everything(service) == expected
+            else:
+                state = await copied(service, tmp_path / f"copy-{cut}")
+        async with running(config(state), clock=ManualClock(START_MS)) as service:
+            if again == "after a crash":
+                await send(service, todo[300:])
+                await applied(service)
+            assert await everything(service) == expected
+            await service.applier.checkpoint_all()
+            assert await everything(service) == expected
+        assert left < min(cut, 1000 - 12), "each of them was reached"
 
 
 async def test_a_checkpoint_that_is_cancelled_loses_nothing(tmp_path: Path) -> None:
@@ -165,11 +215,15 @@ async def test_settings_that_results_depend_on_hold_from_their_entry_on_also_in_
         assert await everything(service) == expected
 
 
-async def test_chunks_of_a_checkpoint_that_was_not_finished_are_never_read(
+async def test_pieces_of_a_checkpoint_that_was_not_finished_are_never_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     todo = events(4)
     expected = await uninterrupted(tmp_path / "calm", todo)
+
+    async def pieces(service: Service) -> list[int]:
+        counts = "SELECT (SELECT count(*) FROM chunk), (SELECT count(*) FROM checkpoint)"
+        return list((await service.database.read(counts))[0])
 
     async def refused(*_: object) -> None:
         raise StoreUnavailable("the disk is gone")
@@ -180,12 +234,12 @@ async def test_chunks_of_a_checkpoint_that_was_not_finished_are_never_read(
         await service.applier.checkpoint_all()
         await send(service, todo[200:])
         await applied(service)
-        finished = await service.database.read("SELECT count(*) FROM chunk")
+        finished = await pieces(service)
         with monkeypatch.context() as patch:
             patch.setattr(applier, "keep_shard", refused)
             with pytest.raises(StoreUnavailable):
                 await service.applier.checkpoint_all()
-            assert await service.database.read("SELECT count(*) FROM chunk") > finished, "they are there"
+            assert all(now > then for now, then in zip(await pieces(service), finished, strict=True)), "they are there"
             assert await everything(service) == expected
             crashed = await copied(service, tmp_path / "copy")
             with pytest.raises(StoreUnavailable):
@@ -193,5 +247,5 @@ async def test_chunks_of_a_checkpoint_that_was_not_finished_are_never_read(
         await service.applier.checkpoint_all()
         assert await everything(service) == expected
     async with running(config(crashed), clock=ManualClock(START_MS)) as service:
-        assert await service.database.read("SELECT count(*) FROM chunk") == finished
+        assert await pieces(service) == finished
         assert await everything(service) == expected

@@ -20,7 +20,7 @@ from offbeat.engine.outcome import Finding
 from offbeat.errors import NotFound
 from offbeat.records import JobSpec
 from offbeat.service import Service, assembled, running
-from offbeat.store.findings import Findings, keep_findings
+from offbeat.store.findings import Findings, statements_of
 from offbeat.store.queries import Record, RecordQuery
 from offbeat.store.record_queries import findings_after, id_of, key_of
 from offbeat.store.results import watched_since
@@ -204,9 +204,8 @@ async def test_a_record_that_nothing_came_has_no_value_on_the_whole_way(tmp_path
         silence = Finding(10**6, 0, START_MS, 1, source, series, bucket_ms, time_ms, nan, due, nan, nan, 3.0, nan, 75.0,
                           why)
         findings = Findings({(1, series, bucket_ms): silence})
-        async with service.database.transaction() as db:
-            await keep_findings(db, findings)
-            await keep_findings(db, findings)
+        for _ in range(2):
+            await service.database.write(statements_of(findings))
         (row,) = (await service.results.records(RecordQuery(start_ms=bucket_ms))).rows
         jobs, after = service.jobs.by_number, (10**6 - 1, 0)
         (event,) = await findings_after(

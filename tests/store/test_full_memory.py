@@ -84,8 +84,9 @@ async def test_memory_is_bounded_while_nothing_can_be_packed_and_the_results_are
                     assert OVER * ROWS_MAX < held < OVER * ROWS_MAX + 10 * BODY_EVENTS
                     assert not await taken(service, todo[0]) and rows_held(service) == held
                     assert (await service.describe()).full_reason == service.budget.closed != ""
-            await packed(service)
-            assert rows_held(service) <= ROWS_MAX
+            if todo:
+                await packed(service)
+                assert rows_held(service) <= ROWS_MAX
         assert refused >= 2
         assert await everything(service) == expected
         assert service.metrics.bodies_refused_total.labels("tail")._value.get() == 2 * refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from offbeat import service
+from offbeat.engine import engine
+from offbeat.store import journal
+from offbeat_detectors import rhythm_divided
 from tests.engine.run import FIELDS, SPECS, Clock, Create, Delete, Event, Step, Tick, living_steps, random_steps
 from tests.store.process import Adjust, Journeys, Undo
 
@@ -86,6 +90,7 @@ async def test_so_are_those_of_a_daemon_that_ticked_at_other_places_if_no_detect
     assert differing(await still.take(without), await ticking.take(without)) == []
 
 
+RHYTHM: dict[str, Any] = {"model": "rhythm", "parameters": {}}
 BEATING: dict[str, Any] = {
     "model": "tests.engine.heartbeat:Heartbeat",
     "parameters": {"warmup_readings": 5},
@@ -111,6 +116,26 @@ async def test_so_are_those_of_a_detector_that_watches_for_silence_and_has_group
     assert any(record["actual"] == "nan" for record in expected["records watch time"]), "something fell silent"
     assert any(bucket["event_count"] == 0 for bucket in expected["buckets watch source time"])
     assert any(one["state"] == "silent" for source in expected["diagnosis"] for one in source)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+async def test_so_are_those_of_a_replay_that_any_number_of_threads_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    steps = [*living_steps(3, 250), *random_steps(3, 350, 1_700_000_000_000 + 10**8)]
+    calm = Journeys(tmp_path / "calm", 0, batch_max=10_000, threads=1, stops=0.0, crashes=0.0, checkpoints=0.0,
+                    watch=RHYTHM)
+    calm.directory.mkdir()
+    expected = await calm.take(steps)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(threads))
+    monkeypatch.setattr(engine, "SHARED_MIN", 1)
+    monkeypatch.setattr(rhythm_divided, "POINTS_MIN", 1)
+    monkeypatch.setattr(journal, "PAGE_ENTRIES", 5)
+    restless = Journeys(tmp_path / "restless", 1, batch_max=40, threads=2, stops=0.0, crashes=0.03, checkpoints=0.01,
+                        watch=RHYTHM)
+    restless.directory.mkdir()
+    assert differing(expected, await restless.take(steps)) == []
+    assert restless.lives > 2 and expected["records watch time"]
 
 
 async def test_so_are_those_of_jobs_that_came_and_went_between_checkpoints(tmp_path: Path) -> None:

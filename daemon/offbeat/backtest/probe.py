@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.engine import Engine
-from offbeat.engine.entries import Block, Job
-from offbeat.engine.job import FOLLOWED, JobState, Judged
+from offbeat.engine.entries import Block, Job, Run
+from offbeat.engine.job import FOLLOWED, Heard, JobState, Judged
 from offbeat.store.chunks import in_order
 from offbeat_detectors.contract import Opinions
 from offbeat_detectors.scores import AlertStage
@@ -59,9 +59,9 @@ class ProbedJob(JobState):
         self._last: Judged | None = None
         self.follow(engine.series_count)
 
-    def judge(self, block: Block, seq: int, at_ms: int, score_min: float) -> Judged:
+    def conclude(self, run: Run, heard: Heard, score_min: float) -> Judged:
         """As ``JobState`` does."""
-        self._last = super().judge(block, seq, at_ms, score_min)
+        self._last = super().conclude(run, heard, score_min)
         return self._last
 
     def said(self, block: Block, series: NDArray[np.int32], time_ms: NDArray[np.int64]) -> dict[tuple[int, int], Said]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from offbeat.engine import rollups
 from offbeat.engine.buckets import RULES
 from offbeat.engine.catalog import Catalog
-from offbeat.engine.entries import Adjustment, AdjustmentEnd, Block, Entry, Job, Settings
-from offbeat.engine.job import JobState
-from offbeat.engine.ledger import Ledger, note_events, note_readings
+from offbeat.engine.entries import Adjustment, AdjustmentEnd, Block, Entry, Job, Run, Settings, run_of
+from offbeat.engine.job import JobState, Judged
+from offbeat.engine.ledger import Ledger
 from offbeat.engine.outcome import NOTHING, BucketChange, Finding, Outcome
 from offbeat.engine.tail import ShardTail, Tail, by_shard
 from offbeat.engine.ticks import Moment, tick
 from offbeat_detectors.contract import State
+from offbeat_detectors.parts import Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,13 @@ class Frozen:
     series: NDArray[np.int64]
     states: dict[str, State]
     tail: ShardTail | None
+
+
+RUN_MAX = 131_072
+"""Events of one run: their columns should stay in the cache of the processor."""
+SHARED_MIN = 8_192
+"""Events of one run of which several threads take parts: of fewer, to hand them over takes longer."""
+ALONE = Team(1)
 
 
 class Engine:
@@ -54,13 +62,22 @@ class Engine:
         self.jobs: dict[int, JobState] = {}
         self.seq = 0
         self.positions: dict[int, int] = {}  # what the store's checkpoint of each shard stands for
+        self._position = np.zeros(1, np.int64)  # the same by shard
         self._newest_position = 0
+        self.team = ALONE
+
+    def work_with(self, team: Team) -> None:
+        """From now on *team* takes parts of what is large; results are the same, bit for bit."""
+        self.team = team
+        for job in self.jobs.values():
+            job.work_with(team)
 
     def add_job(self, job: Job) -> None:
         """Begin a job; entries after ``job.created_seq`` are its own."""
         state = self.jobs[job.number] = JobState(
             job, self._sources_max, self._series_max, self.name_of, self.catalog
         )
+        state.work_with(self.team)
         state.follow(self.series_count)
 
     def name_of(self, series: int) -> tuple[str, str]:
@@ -74,12 +91,7 @@ class Engine:
         """Apply one entry, in order of ``seq``. Shards whose position is at or beyond the entry have it already."""
         outcome = NOTHING
         if isinstance(entry.body, Block):
-            block = entry.body
-            if entry.seq <= self._newest_position:
-                ahead = np.fromiter((s for s, p in self.positions.items() if p >= entry.seq), np.int32)
-                block = block.keep(~np.isin(self.catalog.source_shard[block.source], ahead))
-            if block.size:
-                outcome = self._data(entry, block)
+            outcome = self._data([entry])
         elif isinstance(entry.body, Job):
             if entry.body.number not in self.jobs:
                 self.add_job(entry.body)
@@ -94,56 +106,84 @@ class Engine:
         self.seq = entry.seq
         return outcome
 
-    def _data(self, entry: Entry, block: Block) -> Outcome:
-        seq, at_ms = entry.seq, entry.at_ms
-        self.source_count = max(self.source_count, int(block.source.max()) + 1)
-        self.series_count = max(self.series_count, int(block.series.max(initial=-1)) + 1)
-        note_events(block.source, block.time_ms, at_ms, self.ledger.sources)
-        time_ms = block.time_ms[block.point_row]
-        note_readings(block.series, time_ms, block.value, self.ledger.series)
-        p = block.series.size
-        band = np.full((3, p), np.nan)
-        found: list[Finding | BucketChange] = []
-        late = hidden = evicted = unjudged = 0
-        untold = np.zeros(len(RULES), np.int64)
-        for job in self.jobs.values():
-            if seq <= job.job.created_seq:
-                continue
-            judged = job.judge(block, seq, at_ms, self.settings.score_min)
-            late += judged.late_count
-            hidden += judged.hidden_count
-            untold += judged.untold
-            evicted += judged.evicted_count
-            unjudged += judged.unjudged_count
-            found += [finding for _, finding in judged.findings]
-            if judged.closed.shape[0]:
-                shards = self.catalog.source_shard[judged.closed[:, 0].astype(np.int64)]
-                self.tail.add_closed(job.job.number, shards, judged.closed, seq, at_ms)
-            if job.job.number == WATCH:
-                said = judged.opinions
-                kept = slice(None) if judged.kept.size == p else judged.kept  # a slice costs a tenth of the indices
-                band[0, kept], band[1, kept], band[2, kept] = said.typical, said.lower, said.upper
-        shards = self.catalog.source_shard[block.source]
-        for shard, _ in by_shard(shards):  # also an event without a value changes its source
-            self.tail.touch(shard, seq, at_ms)
-        if block.size > p:  # and stands in the journal until the next checkpoint
-            self.tail.weigh(int(shards[0]), block.size - p)
-        self.tail.add_readings(shards[block.point_row], (block.series, time_ms, block.value), seq, at_ms)
-        closed = np.empty((3 * p, rollups.ROW))
-        closed = closed[
-            : rollups.add_readings(
-                block.series, time_ms, block.value, band[0], band[1], band[2], self.ledger.windows, closed
+    def apply_all(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Apply entries in their order, as ``apply`` would; data that follow one another together, in one outcome."""
+        outcomes: list[Outcome] = []
+        waiting, size = list[Entry](), 0
+        began = {state.job.created_seq for state in self.jobs.values()}
+        for entry in entries:
+            body, cut = entry.body, any(waiting and waiting[-1].seq <= seq < entry.seq for seq in began)
+            if waiting and (cut or not isinstance(body, Block) or size + body.size > RUN_MAX):
+                outcomes.append(self._data(waiting))
+                waiting, size = [], 0
+            if isinstance(body, Block):
+                waiting.append(entry)
+                size += body.size
+            else:
+                outcomes.append(self.apply(entry))
+                began = {state.job.created_seq for state in self.jobs.values()}
+            self.seq = entry.seq
+        if waiting:
+            outcomes.append(self._data(waiting))
+        return outcomes
+
+    def _data(self, entries: Sequence[Entry]) -> Outcome:
+        """Apply entries of data that follow one another; every job began before all of them, or after."""
+        counting, blocks = [], []
+        for entry in entries:
+            assert isinstance(entry.body, Block)
+            block = entry.body
+            if entry.seq <= self._newest_position:
+                shard = self.catalog.source_shard[block.source]
+                self._make_room(int(shard.max(initial=0)))
+                block = block.keep(self._position[shard] < entry.seq)
+            if block.size:
+                counting.append(entry)
+                blocks.append(block)
+        return self._run(run_of(counting, blocks)) if blocks else NOTHING
+
+    def _run(self, run: Run) -> Outcome:
+        self.source_count = max(self.source_count, int(run.source.max()) + 1)
+        self.series_count = max(self.series_count, int(run.series.max(initial=-1)) + 1)
+        shards = self.catalog.source_shard[run.source]
+        for shard, rows in by_shard(shards):  # also an event without a value changes its source
+            at = int(run.entry_of(np.array(0 if rows is None else rows[0])))
+            self.tail.touch(shard, int(run.seq[at]), int(run.at_ms[at]))
+        jobs = [job for job in self.jobs.values() if run.seq[0] > job.job.created_seq]
+        heard = [job.hear(run) for job in jobs]
+        judged: list[Judged] = []
+        windows: list[NDArray[np.float64]] = []
+
+        def conclude() -> None:
+            judged.extend(
+                job.conclude(run, one, self.settings.score_min) for job, one in zip(jobs, heard, strict=True)
             )
-        ]
-        if closed.shape[0]:
-            owners = self.catalog.series_source[closed[:, rollups.SERIES].astype(np.int64)]
-            self.tail.add_windows(self.catalog.source_shard[owners], closed.copy(), seq, at_ms)
+
+        def keep() -> None:
+            watch = next((one for job, one in zip(jobs, heard, strict=True) if job.job.number == WATCH), None)
+            kept, said = (np.zeros(0, np.int64), None) if watch is None else (watch.kept, watch.opinions)
+            windows.append(self.ledger.note(run, kept, said))
+
+        (self.team if run.size >= SHARED_MIN else ALONE).run([keep, conclude])
+        seq, at_ms = int(run.seq[-1]), int(run.at_ms[-1])
+        for job, one in zip(jobs, judged, strict=True):
+            if one.closed.shape[0]:
+                owners = self.catalog.source_shard[one.closed[:, 0].astype(np.int64)]
+                self.tail.add_closed(job.job.number, owners, one.closed, seq, at_ms)
+        p = run.series.size
+        if run.size > p:  # and stands in the journal until the next checkpoint
+            self.tail.weigh(int(shards[0]), run.size - p)
+        point_shards = shards if run.point_ms is run.time_ms else shards[run.point_row]
+        self.tail.add_readings(point_shards, (run.series, run.point_ms, run.value), seq, at_ms)
+        if windows[0].shape[0]:
+            source = self.catalog.series_source[windows[0][:, rollups.SERIES].astype(np.int64)]
+            self.tail.add_windows(self.catalog.source_shard[source], windows[0], seq, at_ms)
         return replace(
-            numbered(found, late),
-            hidden_count=hidden,
-            untold=tuple(untold.tolist()),
-            evicted_count=evicted,
-            unjudged_count=unjudged,
+            numbered((finding for one in judged for _, finding in one.findings), sum(one.late_count for one in judged)),
+            hidden_count=sum(one.hidden_count for one in judged),
+            untold=tuple(np.sum([one.untold for one in judged], axis=0).tolist()) if judged else (0,) * len(RULES),
+            evicted_count=sum(one.evicted_count for one in judged),
+            unjudged_count=sum(one.unjudged_count for one in judged),
         )
 
     def _adjust(self, entry: Entry, body: Adjustment | AdjustmentEnd) -> Outcome:
@@ -214,8 +254,13 @@ class Engine:
         self._at(frozen)
 
     def _at(self, frozen: Frozen) -> None:
-        self.positions[frozen.shard] = frozen.seq
+        self._make_room(frozen.shard)
+        self.positions[frozen.shard] = self._position[frozen.shard] = frozen.seq
         self._newest_position = max(self._newest_position, frozen.seq)
+
+    def _make_room(self, shard: int) -> None:
+        if shard >= self._position.size:
+            self._position = np.concatenate([self._position, np.zeros(2 * shard, np.int64)])
 
     def written(self, frozen: Frozen) -> None:
         """The store has *frozen*."""
@@ -225,6 +270,11 @@ class Engine:
     def not_written(self, frozen: Frozen) -> None:
         """The store could not take *frozen*: all as before."""
         self.tail.not_written(frozen.shard)
+
+    def covered_by_all(self) -> int:
+        """The newest entry that is in the checkpoint of every shard; 0 if one has none."""
+        shards = np.unique(self.catalog.source_shard[: self.source_count]).tolist()
+        return min((self.positions.get(shard, 0) for shard in shards), default=0)
 
     def covered(self) -> int:
         """The newest entry such that no shard needs it, or any before it, to be replayed."""
@@ -237,10 +287,13 @@ WATCH = 1
 
 
 def numbered(found: Iterable[Finding | BucketChange], late_count: int) -> Outcome:
-    """What one entry gave, each with its ordinal."""
-    placed = list(found)
-    for i, one in enumerate(placed):  # made just now, and nobody else has them: to replace them is far slower
-        object.__setattr__(one, "ordinal", i)
+    """What entries gave, in their order, each with its ordinal among what its entry gave."""
+    placed = sorted(found, key=lambda one: one.seq)
+    before, ordinal = -1, 0
+    for one in placed:
+        ordinal = ordinal + 1 if one.seq == before else 0
+        before = one.seq
+        object.__setattr__(one, "ordinal", ordinal)  # made just now, nobody else has it: to replace it is far slower
     return Outcome(
         tuple(one for one in placed if isinstance(one, Finding)),
         tuple(one for one in placed if isinstance(one, BucketChange)),

@@ -141,6 +141,57 @@ class Entry:
     body: Block | Job | int | Settings | Adjustment | AdjustmentEnd | None
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The events of k entries that follow one another, one after the other; columns as in Block.
+
+    point_ms         (p,) int64  the time of each value
+    seq, at_ms, end  (k,) int64  the number of each entry, when it arrived, and where its rows end
+    """
+
+    source: NDArray[np.int32]
+    time_ms: NDArray[np.int64]
+    point_row: NDArray[np.int32]
+    series: NDArray[np.int32]
+    value: NDArray[np.float64]
+    point_ms: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    at_ms: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        return int(self.source.size)
+
+    def entry_of(self, row: NDArray[Any]) -> NDArray[np.int64]:
+        """To which of the k entries each of these rows belongs."""
+        return np.searchsorted(self.end, row, "right")
+
+
+def run_of(entries: Sequence[Entry], blocks: Sequence[Block]) -> Run:
+    """The events of these *blocks*, of each of n *entries* what counts of it; one at least, and none of them empty."""
+    seq = np.array([entry.seq for entry in entries], np.int64)
+    at_ms = np.array([entry.at_ms for entry in entries], np.int64)
+    end = np.cumsum([block.size for block in blocks], dtype=np.int64)
+    whole = blocks[0]
+    if len(blocks) > 1:
+        first = [0, *end[:-1].tolist()]
+        none = np.zeros(0, np.int32)
+        whole = Block(
+            np.concatenate([b.source for b in blocks]),
+            np.concatenate([b.time_ms for b in blocks]),
+            np.concatenate([b.point_row + np.int32(f) for b, f in zip(blocks, first, strict=True)]),
+            np.concatenate([b.series for b in blocks]),
+            np.concatenate([b.value for b in blocks]),
+            none,
+            none,
+            none,
+        )
+    in_turn = whole.point_row.size == whole.size and counts_up(whole.point_row)
+    point_ms = whole.time_ms if in_turn else whole.time_ms[whole.point_row]
+    return Run(whole.source, whole.time_ms, whole.point_row, whole.series, whole.value, point_ms, seq, at_ms, end)
+
+
 def pack_block(block: Block) -> bytes:
     """*block* as the journal keeps it."""
     arrays: dict[str, NDArray[Any]] = {

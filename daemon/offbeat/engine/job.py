@@ -13,21 +13,53 @@ from offbeat.engine import buckets
 from offbeat.engine.adjustments import HIDDEN, Adjustments, total_of
 from offbeat.engine.buckets import AHEAD, LATE, RULES, accumulate, change_of, route
 from offbeat.engine.catalog import Catalog
-from offbeat.engine.entries import Block, Job
+from offbeat.engine.entries import Job, Run
 from offbeat.engine.groups import Groups
 from offbeat.engine.outcome import BucketChange, Finding
 from offbeat.engine.places import Given, Places
 from offbeat_detectors import explain, registry, scores
-from offbeat_detectors.contract import Account, Accounting, Detector, Evidence, Explaining, Grouped, Opinions, State
+from offbeat_detectors.contract import (
+    Account,
+    Accounting,
+    Detector,
+    Divisible,
+    Evidence,
+    Explaining,
+    Grouped,
+    Opinions,
+    State,
+)
+from offbeat_detectors.parts import Team
 
 UNKNOWN, FOLLOWED, LEFT_OUT = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a job made of one block.
+class Heard:
+    """What a job heard of a run: the q values that it judged, and what its detector says of them.
 
-    kept      (q,) int64   the values that it judged, as indices into the block's
+    row_state  (n,) int8   of each event, as ``route`` says    kept  (q,) int64  the values, as indices into the run's
+    rows, series, time_ms, value, strength  (q,)    opinions  of those
+    evicted_count, unjudged_count  as in Judged
+    """
+
+    row_state: NDArray[np.int8]
+    kept: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    series: NDArray[np.int32]
+    time_ms: NDArray[np.int64]
+    value: NDArray[np.float64]
+    opinions: Opinions
+    strength: NDArray[np.float64]
+    evicted_count: int
+    unjudged_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a job made of one run.
+
+    kept      (q,) int64   the values that it judged, as indices into the run's
     opinions  of those     closed  (c, buckets.ROW) buckets that closed    late_count  events that came too late
     hidden_count  findings that adjustments kept from being any    untold  (3,) how many were not told, by buckets.RULES
     evicted_count  models that others took the place of    unjudged_count  values without a model, that have no opinion
@@ -84,16 +116,21 @@ class JobState:
         self.begun_anew = np.zeros(series_max, np.bool_)  # their model's state could not be restored, for this reason
         self.anew_reason = ""
 
-    def judge(self, block: Block, seq: int, at_ms: int, score_min: float) -> Judged:
-        """Route, score, learn and count the events of *block*."""
-        self.follow(int(block.series.max(initial=-1)) + 1)
-        n, p = block.size, block.series.size
+    def work_with(self, team: Team) -> None:
+        """Let *team* take parts of what the detector does, if its work can be divided."""
+        if isinstance(self.detector, Divisible):
+            self.detector.divide(team.threads, team.run)
+
+    def hear(self, run: Run) -> Heard:
+        """Route, score and learn the events of *run*; they count for nothing until ``conclude``."""
+        self.follow(int(run.series.max(initial=-1)) + 1)
+        n, p = run.size, run.series.size
         row_state, kept = np.zeros(n, np.int8), np.empty(p, np.int64)
         q = route(
-            block.source,
-            block.time_ms,
-            block.point_row,
-            block.series,
+            run.source,
+            run.time_ms,
+            run.point_row,
+            run.series,
             self.followed,
             self.span_ms,
             self.latency_ms,
@@ -103,28 +140,33 @@ class JobState:
         )
         kept = kept[:q]
         whole = q == p
-        rows = block.point_row if whole else block.point_row[kept]
-        series = block.series if whole else block.series[kept]
-        value = block.value if whole else block.value[kept]
-        time_ms = block.time_ms[rows]
+        rows = run.point_row if whole else run.point_row[kept]
+        series = run.series if whole else run.series[kept]
+        value = run.value if whole else run.value[kept]
+        time_ms = run.point_ms if whole else run.point_ms[kept]
         evicted_count = unjudged_count = 0
         if self.places is None:
             opinions = self.detector.process(series, time_ms, value)
             strength = self.alert.strength_of(series, opinions)
         else:
-            given = self.places.give(series, at_ms)
+            given = self.places.give(series, run.at_ms[run.entry_of(rows)])
             evicted_count, unjudged_count = given.lost.size, given.unjudged_count
             opinions, strength = self._in_places(given, series, time_ms, value)
+        return Heard(row_state, kept, rows, series, time_ms, value, opinions, strength, evicted_count, unjudged_count)
+
+    def conclude(self, run: Run, heard: Heard, score_min: float) -> Judged:
+        """Put what was heard of *run* into buckets, and find what is told."""
+        series, opinions, strength = heard.series, heard.opinions, heard.strength
         score, hidden_count = self.adjustments.score(series, opinions.novelty, strength, score_min)
-        k = self.opened.shape[1]
+        n, q, k = run.size, series.size, self.opened.shape[1]
         closed, closed_row = np.empty((n + n * k, buckets.ROW)), np.empty(n + n * k, np.int32)
         found, found_bucket = np.empty(q, np.int64), np.empty((q, buckets.ROW))
         untold = np.zeros(len(RULES), np.int64)
         closed_count, found_count = accumulate(
-            block.source,
-            block.time_ms,
-            row_state,
-            rows,
+            run.source,
+            run.time_ms,
+            heard.row_state,
+            heard.rows,
             series,
             opinions.novelty,
             strength,
@@ -143,25 +185,18 @@ class JobState:
             untold,
         )
         closed = closed[:closed_count].copy()
-        findings = self._outcome(
-            seq,
-            at_ms,
-            block.source,
-            closed,
-            closed_row,
-            found[:found_count],
-            found_bucket,
-            rows,
-            series,
-            time_ms,
-            value,
-            opinions,
-            strength,
-            score,
-        )
-        late_count = int((row_state == LATE).sum())
+        findings = self._outcome(run, heard, score, closed, closed_row, found[:found_count], found_bucket)
+        late_count = int((heard.row_state == LATE).sum())
         return Judged(
-            kept, opinions, closed, late_count, findings, hidden_count, untold, evicted_count, unjudged_count
+            heard.kept,
+            opinions,
+            closed,
+            late_count,
+            findings,
+            hidden_count,
+            untold,
+            heard.evicted_count,
+            heard.unjudged_count,
         )
 
     def _in_places(
@@ -224,33 +259,30 @@ class JobState:
 
     def _outcome(
         self,
-        seq: int,
-        at_ms: int,
-        source: NDArray[np.int32],
+        run: Run,
+        heard: Heard,
+        score: NDArray[np.float64],
         closed: NDArray[np.float64],
         closed_row: NDArray[np.int32],
         found: NDArray[np.int64],
         found_bucket: NDArray[np.float64],
-        rows: NDArray[np.int32],
-        series: NDArray[np.int32],
-        time_ms: NDArray[np.int64],
-        value: NDArray[np.float64],
-        opinions: Opinions,
-        strength: NDArray[np.float64],
-        score: NDArray[np.float64],
     ) -> tuple[tuple[int, Finding | BucketChange], ...]:
         """Findings and changed buckets with the event that gave each, in order of the events; ordinals are still 0."""
         job, out = self.job.number, list[tuple[int, Finding | BucketChange]]()
         for i in np.flatnonzero(closed[:, buckets.ROW - 1] > 0):
-            out.append((int(closed_row[i]), change_of(job, seq, at_ms, closed[i], closed=True)))
+            entry = run.entry_of(closed_row[i])
+            change = change_of(job, int(run.seq[entry]), int(run.at_ms[entry]), closed[i], closed=True)
+            out.append((int(closed_row[i]), change))
         if found.size:  # whole columns, for a number taken out of an array alone costs as much as a dozen of a list
-            row, of, said = rows[found], series[found], opinions
-            columns = (row, source[row], of, time_ms[found], value[found], said.typical[found], said.lower[found],
-                       said.upper[found], said.novelty[found], said.probability[found], score[found], strength[found])
+            row, of, said = heard.rows[found], heard.series[found], heard.opinions
+            entry = run.entry_of(row)
+            columns = (run.seq[entry], run.at_ms[entry], row, run.source[row], of, heard.time_ms[found],
+                       heard.value[found], said.typical[found], said.lower[found], said.upper[found],
+                       said.novelty[found], said.probability[found], score[found], heard.strength[found])
             numbers = zip(*[column.tolist() for column in columns], strict=True)
             for k, (point, its) in enumerate(zip(found.tolist(), numbers, strict=True)):
-                at, owner, one, t, actual, typical, lower, upper, novelty, probability, rank, strong = its
-                reason = self.reason(opinions, point, one, strong)
+                seq, at_ms, at, owner, one, t, actual, typical, lower, upper, novelty, probability, rank, strong = its
+                reason = self.reason(said, point, one, strong)
                 change = change_of(job, seq, at_ms, found_bucket[k], closed=False)
                 out.append((at, Finding(seq, 0, at_ms, job, owner, one, change.start_ms, t, actual, typical, lower,
                                         upper, novelty, probability, rank, reason)))

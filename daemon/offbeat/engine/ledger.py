@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.engine.rollups import OPEN
-from offbeat_detectors.contract import State
-from offbeat_detectors.kernel import kernel
+from offbeat.engine.entries import Run
+from offbeat.engine.rollups import OPEN, ROW, add_readings
+from offbeat_detectors.contract import Opinions, State
+from offbeat_detectors.kernel import kernel, lean_kernel
 
 TIME_MIN_MS = -62_135_596_800_000  # the year 1: a time is kept as its distance from here plus 1, so that 0 is "never"
 EVENTS, FIRST, LAST, ARRIVAL, LAG, GAP, DELAY = range(7)
@@ -16,18 +17,26 @@ INTERVAL_GAIN, INTERVAL_CLIP = 0.1, 4.0
 NEVER = -(1 << 62)
 
 
-@kernel
+@lean_kernel
 def note_events(
-    source: NDArray[np.int32], time_ms: NDArray[np.int64], arrival_ms: int, sources: NDArray[np.int64]
+    source: NDArray[np.int32],
+    time_ms: NDArray[np.int64],
+    end: NDArray[np.int64],
+    at_ms: NDArray[np.int64],
+    sources: NDArray[np.int64],
 ) -> None:
-    """Count n events into *sources* (s, 7) int64.
+    """Count n events into *sources* (s, 7) int64; those before end[j], and from the end before it, arrived at at_ms[j].
 
     Events, first and last time (from TIME_MIN_MS, plus 1), arrival, lag of the newest, time between the last two
     arrivals, and the delay: how late its events come at worst lately, who collects them for an hour sends them an hour
     late. An event that is later than it can have been collected, the time since the arrival before, is history that is
     filled in, and no sign of a habit. The delay is forgotten by an eighth at each arrival.
     """
+    entry = 0
     for i in range(source.size):
+        while i >= end[entry]:
+            entry += 1
+        arrival_ms = at_ms[entry]
         held = sources[source[i]]
         stamp = time_ms[i] - TIME_MIN_MS + 1
         lag = arrival_ms - time_ms[i]
@@ -55,7 +64,7 @@ def reached(held: NDArray[np.int64], now_ms: int, lag_max_ms: int) -> int:
     return int(max(now_ms - max(held[LAG], held[DELAY]), held[LAST] - 1 + TIME_MIN_MS))
 
 
-@kernel
+@lean_kernel
 def note_readings(
     series: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64], readings: NDArray[np.float64]
 ) -> None:
@@ -91,6 +100,24 @@ class Ledger:
         self.sources = np.zeros((sources_max, 7), np.int64)
         self.series = np.zeros((series_max, 4))
         self.windows = np.zeros((series_max, 3, OPEN))
+
+    def note(self, run: Run, kept: NDArray[np.int64], said: Opinions | None) -> NDArray[np.float64]:
+        """Count the events of *run*, and put its values into the open windows; the windows that closed, (m, ROW).
+
+        kept, said  which of the values the built-in job judged, (q,), and its opinions: the bands of the windows
+        """
+        note_events(run.source, run.time_ms, run.end, run.at_ms, self.sources)
+        note_readings(run.series, run.point_ms, run.value, self.series)
+        p = run.series.size
+        if said is not None and kept.size == p:
+            typical, lower, upper = said.typical, said.lower, said.upper
+        else:
+            typical, lower, upper = band = np.full((3, p), np.nan)
+            if said is not None:
+                band[:, kept] = said.typical, said.lower, said.upper
+        closed = np.empty((3 * p, ROW))
+        count = add_readings(run.series, run.point_ms, run.value, typical, lower, upper, self.windows, closed)
+        return closed[:count].copy()
 
     def save(self, sources: NDArray[np.int64], series: NDArray[np.int64]) -> State:
         """A copy of the rows of these sources and series."""

@@ -60,10 +60,11 @@ class EndedAdjustment:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that came of one entry, in order. *hidden_count*: findings that adjustments kept from being any.
+    """All that came of one entry, or of some that were applied together, in order.
 
-    *untold*: how many were found and not told, by ``buckets.RULES``. *evicted_count*: models that others took the place
-    of; *unjudged_count*: readings of series without one.
+    *hidden_count*: findings that adjustments kept from being any. *untold*: how many were found and not told, by
+    ``buckets.RULES``. *evicted_count*: models that others took the place of; *unjudged_count*: readings of series
+    without one.
     """
 
     findings: tuple[Finding, ...]

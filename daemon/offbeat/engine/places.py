@@ -56,7 +56,7 @@ def give(
     series: NDArray[np.int32],
     shard: NDArray[np.int32],
     share: int,
-    at_ms: int,
+    at_ms: NDArray[np.int64],
     place_of: NDArray[np.int32],
     holder: NDArray[np.int32],
     last: NDArray[np.int64],
@@ -72,7 +72,7 @@ def give(
 ) -> tuple[int, int]:
     """The places of q readings in their order; −1 for one whose series has none.
 
-    series, shard        (q,) int32  whose each reading is
+    series, shard        (q,) int32  whose each reading is    at_ms  (q,) int64  when it arrived
     place_of             (series_max,) int32  the place of each series, plus 1; 0: none
     holder, last, pause  (places,)  whose it is, plus 1; its newest reading, counted in its shard; its usual pause in
         such readings: the longest lately
@@ -104,7 +104,7 @@ def give(
                     old = holder[at] - 1
                     place_of[old] = 0
                     evictions[old, 0] += 1
-                    evictions[old, 1] = at_ms
+                    evictions[old, 1] = at_ms[i]
                     tally[k, EVICTED] += 1
                     lost[lost_count] = i
                     losers[lost_count] = old
@@ -160,8 +160,8 @@ class Places:
         self.tally = np.zeros((shards, 5), np.int64)
         self._soonest = np.zeros(shards, np.int64)
 
-    def give(self, series: NDArray[np.int32], at_ms: int) -> Given:
-        """Places for the readings of q *series*, which arrived at *at_ms*, in their order."""
+    def give(self, series: NDArray[np.int32], at_ms: NDArray[np.int64]) -> Given:
+        """Places for the readings of q *series*, which arrived at *at_ms*, (q,), in their order."""
         q = series.size
         place, losers = np.empty(q, np.int32), np.empty(q, np.int32)
         begun, lost = np.empty(q, np.int64), np.empty(q, np.int64)

@@ -21,8 +21,8 @@ class _Impatient(Ewma):
 
     def process(self, slot: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> Opinions:
         """All of the points are as they should be."""
-        none = np.zeros(slot.size)
-        return Opinions(none, none, none, none, none, strength=none)
+        nothing = np.zeros(slot.size)
+        return Opinions(nothing, nothing, nothing, nothing, nothing, strength=nothing)
 
     def overdue(self, slot: NDArray[np.int32], now_ms: NDArray[np.int64]) -> Opinions:
         """All of *slot* are overdue."""

@@ -9,8 +9,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiosqlite
-
 from offbeat.engine.outcome import BucketChange, EndedAdjustment, Finding, Outcome
 from offbeat.store.adjustments import DID
 
@@ -35,8 +33,8 @@ class Findings:
     ended: dict[int, EndedAdjustment] = field(default_factory=dict)
     upto: int = 0
 
-    def add(self, outcome: Outcome, seq: int) -> None:
-        """Take what entry *seq* gave."""
+    def add(self, outcome: Outcome) -> None:
+        """Take what entries gave."""
         for f in outcome.findings:
             held = self.records.get((f.job, f.series, f.bucket_ms))
             if held is None or f.score > held.score:
@@ -45,7 +43,6 @@ class Findings:
             self.buckets[b.job, b.source, b.start_ms] = b
         for one in outcome.ended:
             self.ended[one.number] = one
-        self.upto = seq
 
     def joined(self, later: Findings) -> Findings:
         """These, and what came *later*."""
@@ -107,9 +104,3 @@ def statements_of(findings: Findings) -> list[tuple[str, list[tuple[Any, ...]]]]
         for b in findings.buckets.values()
     ]
     return [(sql, rows) for sql, rows in ((KEEP_RECORD, records), (DID, ended), (KEEP_BUCKET, buckets)) if rows]
-
-
-async def keep_findings(db: aiosqlite.Connection, findings: Findings) -> None:
-    """Write *findings* in the open transaction; a record kept before keeps its higher score."""
-    for sql, rows in statements_of(findings):
-        await db.executemany(sql, rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ from offbeat.records import JobSpec, RejectedLine, Strings
 from offbeat.store import adjustments
 from offbeat.store.adjustments import Given
 from offbeat.store.database import Database, Statements
+
+PAGE_ENTRIES, PAGE_BYTES = 1024, 1 << 20
+"""What is read at once: as packed, some hundred thousand events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,33 +211,57 @@ async def last_seq(database: Database) -> int:
     return int(rows[0][0])
 
 
-async def entries(database: Database, after: int, page: int = 64) -> AsyncIterator[Entry]:
-    """The entries after *after*, in order.
+async def entries(database: Database, after: int) -> AsyncIterator[Entry]:
+    """The entries after *after*, in order; see ``pages``."""
+    async for page in pages(database, after):
+        for entry in page:
+            yield entry
 
-    One that created a job that was deleted since comes as if it deleted that.
+
+async def pages(database: Database, after: int, data_after: int = 0) -> AsyncIterator[list[Entry]]:
+    """The entries after *after*, in order, some at a time; without the data up to *data_after*.
+
+    One that created a job that was deleted since comes as if it deleted that. They are unpacked by a thread.
     """
     jobs = {job.created_seq: job for job in await load_jobs(database)}
     settings = await load_settings(database)
-    while rows := await database.read(
-        "SELECT seq, kind, at_ms, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (after, page)
+    while sizes := await database.read(
+        "SELECT seq, coalesce(length(body), 0) FROM journal WHERE seq > ?1 AND (seq > ?2 OR kind <> 'data') "
+        "ORDER BY seq LIMIT ?3",
+        (after, data_after, PAGE_ENTRIES),
     ):
-        for seq, kind, at_ms, body in rows:
-            match kind:
-                case "data":
-                    yield Entry(seq, kind, at_ms, unpack_block(body))
-                case "tick":
-                    yield Entry(seq, kind, at_ms, None)
-                case "settings":
-                    yield Entry(seq, kind, at_ms, settings[seq])
-                case "job_created" if seq in jobs:
-                    yield Entry(seq, kind, at_ms, jobs[seq])
-                case "adjustment_added":
-                    yield Entry(seq, kind, at_ms, adjustments.adjustment_of(body))
-                case "adjustment_removed":
-                    yield Entry(seq, kind, at_ms, adjustments.end_of(body))
-                case _:
-                    yield Entry(seq, "job_deleted", at_ms, int(body) if kind == "job_deleted" else -1)
-        after = rows[-1][0]
+        upto, total = 0, 0
+        for seq, size in sizes:
+            total += size
+            if upto and total > PAGE_BYTES:
+                break
+            upto = seq
+        rows = await database.read(
+            "SELECT seq, kind, at_ms, body FROM journal WHERE seq > ?1 AND seq <= ?2 AND (seq > ?3 OR kind <> 'data') "
+            "ORDER BY seq",
+            (after, upto, data_after),
+        )
+        yield await asyncio.to_thread(lambda rows: [_entry(row, jobs, settings) for row in rows], rows)
+        after = upto
+
+
+def _entry(row: tuple[int, str, int, Any], jobs: Mapping[int, Job], settings: Mapping[int, Settings]) -> Entry:
+    seq, kind, at_ms, body = row
+    match kind:
+        case "data":
+            return Entry(seq, "data", at_ms, unpack_block(body))
+        case "tick":
+            return Entry(seq, "tick", at_ms, None)
+        case "settings":
+            return Entry(seq, "settings", at_ms, settings[seq])
+        case "job_created" if seq in jobs:
+            return Entry(seq, "job_created", at_ms, jobs[seq])
+        case "adjustment_added":
+            return Entry(seq, "adjustment_added", at_ms, adjustments.adjustment_of(body))
+        case "adjustment_removed":
+            return Entry(seq, "adjustment_removed", at_ms, adjustments.end_of(body))
+        case _:
+            return Entry(seq, "job_deleted", at_ms, int(body) if kind == "job_deleted" else -1)
 
 
 async def prune(database: Database, upto: int) -> None:
