@@ -132,23 +132,21 @@ class Applier:
             self._findings.upto = entries[-1].seq
         return outcomes
 
-    async def replay(self, pages: AsyncIterator[list[Entry]], team: Team) -> None:
-        """Apply *pages* of entries of the journal before anything runs, each while the next is read.
-
-        *team* takes parts of the work.
-        """
+    async def replay(self, pages: AsyncIterator[list[Entry]], threads: int) -> None:
+        """Apply *pages* of entries of the journal before anything runs, each while the next is read, by *threads*."""
         loop = asyncio.get_running_loop()
-        self._engine.work_with(team)
         applying: asyncio.Future[list[Outcome]] | None = None
-        try:
-            async for page in pages:
+        with Team(threads) as team:
+            self._engine.work_with(team)
+            try:
+                async for page in pages:
+                    if applying is not None:
+                        await applying
+                    applying = loop.run_in_executor(self._thread, self._apply, page)
+            finally:
                 if applying is not None:
                     await applying
-                applying = loop.run_in_executor(self._thread, self._apply, page)
-        finally:
-            if applying is not None:
-                await applying
-            self._engine.work_with(ALONE)
+                self._engine.work_with(ALONE)
 
     def begin(self, seq: int) -> None:
         """The replay is over and *seq* is the newest entry; its findings are written before anything else is."""

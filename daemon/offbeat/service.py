@@ -48,7 +48,6 @@ from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
 from offbeat.verification import VerifyReport
-from offbeat_detectors.parts import Team
 from offbeat_detectors.warm import warm_up
 
 log = logging.getLogger("offbeat")
@@ -62,7 +61,7 @@ SWITCH_INTERVAL_S = 0.001
 """How long a thread that decodes line by line may keep the interpreter lock from the event loop."""
 
 REPLAY_THREADS_MAX = 4
-"""Threads that replay the journal at a start, if there are as many processors; more would wait for the first."""
+"""Threads that replay the journal, if there are as many processors; more would wait for the first."""
 
 
 def version_of_program() -> str:
@@ -100,8 +99,8 @@ class Service:
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics, self._on_outcome
         )
-        with Team(min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0)))) as team:
-            await self.applier.replay(journal.pages(self.database, 0, self.engine.covered_by_all()), team)
+        pages = journal.pages(self.database, 0, self.engine.covered_by_all())
+        await self.applier.replay(pages, min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0))))
         self.engine.seq = last
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")

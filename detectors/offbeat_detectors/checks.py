@@ -462,7 +462,7 @@ def _divided(make: Make, readings: int) -> str:
             detector.divide(threads, run)
         return joined_opinions([judged(detector, new), judged(detector, later)])
 
-    expected = said(1, one_by_one)
+    expected = said(1, Team(1).run)
     for threads in (2, 3):
         with Team(threads) as team:
             for how, run in (("one after the other, the last first", backwards), ("at once", team.run)):
@@ -471,13 +471,8 @@ def _divided(make: Make, readings: int) -> str:
     return ""
 
 
-def one_by_one(pieces: Sequence[Callable[[], None]]) -> None:
-    for piece in pieces:
-        piece()
-
-
 def backwards(pieces: Sequence[Callable[[], None]]) -> None:
-    one_by_one(pieces[::-1])
+    Team(1).run(pieces[::-1])
 
 
 CHECKS: tuple[Check, ...] = (

@@ -203,6 +203,7 @@ async def test_settings_that_results_depend_on_hold_from_their_entry_on_also_in_
         await applied(service)
         lax = await service.database.read("SELECT count(*) FROM record WHERE score < 100")
     async with running(config(state, store=strict), clock=ManualClock(START_MS)) as service:
+        await applied(service)
         assert service.engine.settings.score_min == 100.0
         await send(service, todo[200:])
         expected = await everything(service)
