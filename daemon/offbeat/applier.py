@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,8 +31,6 @@ BATCH_EVENTS = 20_000
 """So much is handed to the engine's thread at a time: some milliseconds of its work."""
 TOGETHER_EVENTS = 4_096
 """So much of that is applied together: questions are answered before the next."""
-REPLAY_THREADS_MAX = 4
-"""Threads that replay the journal at a start, if there are as many processors; more would wait for the first."""
 FINDINGS_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
 OVER = 1.5
@@ -168,14 +165,11 @@ class Applier:
             self._findings.upto = self._engine.seq
         return outcomes
 
-    async def replay(self, pages: AsyncIterator[list[Entry]]) -> None:
-        """Apply *pages* of entries of the journal before anything runs, each while the next is read.
-
-        All processors take part in the work.
-        """
+    async def replay(self, pages: AsyncIterator[list[Entry]], threads: int) -> None:
+        """Apply *pages* of entries of the journal before anything runs, each while the next is read, by *threads*."""
         loop = asyncio.get_running_loop()
         applying: asyncio.Future[list[Outcome]] | None = None
-        with Team(min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0)))) as team:
+        with Team(threads) as team:
             self._engine.work_with(team)
             try:
                 async for page in pages:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,8 @@ def _unpack_integers(how: str, raw: memoryview, size: int) -> NDArray[np.int64]:
 
 ROWS_MIN = 64
 """Arrays of fewer rows, or numbers, are left as they are: there is too little that is alike."""
-STREAM_BYTES = 1 << 18
-"""More is compressed array by array: to join them first would copy all of it under the interpreter lock."""
+BLOCK_BYTES = STREAM_BYTES = 1 << 18
+"""More is compressed block by block: to join them first would copy all of it under the interpreter lock."""
 
 
 def pack(arrays: Mapping[str, NDArray[Any]], level: int = 1) -> bytes:
@@ -110,23 +111,23 @@ def pack(arrays: Mapping[str, NDArray[Any]], level: int = 1) -> bytes:
     those of one column or one plane, are laid side by side. Every bit is kept.
     """
     heads: list[tuple[str, str, list[int], str, int]] = []
-    parts: list[bytes | memoryview] = []
+    parts: list[Iterable[bytes | memoryview]] = []
     for name, array in arrays.items():
         whole = np.ascontiguousarray(array)
-        how, raw = _laid_out(whole)
-        heads.append((name, whole.dtype.str, list(array.shape), how, len(raw)))
+        how, size, raw = _laid_out(whole)
+        heads.append((name, whole.dtype.str, list(array.shape), how, size))
         parts.append(raw)
     head = orjson.dumps(heads)
-    parts = [len(head).to_bytes(4, "little"), head, *parts]
-    size = sum(len(part) for part in parts)
+    blocks = chain([len(head).to_bytes(4, "little"), head], *parts)
+    size = 4 + len(head) + sum(one[-1] for one in heads)
     if size < STREAM_BYTES:
-        return _compressor(level).compress(b"".join(parts))
+        return _compressor(level).compress(b"".join(blocks))
     stream = _compressor(level).compressobj(size=size)
-    return b"".join([*(stream.compress(part) for part in parts), stream.flush()])
+    return b"".join([*(stream.compress(block) for block in blocks), stream.flush()])
 
 
-def _laid_out(whole: NDArray[Any]) -> tuple[str, bytes | memoryview]:
-    """How the bytes of an array are laid out, and these.
+def _laid_out(whole: NDArray[Any]) -> tuple[str, int, Iterable[bytes | memoryview]]:
+    """How the bytes of an array are laid out, how many there are, and these, in blocks.
 
     i, s: whole numbers, see ``_pack_integers``. x: by plane, all first bytes, then all second ones. t: by column, of
     what is a row for each of many things: all first bytes of the rows, and so on. r: as they are.
@@ -134,18 +135,24 @@ def _laid_out(whole: NDArray[Any]) -> tuple[str, bytes | memoryview]:
     flat = whole.reshape(-1)
     if whole.ndim > 1 and whole.shape[0] >= ROWS_MIN and flat.size:
         if whole.dtype.itemsize == 2:  # a row is a history: its numbers are alike, more so than those of a column
-            return "x", _across(flat.view(np.uint8).reshape(flat.size, 2))
-        return "t", _across(flat.view(np.uint8).reshape(whole.shape[0], -1))
+            return "x", whole.nbytes, _across(flat.view(np.uint8).reshape(flat.size, 2))
+        return "t", whole.nbytes, _across(flat.view(np.uint8).reshape(whole.shape[0], -1))
     if flat.size and flat.dtype.kind in "iub" and flat.dtype != np.uint64:
-        return _pack_integers(flat)
+        how, raw = _pack_integers(flat)
+        return how, len(raw), [raw]
     if flat.dtype.kind == "f" and flat.size >= ROWS_MIN:  # equal exponents side by side compress; mixed bytes do not
-        return "x", _across(flat.view(np.uint8).reshape(flat.size, flat.dtype.itemsize))
-    return "r", flat.tobytes()
+        return "x", whole.nbytes, _across(flat.view(np.uint8).reshape(flat.size, flat.dtype.itemsize))
+    return "r", whole.nbytes, [flat.tobytes()]
 
 
-def _across(table: NDArray[np.uint8]) -> memoryview:
-    """The bytes of *table* column by column."""
-    return np.ascontiguousarray(table.T).reshape(-1).data
+def _across(table: NDArray[np.uint8]) -> Iterator[memoryview]:
+    """The bytes of *table* column by column, in blocks that stay in the cache until they are compressed."""
+    rows = table.shape[0]
+    columns = max(1, BLOCK_BYTES // rows)
+    for column in range(0, table.shape[1], columns):
+        for row in range(0, rows, BLOCK_BYTES):
+            block = table[row : row + BLOCK_BYTES, column : column + columns]
+            yield np.ascontiguousarray(block.T).reshape(-1).data
 
 
 def unpack(packed: bytes) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -45,6 +46,8 @@ LOOK_EVERY_S = 0.25
 PROBE_EVERY_S = 2.0
 SILENCE_LOOK_S = 60.0
 """A silence longer than this is asked about at every tick, however rare those are."""
+REPLAY_THREADS_MAX = 4
+"""Threads that replay the journal, if there are as many processors; more would wait for the first."""
 
 
 def version_of_program() -> str:
@@ -86,7 +89,8 @@ class Service:
             self.engine, self.database, self.config.store, self.clock, self.metrics,
             lambda outcome: self.broadcast.publish(outcome), self.budget.close,
         )
-        await self.applier.replay(journal.pages(self.database, 0, self.engine.covered_by_all()))
+        pages = journal.pages(self.database, 0, self.engine.covered_by_all())
+        await self.applier.replay(pages, min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0))))
         self.engine.seq = last
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")

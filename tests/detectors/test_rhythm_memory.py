@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -33,3 +34,17 @@ def test_no_two_columns_of_what_it_says_share_memory(rows: int) -> None:
     assert all(column.flags.aligned and column.flags.c_contiguous for column in (*columns, *others))
     assert not any(np.shares_memory(a, b) for a, b in itertools.combinations((*columns, *others), 2))
     assert np.isnan(said.probability).all()
+
+
+def test_forgetting_a_series_looks_at_no_other_however_many_there_are() -> None:
+    detector = Rhythm(500_000, tier="light")
+    detector.join(np.arange(500, dtype=np.int32), np.zeros(500, np.int32))
+    every = np.arange(500, dtype=np.int32)
+    detector.process(every, np.arange(500, dtype=np.int64), np.ones(500))
+    tracemalloc.start()
+    try:
+        for slot in range(499):
+            detector.forget(every[slot : slot + 1])
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()

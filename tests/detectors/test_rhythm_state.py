@@ -36,3 +36,18 @@ def test_the_saved_bytes_are_the_same_after_a_restore_and_however_the_readings_a
     expected = as_bytes(whole.save(SLOTS))
     assert as_bytes(after.save(SLOTS)) == expected
     assert as_bytes(pieces.save(SLOTS)) == expected
+
+
+def test_a_restored_group_is_as_new_when_the_last_of_its_members_that_had_a_reading_is_forgotten() -> None:
+    value = np.random.default_rng(1).normal(size=READINGS)
+    slot = np.tile(SLOTS[:2], READINGS // 2)  # the third has joined and never sends
+    taught, after = fresh(), fresh()
+    taught.process(slot, 1_700_000_000_000 + 1_000 * np.arange(READINGS), value)
+    for _ in range(2):
+        after.restore(SLOTS, taught.save(SLOTS))
+    kept = taught.save(SLOTS)["prior"]
+    after.forget(SLOTS[2:])
+    after.forget(SLOTS[:1])
+    assert after.save(SLOTS)["prior"][:, :24].tobytes() == kept[:, :24].tobytes() != bytes(72)
+    after.forget(SLOTS[1:2])
+    assert not after.save(SLOTS)["prior"].any()

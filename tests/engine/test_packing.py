@@ -126,3 +126,14 @@ def test_bytes_that_were_compressed_by_something_else_are_refused(inner: bytes) 
 def test_bytes_that_are_not_compressed_are_refused(junk: bytes) -> None:
     with pytest.raises(BadPack):
         unpack(junk)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i2", "u2", "f2", "i4", "f4", "i8", "u8", "f8"])
+@pytest.mark.parametrize("shape", [(64, 1), (64, 3), (65, 5, 2), (300, 1000), (3, 100_000), (300_000, 2)])
+@pytest.mark.parametrize("level", [-1, 1])
+def test_rows_come_back_whatever_their_width_and_however_many(dtype: str, shape: tuple[int, ...], level: int) -> None:
+    numbers = np.random.default_rng(2).integers(0, 256, int(np.prod(shape)) * np.dtype(dtype).itemsize, np.uint8)
+    numbers = numbers % 2 if dtype == "?" else numbers
+    rows = numbers.view(dtype).reshape(shape)
+    arrays = {"rows": rows, "few": np.arange(5), "sorted": np.arange(100_000), "turned": rows.T}
+    the_same(unpack(pack(arrays, level)), arrays)
