@@ -6,13 +6,14 @@ kernels of detectors that no job uses yet. The daemon never waits for it: what i
 """
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import IO, TextIO
 
 from numba.core import event
 
@@ -56,6 +57,18 @@ class Kernels:
         """Begin to compile, in another process, what the daemon does not need yet; at once, if it is all there."""
         if self.helper is None and not self._unkept() and not machine_code.is_marked(of_detectors()):
             self._start()
+
+    def attend(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let *loop* see to the other process, if there is one, until it ends: nothing of it stays behind."""
+        if self.helper is not None and self.helper.stdout is not None:
+            loop.add_reader(self.helper.stdout.fileno(), self._look, loop, self.helper, self.helper.stdout)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, helper: subprocess.Popen[bytes], names: IO[bytes]) -> None:
+        if names.read() == b"":  # the end, not a pause, of which there would be None
+            loop.remove_reader(names.fileno())
+            names.close()
+            helper.wait()
+            self.helper = None
 
     def stop(self) -> None:
         """End the other process, if it is still at work."""

@@ -107,12 +107,18 @@ async def _serve(config: Config, config_path: Path | None, kernels: Kernels) -> 
                 flush=True,
             )
             systemd.notify("READY=1\nSTATUS=listening")
-            loop.call_later(OTHER_KERNELS_AFTER_S, kernels.prepare_others)
+            kernels.attend(loop)
+            loop.call_later(OTHER_KERNELS_AFTER_S, _prepare_others, kernels, loop)
             await stop.wait()
             systemd.notify("STOPPING=1\nSTATUS=writing checkpoints")
             service.stopping = service.intake.closed = True
             watchdog.cancel()
     return 0
+
+
+def _prepare_others(kernels: Kernels, loop: asyncio.AbstractEventLoop) -> None:
+    kernels.prepare_others()
+    kernels.attend(loop)
 
 
 async def _watchdog() -> None:

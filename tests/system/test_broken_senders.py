@@ -74,7 +74,7 @@ def test_a_body_that_stops_arriving_is_given_up_and_its_connection_freed(running
         "a line protocol of no end": (chunked({"Content-Type": "text/plain"}), b"1\r\na\r\n"),
     }
     process = psutil.Process(running.process.pid)
-    handles = process.num_fds()
+    handles = len(process.net_connections("tcp"))
     over = threading.Event()
     with ExitStack() as stack, ThreadPoolExecutor(len(stalled)) as pool:
         connections = [stack.enter_context(Connection(running.url)) for _ in stalled]
@@ -86,7 +86,7 @@ def test_a_body_that_stops_arriving_is_given_up_and_its_connection_freed(running
             assert answer.error["hint"].startswith("http.body_timeout_s"), (what, answer)
         for connection in connections:
             assert connection.closed_by_daemon()
-    until(lambda: process.num_fds() <= handles)
+    until(lambda: len(process.net_connections("tcp")) <= handles)
     assert diagnosis(running.url)["pending_bytes"] == 0
 
 

@@ -1,6 +1,7 @@
 """Kernels before the port opens: compiled, with a second process, while it is told how far that is, and kept."""
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import subprocess
@@ -125,3 +126,18 @@ def test_the_other_process_ends_with_the_daemon(tmp_path: Path, monkeypatch: pyt
 
     assert process.poll() is not None
 
+
+
+async def test_nothing_of_the_other_process_stays_behind_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    said_by(io.StringIO())  # all is compiled, so it has little to do
+    monkeypatch.setattr(machine_code, "is_marked", lambda kernels: False)
+    held = Kernels("rhythm", {}, io.StringIO())
+    held.prepare_others()
+    process = held.helper
+    assert process is not None
+    held.attend(asyncio.get_running_loop())
+    async with asyncio.timeout(100):
+        while held.helper is not None:  # noqa: ASYNC110 - what is waited for is that it says nothing
+            await asyncio.sleep(0.01)
+    assert process.returncode == 0
+    assert process.stdout is not None and process.stdout.closed
