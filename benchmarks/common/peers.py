@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import urllib.parse
+from abc import abstractmethod
 from pathlib import Path
 
 import orjson
@@ -37,12 +38,13 @@ class Database(Process):
         self.address = ("127.0.0.1", free_port())
         super().__init__(directory, [str(executable), *self._options(directory)])
 
+    @abstractmethod
     def _options(self, directory: Path) -> list[str]:
-        raise NotImplementedError
+        """What the program is started with."""
 
+    @abstractmethod
     def held(self) -> int:
         """Events that a query finds now."""
-        raise NotImplementedError
 
     def _await_ready(self) -> None:
         until_s = time.perf_counter() + READY_WITHIN_S

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ LOG_LINES = 30
 MIB = 1024 * 1024
 
 
-class Process:
+class Process(ABC):
     """One program. Use as a context: whatever happens, it runs no longer than that.
 
     directory  what it writes to; its log stands beside it    started_s  seconds until it took connections
@@ -60,9 +61,9 @@ class Process:
             said = self.log_path.read_text(errors="replace").splitlines()
             print(f"the log of {self.name} ends with:", *said[-LOG_LINES:], sep="\n", file=sys.stderr)
 
+    @abstractmethod
     def _await_ready(self) -> None:
         """Return once it takes connections, with *address* set. Raises RuntimeError."""
-        raise NotImplementedError
 
     def _end(self) -> None:
         if self._process.poll() is None:
