@@ -43,7 +43,8 @@ class Applier:
     """Runs the engine on a thread of its own and keeps the store up with it.
 
     on_outcome(outcome) is called on the event loop, in order, for everything that gave a finding; on_over_full(reason)
-    when memory holds so much that nothing may be taken, and with "" when it may again.
+    when memory holds so much that nothing may be taken, and with "" when it may again. also_covered(sequence) is the
+    newest entry up to that one which nobody else needs to be replayed.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Applier:
         metrics: Metrics,
         on_outcome: Callable[[Outcome], None],
         on_over_full: Callable[[str], None],
+        also_covered: Callable[[int], int] = lambda seq: seq,
     ) -> None:
         self._engine, self._database, self._config, self._clock, self._metrics = (
             engine,
@@ -63,7 +65,7 @@ class Applier:
             clock,
             metrics,
         )
-        self._on_outcome, self._on_over_full = on_outcome, on_over_full
+        self._on_outcome, self._on_over_full, self._also_covered = on_outcome, on_over_full, also_covered
         self.over_full = ""  # why nothing is taken now
         self._much = asyncio.Event()  # memory holds so much that some of it is due
         self._torn: set[int] = set()  # shards that may have pieces of a checkpoint that was not finished
@@ -281,7 +283,7 @@ class Applier:
 
     async def _prune(self) -> None:
         # Entries are kept for one round more than recovery needs them: `verify` replays that round and compares.
-        self._prunable.append(await self.ask(lambda engine: engine.covered()))
+        self._prunable.append(self._also_covered(await self.ask(lambda engine: engine.covered())))
         if len(self._prunable) > 1:
             await journal.prune(self._database, self._prunable.popleft())
             await self._database.move_log()

@@ -85,7 +85,7 @@ class Jobs:
             if len(self.by_number) >= JOBS_MAX:
                 raise Conflict(f"there are {JOBS_MAX} jobs already", hint="delete one first")
             number = self._newest + 1
-            control = Control("job_created", Job(number, spec, 0, 0))
+            control = Control("job_created", job=Job(number, spec, 0, 0))
             seq = await self._submit(control)
             made = control.done.result().body
             assert isinstance(made, Job)

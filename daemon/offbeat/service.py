@@ -13,13 +13,16 @@ from typing import Any
 
 from offbeat import config as configuration
 from offbeat import verification
+from offbeat.analyses.life import Analyses, idle_timeout_s
+from offbeat.analyses.runner import Runner
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
+from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
-from offbeat.engine.entries import Job, Settings
+from offbeat.engine.entries import Entry, Job, Settings
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
@@ -31,7 +34,7 @@ from offbeat.intake.parcels import Budget
 from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
-from offbeat.store import adjustments, journal
+from offbeat.store import adjustments, analyses, journal
 from offbeat.store.checkpoints import drop_pieces, restore_shards
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
@@ -83,11 +86,12 @@ class Service:
             log.warning("job %s: the models of %d series cannot be restored and begin anew: %s", id, count, reason)
         self.metrics.models_begun_anew.set(sum(count for count, _ in anew.values()))
         last = await journal.last_seq(self.database)
+        await self._recover_analyses(last)
         refused = self.metrics.bodies_refused_total
         self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics,
-            lambda outcome: self.broadcast.publish(outcome), self.budget.close,
+            lambda outcome: self.broadcast.publish(outcome), self.budget.close, self.runner.covered,
         )
         pages = journal.pages(self.database, 0, self.engine.covered_by_all())
         await self.applier.replay(pages, min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0))))
@@ -95,9 +99,18 @@ class Service:
         self.applier.begin(last)
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")
         newest_adjustment = await adjustments.newest_number(self.database)
-        self._join([state.job for state in self.engine.jobs.values()], int(newest[0][0]), newest_adjustment, last)
+        newest_analysis = await analyses.newest_number(self.database)
+        jobs = [state.job for state in self.engine.jobs.values()]
+        self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
 
-    def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
+    async def _recover_analyses(self, last_seq: int) -> None:
+        self.runner = Runner(self.database, self.config.store, self.clock, lambda number, results: None)
+        self._stored_analyses = await analyses.load(self.database)
+        await self.runner.recover(self._stored_analyses, journal.pages(self.database, 0, of="analyses"), last_seq)
+
+    def _join(
+        self, known: list[Job], newest_job: int, newest_adjustment: int, newest_analysis: int, last_seq: int
+    ) -> None:
         config, metrics = self.config, self.metrics
         budget, tail = self.budget, self.engine.tail
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
@@ -109,7 +122,7 @@ class Service:
             self.clock,
             metrics,
             last_seq,
-            feed=lambda entry, count: self.applier.put(entry, lambda: budget.give(count)),
+            feed=self._feed,
             release=budget.give,
         )
         self.decoding = Decoding(config.ingest.decode_threads, metrics, self.committer)
@@ -124,6 +137,9 @@ class Service:
             self.applier.ask,
             lambda: self.config.engine.model_modules,
             config.engine.time_zone,
+        )
+        self.analyses = Analyses(
+            self.database, self.clock, self.runner, self.intake.submit, self._stored_analyses, newest_analysis
         )
         self.feedback = Feedback(
             self.database,
@@ -153,6 +169,11 @@ class Service:
             self.clock,
             int(config.engine.live_lag_max_s * 1000),
         )
+
+    def _feed(self, entry: Entry, count: int) -> None:
+        if isinstance(entry.body, Upload | Command):
+            self.runner.put(entry)
+        self.applier.put(entry, lambda: self.budget.give(count))  # it counts every entry: a query may wait for any
 
     async def begin(self) -> None:
         """Journal the settings if they changed, and create the built-in job if this is the first start."""
@@ -230,12 +251,23 @@ class Service:
             self.decoding.run(),
             self.committer.run(),
             self.applier.run(),
+            self.runner.run(),
+            self._close_idle(),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
             self._tick(),
             self._retire(),
             self._probe(),
         ]
+
+    async def _close_idle(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self.runner.checkpoint_due()
+                await self.analyses.idle(idle_timeout_s)
+            except OffbeatError as e:
+                log.warning("a job that is idle is not closed: %s", e.message)
 
     async def _tick(self) -> None:
         while True:
@@ -296,6 +328,8 @@ class Service:
             async with asyncio.timeout(STOP_WITHIN_S * 0.8):
                 await self.applier.drained(STOP_WITHIN_S * 0.5)
                 await self.applier.checkpoint_all()
+                await self.runner.drained()
+                await self.runner.checkpoint_all()
         except (TimeoutError, OffbeatError) as e:  # the journal has it all: the next start replays
             log.warning("stopped without a last checkpoint: %s", e)
 
@@ -303,6 +337,7 @@ class Service:
         """Stop the threads."""
         self.decoding.close()
         self.applier.close()
+        self.runner.close()
 
 
 def watch_of(config: Config) -> JobSpec:

@@ -101,8 +101,8 @@ class Engine:
             self.jobs.pop(entry.body, None)
         elif isinstance(entry.body, Adjustment | AdjustmentEnd):
             outcome = self._adjust(entry, entry.body)
-        else:
-            outcome = self._tick(entry)
+        elif entry.body is None:
+            outcome = self._tick(entry)  # all else is of analyses
         self.seq = entry.seq
         return outcome
 

@@ -9,10 +9,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.packing import counts_up, pack, unpack
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings
 
-Kind = Literal["data", "tick", "job_created", "job_deleted", "settings", "adjustment_added", "adjustment_removed"]
+Kind = Literal[
+    "data",
+    "tick",
+    "job_created",
+    "job_deleted",
+    "settings",
+    "adjustment_added",
+    "adjustment_removed",
+    "records",
+    "analysis",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +143,14 @@ class Entry:
     *at_ms* is the wall clock when it was journaled: for data the time of arrival, for a tick what it says.
 
     body  a Block for data, a Job for job_created, the job's number for job_deleted, Settings for settings, None for
-        a tick, an Adjustment for adjustment_added, an AdjustmentEnd for adjustment_removed
+        a tick, an Adjustment for adjustment_added, an AdjustmentEnd for adjustment_removed; an Upload for records and a
+        Command for analysis, which only analyses know
     """
 
     seq: int
     kind: Kind
     at_ms: int
-    body: Block | Job | int | Settings | Adjustment | AdjustmentEnd | None
+    body: Block | Job | int | Settings | Adjustment | AdjustmentEnd | Upload | Command | None
 
 
 @dataclass(frozen=True, slots=True)

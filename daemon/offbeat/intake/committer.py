@@ -9,12 +9,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from offbeat.clock import Clock
 from offbeat.config import Config
+from offbeat.engine.analysis.entries import Command, Upload, pack_command, pack_upload
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Adjustment, AdjustmentEnd, Block, Entry, Job, Settings, joined, pack_block
 from offbeat.errors import BadBody, StoreUnavailable
@@ -32,11 +35,26 @@ ENTRY_EVENTS_MAX = 20_000
 """Parcels of a group become one entry up to here: what an entry costs by itself is shared, and no query waits long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An analysis that begins: the row of it, but for when and by which entry."""
+
+    number: int
+    id: str
+    spec: str
+    document: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Control:
-    """An entry that is not data: a tick, a job or an adjustment that begins or ends, settings."""
+    """An entry that is not data of events: a tick, a job or an adjustment that begins or ends, settings; of an analysis
+    its records, or a command.
+    """
 
     kind: str
+    upload: Upload | None = None
+    command: Command | None = None
+    begun: Begun | None = None
     job: Job | None = None
     job_deleted: int | None = None
     settings: Settings | None = None
@@ -223,7 +241,7 @@ class Committer:
 
     def _prepare_control(self, control: Control, seq: int, at_ms: int, prepared: Prepared) -> None:
         group, body = prepared.group, None
-        entry_body: Job | int | Settings | Adjustment | AdjustmentEnd | None = None
+        entry_body: Job | int | Settings | Adjustment | AdjustmentEnd | Upload | Command | None = None
         if control.job is not None:
             entry_body = Job(control.job.number, control.job.spec, at_ms, seq)
             group.job_created, body = entry_body, journal.spec_json(control.job.spec).encode()
@@ -238,6 +256,15 @@ class Committer:
         elif control.ended is not None:
             entry_body, body = control.ended, adjustments.packed(control.ended)
             group.ended.append((control.ended, at_ms, seq))
+        elif control.upload is not None:
+            entry_body, body = control.upload, pack_upload(control.upload)
+        elif control.command is not None:
+            entry_body, body = control.command, pack_command(control.command)
+            if (begun := control.begun) is not None:
+                row = begun.number, begun.id, begun.spec, orjson.dumps(begun.document).decode(), at_ms, seq
+                group.analyses_begun.append(row)
+            elif control.command.order == "deleted":
+                group.analyses_ended.append(control.command.job)
         group.entries.append((seq, control.kind, at_ms, body))
         entry = Entry(seq, control.kind, at_ms, entry_body)  # type: ignore[arg-type]
         prepared.entries.append((entry, 0))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
 
+from offbeat.engine.analysis.entries import unpack_command, unpack_upload
 from offbeat.engine.catalog import Catalog, Mark
 from offbeat.engine.entries import AdjustmentEnd, Entry, Job, Settings, unpack_block
 from offbeat.errors import StoreUnusable
@@ -59,6 +60,8 @@ class Group:
     settings: tuple[int, Settings] | None = None
     given: list[tuple[Given, int, int]] = field(default_factory=list)
     ended: list[tuple[AdjustmentEnd, int, int]] = field(default_factory=list)
+    analyses_begun: list[tuple[int, str, str, str, int, int]] = field(default_factory=list)
+    analyses_ended: list[int] = field(default_factory=list)
 
     def add_names(self, catalog: Catalog, since: Mark) -> None:
         """Take what *catalog* was given since the mark."""
@@ -120,6 +123,8 @@ def statements_of(group: Group, quarantine_max: int) -> Statements:
         (adjustments.END, [(at_ms, seq, end.number) for end, at_ms, seq in group.ended]),
         (adjustments.FORGET, [(adjustments.HISTORY_MAX,)] if group.ended else []),
         (adjustments.DELETE_OF_JOB, [(n,) for n in (group.job_deleted,) if n is not None]),
+        ("INSERT INTO analysis VALUES (?, ?, ?, ?, ?, ?, 0)", group.analyses_begun),
+        ("DELETE FROM analysis WHERE number = ?", [(number,) for number in group.analyses_ended]),
         (
             "INSERT INTO settings VALUES (?, ?)",
             [(settings[0], orjson.dumps(asdict(settings[1])).decode())] if settings else [],
@@ -218,16 +223,24 @@ async def entries(database: Database, after: int) -> AsyncIterator[Entry]:
             yield entry
 
 
-async def pages(database: Database, after: int, data_after: int = 0) -> AsyncIterator[list[Entry]]:
+OF_ANALYSES = "kind IN ('records', 'analysis')"
+
+
+async def pages(
+    database: Database, after: int, data_after: int = 0, of: Literal["engine", "analyses"] = "engine"
+) -> AsyncIterator[list[Entry]]:
     """The entries after *after*, in order, some at a time; without the data up to *data_after*.
+
+    Those of the engine, or those of analyses.
 
     One that created a job that was deleted since comes as if it deleted that. They are unpacked by a thread.
     """
     jobs = {job.created_seq: job for job in await load_jobs(database)}
     settings = await load_settings(database)
+    mine = OF_ANALYSES if of == "analyses" else f"NOT {OF_ANALYSES}"
     while sizes := await database.read(
         "SELECT seq, coalesce(length(body), 0) FROM journal WHERE seq > ?1 AND (seq > ?2 OR kind <> 'data') "
-        "ORDER BY seq LIMIT ?3",
+        f"AND {mine} ORDER BY seq LIMIT ?3",
         (after, data_after, PAGE_ENTRIES),
     ):
         upto, total = 0, 0
@@ -238,7 +251,7 @@ async def pages(database: Database, after: int, data_after: int = 0) -> AsyncIte
             upto = seq
         rows = await database.read(
             "SELECT seq, kind, at_ms, body FROM journal WHERE seq > ?1 AND seq <= ?2 AND (seq > ?3 OR kind <> 'data') "
-            "ORDER BY seq",
+            f"AND {mine} ORDER BY seq",
             (after, upto, data_after),
         )
         yield await asyncio.to_thread(lambda rows: [_entry(row, jobs, settings) for row in rows], rows)
@@ -256,6 +269,10 @@ def _entry(row: tuple[int, str, int, Any], jobs: Mapping[int, Job], settings: Ma
             return Entry(seq, "settings", at_ms, settings[seq])
         case "job_created" if seq in jobs:
             return Entry(seq, "job_created", at_ms, jobs[seq])
+        case "records":
+            return Entry(seq, "records", at_ms, unpack_upload(body))
+        case "analysis":
+            return Entry(seq, "analysis", at_ms, unpack_command(body))
         case "adjustment_added":
             return Entry(seq, "adjustment_added", at_ms, adjustments.adjustment_of(body))
         case "adjustment_removed":

@@ -98,4 +98,36 @@ MIGRATIONS: tuple[str, ...] = (
         hidden_count INTEGER NOT NULL, revealed_count INTEGER NOT NULL);
     CREATE INDEX adjustment_of_series ON adjustment (series, job);
     """,
+    """
+    -- Analyses: jobs that ask questions of buckets of records. document: what its clients were told of it. seq: the
+    -- journal position that its checkpoint stands for; created_seq: the entry that began it.
+    CREATE TABLE analysis (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, spec TEXT NOT NULL, document TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, created_seq INTEGER NOT NULL, seq INTEGER NOT NULL);
+    CREATE TABLE analysis_state (
+        job INTEGER NOT NULL, name TEXT NOT NULL, piece INTEGER NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (job, name, piece));
+
+    -- Their results. An interim one is replaced by the next of its bucket. body: JSON of what is only shown.
+    CREATE TABLE result_bucket (
+        job INTEGER NOT NULL, start_ms INTEGER NOT NULL, interim INTEGER NOT NULL, event_count INTEGER NOT NULL,
+        record_count INTEGER NOT NULL, probability REAL NOT NULL, anomaly_score REAL NOT NULL,
+        initial_anomaly_score REAL NOT NULL, normalized_max REAL NOT NULL, score REAL NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (job, start_ms)) WITHOUT ROWID;
+    CREATE TABLE result_record (
+        job INTEGER NOT NULL, start_ms INTEGER NOT NULL, ordinal INTEGER NOT NULL, interim INTEGER NOT NULL,
+        detector INTEGER NOT NULL, probability REAL NOT NULL, normalized REAL NOT NULL,
+        initial_normalized REAL NOT NULL, score REAL NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (job, start_ms, ordinal)) WITHOUT ROWID;
+    CREATE INDEX result_record_by_normalized ON result_record (job, normalized);
+    CREATE TABLE result_influencer (
+        job INTEGER NOT NULL, start_ms INTEGER NOT NULL, ordinal INTEGER NOT NULL, interim INTEGER NOT NULL,
+        field TEXT NOT NULL, value TEXT NOT NULL, probability REAL NOT NULL, anomaly_score REAL NOT NULL,
+        initial_anomaly_score REAL NOT NULL, PRIMARY KEY (job, start_ms, ordinal)) WITHOUT ROWID;
+    CREATE TABLE category (
+        job INTEGER NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (job, id)) WITHOUT ROWID;
+    CREATE TABLE model_snapshot (
+        job INTEGER NOT NULL, id TEXT NOT NULL, taken_ms INTEGER NOT NULL, priority INTEGER NOT NULL,
+        description TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (job, id)) WITHOUT ROWID;
+    """,
 )

@@ -1,0 +1,267 @@
+"""One analysis: its time, its open buckets, what each gives when it closes. A pure function of its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.entries import Upload
+from offbeat.engine.analysis.kinds import question_of
+from offbeat.engine.analysis.names import Names
+from offbeat.engine.analysis.nested import part, under
+from offbeat.engine.analysis.question import Answer
+from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken
+from offbeat.engine.analysis.scoring import Scoring
+from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
+from offbeat.records import Strings
+from offbeat.uploads import Records
+from offbeat_detectors.buckets.categories import Categorizer
+from offbeat_detectors.contract import State
+
+GAP_MAX = 10_000
+"""More buckets without a record than that, one after the other: nothing was watched, and none is a result."""
+NEVER = -(1 << 62)
+
+
+class Analysis:
+    """The state of one job. Entries are applied in their order; how they were cut into uploads changes nothing."""
+
+    def __init__(self, spec: AnalysisSpec) -> None:
+        self.spec = spec
+        self._span_ms, self._latency_ms = 1000 * spec.bucket_span_s, 1000 * spec.latency_s
+        self._names: dict[str, Names] = {}
+        self._scoring = Scoring(spec)
+        self._questions = [question_of(i, spec, self._names) for i in range(len(spec.detectors))]
+        self._categorizer = (
+            Categorizer(examples_max=spec.categorization_examples, filters=spec.categorization_filters)
+            if spec.categorization_field
+            else None
+        )
+        self.totals = Taken()
+        self._latest_ms = NEVER  # of all records processed, or what was said to be so
+        self._frontier: int | None = None  # the first bucket that is not closed
+        self._first: int | None = None  # the first bucket that has had a record
+        self._last = NEVER  # the newest that has
+        self._events: dict[int, float] = {}  # of open buckets
+
+    # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, upload: Upload) -> Outcome:
+        """Apply records: those too late are counted and dropped; buckets that they pass are closed."""
+        outcome = Outcome()
+        outcome.taken.count(**upload.counts)
+        records = upload.records
+        before = np.maximum.accumulate(np.concatenate([[self._latest_ms], records.time_ms]))[:-1]
+        late = records.time_ms < before - self._latency_ms
+        if self._frontier is not None:
+            late |= records.time_ms < self._frontier * self._span_ms
+        kept = records.keep(~late)
+        outcome.taken.count(out_of_order=int(late.sum()), processed_record=kept.size)
+        if kept.size:
+            self._process(kept, outcome)
+        self.totals.add(outcome.taken)
+        return outcome
+
+    def _process(self, records: Records, outcome: Outcome) -> None:
+        columns = Columns(records, self._names)
+        self._categorize(columns)
+        outcome.taken.count(missing_field=sum(int(columns.missing(field).sum()) for field in self.spec.columns))
+        weight = self._weights(columns)
+        time_ms = records.time_ms
+        bucket = time_ms // self._span_ms
+        latest = np.maximum(np.maximum.accumulate(time_ms), self._latest_ms)
+        complete = (latest - self._latency_ms) // self._span_ms  # all before it are, once the record has been seen
+        if self._frontier is None:
+            self._frontier = int(complete[0])
+        # A record that completes a bucket lies beyond it: the bucket closes first.
+        passed = np.maximum.accumulate(np.maximum(complete, self._frontier))
+        cuts = np.flatnonzero(np.diff(passed, prepend=self._frontier) > 0)
+        for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), records.size], strict=True):
+            if passed[start] > self._frontier:
+                self._close_until(int(passed[start]), outcome)
+            if start < stop:
+                self._add(columns, slice(start, stop), bucket[start:stop], weight[start:stop])
+        self._latest_ms = int(latest[-1])
+        outcome.taken.latest_ms = int(time_ms.max())
+
+    def _add(self, columns: Columns, rows: slice, bucket: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
+        first, last = int(bucket.min()), int(bucket.max())
+        self._first = first if self._first is None else min(self._first, first)
+        self._last = max(self._last, last)
+        numbers, where = np.unique(bucket, return_inverse=True)
+        for number, events in zip(numbers.tolist(), np.bincount(where.ravel(), weight).tolist(), strict=True):
+            self._events[number] = self._events.get(number, 0.0) + events
+        for question in self._questions:
+            question.add(columns, rows, bucket, weight)
+
+    def _weights(self, columns: Columns) -> NDArray[np.float64]:
+        """(n,) how many events each record stands for; one that does not say so stands for none."""
+        if not self.spec.summary_count_field:
+            return np.ones(columns.size)
+        said = columns.values(self.spec.summary_count_field)
+        return np.where(said > 0.0, said, 0.0)
+
+    def _categorize(self, columns: Columns) -> None:
+        if self._categorizer is None:
+            return
+        texts, codes = columns.texts(self.spec.categorization_field)
+        messages = list(texts)
+        has = codes >= 0
+        found = np.full(columns.size, 0, np.int32)
+        found[has] = self._categorizer.add([messages[code] for code in codes[has].tolist()])
+        distinct, where = np.unique(found[has], return_index=True)
+        order = np.argsort(where)
+        place = {int(number): i for i, number in enumerate(distinct[order].tolist())}
+        made = np.full(columns.size, -1, np.int32)
+        made[has] = [place[number] for number in found[has].tolist()]
+        columns.put(CATEGORY_FIELD, Strings.of(str(number) for number in place), made)
+
+    def advance(self, time_ms: int) -> Outcome:
+        """No record before *time_ms* will come: all buckets that end by then are final."""
+        outcome = Outcome()
+        target = time_ms // self._span_ms
+        if self._frontier is None:
+            self._frontier = target
+        elif target > self._frontier:
+            self._close_until(target, outcome)
+        self._latest_ms = max(self._latest_ms, time_ms + self._latency_ms)
+        self.totals.add(outcome.taken)
+        return outcome
+
+    # ── what comes out ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _close_until(self, target: int, outcome: Outcome) -> None:
+        """Close every bucket before *target*."""
+        assert self._frontier is not None
+        for bucket in self._due(self._frontier, target):
+            result = self._result(bucket, [question.close(bucket) for question in self._questions], interim=False)
+            outcome.buckets.append(result)
+            if rescore := self._scoring.moved():
+                outcome.buckets.append(rescore)
+            outcome.taken.count(bucket=1)
+            self._events.pop(bucket, None)
+        self._frontier = target
+
+    def _due(self, frontier: int, target: int) -> Iterator[int]:
+        if self._first is None:
+            return
+        first = max(frontier, self._first)
+        with_records = min(target, max(self._last + 1, first))
+        yield from range(first, with_records)
+        if target - with_records <= GAP_MAX:
+            yield from range(with_records, target)
+
+    def _result(self, bucket: int, answers: list[Answer], *, interim: bool) -> BucketResult:
+        events = round(self._events.get(bucket, 0.0))
+        return self._scoring.result(bucket * self._span_ms, events, answers, interim=interim)
+
+    def interim(self, start_ms: int | None, end_ms: int | None) -> list[BucketResult]:
+        """The open buckets as they are, those in [start, end): learned from later, said now."""
+        if self._frontier is None or self._first is None:
+            return []
+        first = max(self._frontier, self._first)
+        last = max(self._last, first)
+        if start_ms is not None:
+            first = max(first, start_ms // self._span_ms)
+            last = min(last, first if end_ms is None else -(-end_ms // self._span_ms) - 1)
+        found = []
+        for bucket in range(first, last + 1):
+            share = self._complete(bucket)
+            answers = [question.look(bucket, share) for question in self._questions]
+            found.append(self._result(bucket, answers, interim=True))
+        return found
+
+    def _complete(self, bucket: int) -> float:
+        """How much of a bucket has passed by the records seen, 0 to 1."""
+        passed = (self._latest_ms - bucket * self._span_ms) / self._span_ms
+        return min(1.0, max(1.0 / self._span_ms, passed))
+
+    @property
+    def categories(self) -> Categorizer | None:
+        """The categories of the messages so far."""
+        return self._categorizer
+
+    @property
+    def scoring(self) -> Scoring:
+        """What makes scores of probabilities."""
+        return self._scoring
+
+    @property
+    def latest_ms(self) -> int | None:
+        """The newest time that records have reached."""
+        return None if self._latest_ms == NEVER else self._latest_ms
+
+    @property
+    def latest_result_ms(self) -> int | None:
+        """The start of the newest bucket that is final."""
+        return (
+            None if self._frontier is None or not self.totals.counts["bucket"] else (self._frontier - 1) * self._span_ms
+        )
+
+    def size(self) -> Size:
+        """What the models take."""
+        sizes = [question.size() for question in self._questions]
+        return Size(
+            sum(size.model_bytes for size in sizes),
+            sum(size.by_count for size in sizes),
+            sum(size.over_count for size in sizes),
+            sum(size.partition_count for size in sizes),
+            sum(size.refused for size in sizes),
+            max((size.status for size in sizes), key=("OK", "SOFT_LIMIT", "HARD_LIMIT").index),
+        )
+
+    # ── checkpoints ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self) -> State:
+        """All of it, as arrays; ``restore`` goes on bit for bit."""
+        none = NEVER
+        state: State = {
+            "clock": np.array(
+                [
+                    self._latest_ms,
+                    none if self._frontier is None else self._frontier,
+                    none if self._first is None else self._first,
+                    self._last,
+                    none if self.totals.latest_ms is None else self.totals.latest_ms,
+                ],
+                np.int64,
+            ),
+            "counts": np.array(list(self.totals.counts.values()), np.int64),
+            "open": np.array(list(self._events), np.int64),
+            "open_events": np.array(list(self._events.values()), np.float64),
+        }
+        for i, (field, names) in enumerate(self._names.items()):
+            state[f"name{i}"] = np.frombuffer(field.encode(), np.uint8)
+            state |= under(f"names{i}", names.save())
+        for i, question in enumerate(self._questions):
+            state |= under(f"question{i}", question.save())
+        state |= under("scoring", self._scoring.save())
+        if self._categorizer is not None:
+            state |= under("categories", self._categorizer.save())
+        return state
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it, of a job that is asked the same."""
+        latest, frontier, first, self._last, counted = (int(x) for x in state["clock"])
+        self._latest_ms = latest
+        self._frontier = None if frontier == NEVER else frontier
+        self._first = None if first == NEVER else first
+        self.totals = Taken(
+            dict(zip(self.totals.counts, (int(x) for x in state["counts"]), strict=True)),
+            None if counted == NEVER else counted,
+        )
+        self._events = dict(zip(state["open"].tolist(), state["open_events"].tolist(), strict=True))
+        self._names.clear()
+        i = 0
+        while f"name{i}" in state:
+            names = self._names[state[f"name{i}"].tobytes().decode()] = Names()
+            names.restore(part(state, f"names{i}"))
+            i += 1
+        for i, question in enumerate(self._questions):
+            question.restore(part(state, f"question{i}"))
+        self._scoring.restore(part(state, "scoring"))
+        if self._categorizer is not None:
+            self._categorizer.restore(part(state, "categories"))

@@ -1,0 +1,64 @@
+"""What stands in the journal for analyses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import numpy as np
+import orjson
+
+from offbeat.engine.analysis.results import COUNTS
+from offbeat.packing import pack, unpack
+from offbeat.uploads import Records, arrays_of, records_of
+
+Order = Literal["created", "deleted", "advance", "revert", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Records for analysis number *job*. *counts* is what the door counted of their body, by ``results.COUNTS``."""
+
+    job: int
+    records: Records
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Anything else that changes analysis number *job*.
+
+    created   begin it; the store has what it is asked
+    deleted   end it
+    advance   no record before *time_ms* will come
+    skip      the time up to the next record is downtime
+    revert    go on from the model snapshot *snapshot*; time_ms: what is latest from now on, −1: as it was
+    """
+
+    job: int
+    order: Order
+    time_ms: int = -1
+    snapshot: str = ""
+
+
+def pack_upload(upload: Upload) -> bytes:
+    """*upload* as the journal keeps it."""
+    counts = np.array([upload.counts.get(name, 0) for name in COUNTS], np.int64)
+    return pack(arrays_of(upload.records) | {"job": np.array([upload.job], np.int64), "counts": counts})
+
+
+def unpack_upload(packed: bytes) -> Upload:
+    """What ``pack_upload`` was given. Raises BadPack."""
+    a = unpack(packed)
+    counts = {name: int(count) for name, count in zip(COUNTS, a["counts"].tolist(), strict=True) if count}
+    return Upload(int(a["job"][0]), records_of(a), counts)
+
+
+def pack_command(command: Command) -> bytes:
+    """*command* as the journal keeps it."""
+    return orjson.dumps(asdict(command))
+
+
+def unpack_command(packed: bytes) -> Command:
+    """What ``pack_command`` was given."""
+    return Command(**orjson.loads(packed))

@@ -1,0 +1,294 @@
+"""A detector that measures: a number per bucket and entity, judged by its own past, or by its peers."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.gathering import Gathering
+from offbeat.engine.analysis.names import Names
+from offbeat.engine.analysis.nested import part, under
+from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
+from offbeat.engine.analysis.results import Size
+from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.split import Split
+from offbeat_detectors.buckets.features import Gathered
+from offbeat_detectors.buckets.functions import Function
+from offbeat_detectors.buckets.influence import Removed, influence
+from offbeat_detectors.buckets.model import BucketModel, BucketOpinions
+from offbeat_detectors.contract import State
+
+NEVER = np.int64(1 << 62)
+MEMBER_BYTES = 200
+"""Of a member beside its models: its place in tables of names and pairs."""
+
+
+class Judge(Protocol):
+    """What is thought of one feature of members."""
+
+    @property
+    def bytes_per_member(self) -> int:
+        """Memory of one member."""
+        ...
+
+    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
+        """Make room for *members*; entity[i] is whose member i is."""
+        ...
+
+    def judge(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
+    ) -> BucketOpinions:
+        """Say what n values are like, and learn nothing."""
+        ...
+
+    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it."""
+        ...
+
+    def save(self) -> State:
+        """All that was learned."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it, of as many members."""
+        ...
+
+
+class ByOwnPast:
+    """Judges a member by its own earlier buckets."""
+
+    def __init__(self, function: Function, span_s: int) -> None:
+        self._model = BucketModel(16, span_s, function.kind)
+        self._room, self._members = 16, 0
+
+    @property
+    def bytes_per_member(self) -> int:
+        """Memory of one member."""
+        return self._model.bytes_per_entity
+
+    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
+        """Make room for *members*, whoever they are."""
+        self._members = members
+        if members > self._room:
+            self._room = max(members, 2 * self._room)
+            self._model.grow(self._room)
+
+    def judge(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
+    ) -> BucketOpinions:
+        """Say what n values are like, and learn nothing."""
+        return self._model.judge(member, np.full(member.size, bucket, np.int64), value, complete)
+
+    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it."""
+        return self._model.process(member, np.full(member.size, bucket, np.int64), value, np.ones(member.size))
+
+    def save(self) -> State:
+        """All that was learned."""
+        return self._model.save(np.arange(self._members, dtype=np.int32))
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it, of as many members."""
+        self._model.restore(np.arange(self._members, dtype=np.int32), state)
+
+
+class Measured:
+    """One such detector at work. *judges*: one a feature of its function."""
+
+    def __init__(
+        self,
+        index: int,
+        function: Function,
+        spec: DetectorSpec,
+        analysis: AnalysisSpec,
+        names: MutableMapping[str, Names],
+        judges: list[Judge],
+        most: int,
+    ) -> None:
+        self._index, self._function, self._spec, self._most, self._names = index, function, spec, most, names
+        own = (spec.by, spec.over, spec.partition)
+        self._own = tuple(field for field in analysis.influencers if field in own)
+        removable = [field for field in analysis.influencers if field not in own]
+        self._split = Split(spec, names)
+        self._gathering = Gathering(function, spec.field, removable)
+        self._removable = bool(removable)
+        self._judges = judges
+        self._zeros = function.empty == "zero" and not spec.over
+        self._since = np.zeros(0, np.int64)  # the first bucket of each member
+
+    # ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def add(self, columns: Columns, rows: slice, bucket: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
+        """Take *rows* of an upload, with the bucket and the weight of each."""
+        whose = self._split.of(columns, rows, self._most)
+        at = whose.row - rows.start
+        self._follow()
+        np.minimum.at(self._since, whose.member, bucket[at])
+        self._gathering.add(columns, whose.row, bucket[at], whose.member, weight[at])
+
+    @property
+    def _members(self) -> int:
+        return len(self._split.members) if self._spec.over else len(self._split.entities)
+
+    def _follow(self) -> None:
+        if self._members > self._since.size:
+            self._since = np.concatenate([self._since, np.full(self._members - self._since.size, NEVER)])
+            entity = self._split.members.first if self._spec.over else np.arange(self._members, dtype=np.int32)
+            for judge in self._judges:
+                judge.grow(self._members, entity)
+
+    # ── buckets ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def close(self, bucket: int) -> Answer:
+        """Judge a bucket that is complete, learn it, and forget its rows."""
+        answer = self._answer(bucket, 1.0, learn=True)
+        self._gathering.forget(bucket)
+        return answer
+
+    def look(self, bucket: int, complete: float) -> Answer:
+        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        return self._answer(bucket, complete, learn=False)
+
+    def _answer(self, bucket: int, complete: float, *, learn: bool) -> Answer:
+        gathered = self._filled(self._gathering.look(bucket), bucket)
+        probabilities, drafts = [], list[Draft]()
+        for j, (judge, description) in enumerate(zip(self._judges, self._function.descriptions, strict=True)):
+            has = ~np.isnan(gathered.value[:, j])
+            member, value = gathered.entity[has], np.ascontiguousarray(gathered.value[has, j])
+            plain = learn and not self._removable
+            said = judge.process(member, bucket, value) if plain else judge.judge(member, bucket, value, complete)
+            p = self._sided(said)
+            odd = np.flatnonzero(p <= CUT_OFF)
+            blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd]) if odd.size else {}
+            drafts += [
+                self._draft(description, int(member[i]), float(p[i]), float(value[i]), said, i, blamed)
+                for i in odd.tolist()
+            ]
+            if learn and not plain:
+                judge.process(member, bucket, value)
+            probabilities.append(p)
+        return Answer(self._index, np.concatenate(probabilities), drafts)
+
+    def _filled(self, gathered: Gathered, bucket: int) -> Gathered:
+        """With a zero for every member that is known and has no row, if such a bucket says something."""
+        if not self._zeros:
+            return gathered
+        known = np.flatnonzero(self._since <= bucket).astype(np.int32)
+        value = np.zeros((known.size, gathered.value.shape[1]))
+        place = np.searchsorted(known, gathered.entity)
+        value[place] = np.nan_to_num(gathered.value)
+        return Gathered(known, np.zeros(known.size), value, np.zeros(known.size))
+
+    def _sided(self, said: BucketOpinions) -> NDArray[np.float64]:
+        match self._function.side:
+            case "high":
+                return said.probability_high
+            case "low":
+                return said.probability_low
+            case _:
+                return said.probability
+
+    def _blamed(
+        self,
+        bucket: int,
+        feature: int,
+        judge: Judge,
+        complete: float,
+        member: NDArray[np.int32],
+        probability: NDArray[np.float64],
+    ) -> dict[int, dict[str, tuple[tuple[str, float], ...]]]:
+        """By member that is odd: the values of each influencer field, and how much of the oddness goes with each."""
+        found: dict[int, dict[str, tuple[tuple[str, float], ...]]] = {}
+        for field, rest in self._gathering.without(bucket, member):
+            if not rest.entity.size:
+                continue
+            share = self._taken_away(rest, feature, judge, bucket, complete, member, probability)
+            for entity in np.unique(rest.entity).tolist():
+                mine = np.flatnonzero(rest.entity == entity)
+                mine = mine[np.lexsort((rest.code[mine], -share[mine]))]
+                values = ((self._names[field].text(int(rest.code[i])) or "", float(share[i])) for i in mine.tolist())
+                found.setdefault(entity, {})[field] = tuple(values)
+        return found
+
+    def _taken_away(
+        self,
+        rest: Removed,
+        feature: int,
+        judge: Judge,
+        bucket: int,
+        complete: float,
+        member: NDArray[np.int32],
+        probability: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        value = np.ascontiguousarray(rest.without[:, feature])
+        without = self._sided(judge.judge(rest.entity, bucket, value, complete))
+        whole = dict(zip(member.tolist(), probability.tolist(), strict=True))
+        return influence(np.array([whole[entity] for entity in rest.entity.tolist()]), without)
+
+    def _draft(
+        self,
+        description: str,
+        member: int,
+        probability: float,
+        value: float,
+        said: BucketOpinions,
+        i: int,
+        blamed: dict[int, dict[str, tuple[tuple[str, float], ...]]],
+    ) -> Draft:
+        split, spec = self._split, self._spec
+        entity = int(split.members.first[member]) if spec.over else member
+        partition, by = split.partition(entity), split.by(entity)
+        over = split.over(member) if spec.over else None
+        influences = dict(blamed.get(member, {}))
+        for field in self._own:
+            text = by if field == spec.by else over if field == spec.over else partition
+            if text is not None:
+                influences[field] = ((text, 1.0),)
+        return Draft(
+            description,
+            partition,
+            by,
+            over,
+            probability,
+            (float(said.typical[i]),),
+            (value,),
+            float(said.lower[i]),
+            float(said.upper[i]),
+            influences,
+        )
+
+    # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def size(self) -> Size:
+        """What its models take."""
+        each = MEMBER_BYTES + sum(judge.bytes_per_member for judge in self._judges)
+        entities, spec = self._split.entities, self._spec
+        return Size(
+            self._members * each,
+            len(entities) if spec.by else 0,
+            len(self._split.members) if spec.over else 0,
+            int(np.unique(entities.first).size) if spec.partition else 1,
+            self._split.refused,
+            "HARD_LIMIT" if self._split.refused else "OK",
+        )
+
+    def save(self) -> State:
+        """All of it, as arrays."""
+        state = under("split", self._split.save()) | under("open", self._gathering.save())
+        state["since"] = self._since.copy()
+        for i, judge in enumerate(self._judges):
+            state |= under(f"judge{i}", judge.save())
+        return state
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it."""
+        self._split.restore(part(state, "split"))
+        self._follow()
+        self._since[:] = state["since"]
+        self._gathering.restore(part(state, "open"))
+        for i, judge in enumerate(self._judges):
+            judge.restore(part(state, f"judge{i}"))

@@ -1,0 +1,74 @@
+"""What a detector at work is: rows in, an answer for each bucket. The kinds are files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.results import Cause, Size
+from offbeat_detectors.buckets.aggregate import CUTOFF
+from offbeat_detectors.contract import State
+
+CUT_OFF = CUTOFF
+"""More probable than this is no record."""
+Influences = Mapping[str, tuple[tuple[str, float], ...]]
+"""By influencer field: values, and how much of the oddness goes without each, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record to be, without its scores."""
+
+    description: str
+    partition: str | None
+    by: str | None
+    over: str | None
+    probability: float
+    typical: tuple[float, ...]
+    actual: tuple[float, ...]
+    lower: float
+    upper: float
+    influences: Influences = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one detector says of a bucket. probability: (m,) of all that it judged, NaN where it has no opinion yet."""
+
+    detector: int
+    probability: NDArray[np.float64]
+    drafts: list[Draft]
+
+
+class Question(Protocol):
+    """A detector at work."""
+
+    def add(self, columns: Columns, rows: slice, bucket: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
+        """Take *rows* of an upload, with the bucket and the weight of each, in order of arrival."""
+        ...
+
+    def close(self, bucket: int) -> Answer:
+        """Judge a bucket that is complete, learn it, and forget its rows."""
+        ...
+
+    def look(self, bucket: int, complete: float) -> Answer:
+        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        ...
+
+    def size(self) -> Size:
+        """What its models take."""
+        ...
+
+    def save(self) -> State:
+        """All of it, as arrays."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it."""
+        ...

@@ -1,0 +1,71 @@
+"""What an analysis is asked to do, as data; whether it can work, ``check`` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Exclude = Literal["none", "by", "over", "all"]
+CATEGORY_FIELD = "prelertcategory"
+"""The name under which a detector uses the category of a message, as clients of the Prelert Engine write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """One question.
+
+    function            a name that ``buckets.functions`` knows
+    field               what is measured
+    by, over, partition fields that divide it: each value with its own past; with its peers; wholly apart. "": not
+    use_null            a record without one of those has the empty text there; else it is left out
+    exclude_frequent    of which of by and over the very frequent values are left out
+    """
+
+    function: str
+    field: str = ""
+    by: str = ""
+    over: str = ""
+    partition: str = ""
+    use_null: bool = False
+    exclude_frequent: Exclude = "none"
+    description: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that it reads, each once."""
+        return tuple(dict.fromkeys(name for name in (self.field, self.by, self.over, self.partition) if name))
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSpec:
+    """A job that asks questions of buckets. Of what it does not say, the defaults are those of the protocol.
+
+    influencers               fields whose values may be blamed
+    summary_count_field       a record stands for as many events as this says
+    categorization_field      a text whose category is a field of its own, CATEGORY_FIELD
+    memory_max_mb             of models; 0: the server's default, −1: no limit
+    renormalization_days      how far back stored scores are set anew; −1: the longer of 30 days and 100 spans
+    sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
+    """
+
+    id: str
+    detectors: tuple[DetectorSpec, ...]
+    bucket_span_s: int = 300
+    description: str = ""
+    latency_s: int = 0
+    influencers: tuple[str, ...] = ()
+    summary_count_field: str = ""
+    categorization_field: str = ""
+    categorization_filters: tuple[str, ...] = ()
+    categorization_examples: int = 4
+    memory_max_mb: int = 0
+    renormalization_days: int = -1
+    sources: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields that records must bring, each once, without the category."""
+        named = [name for detector in self.detectors for name in detector.fields]
+        every = [*named, *self.influencers, self.summary_count_field, self.categorization_field]
+        return tuple(dict.fromkeys(name for name in every if name and name != CATEGORY_FIELD))
