@@ -1,4 +1,4 @@
-"""One upload as a question sees it: each field as numbers of the job, as values, as hashes; each made once, if asked."""
+"""One upload as a question sees it: each field as numbers of the job, as values, as hashes; made once, if asked."""
 
 from __future__ import annotations
 
