@@ -13,6 +13,7 @@ from typing import Any
 
 from offbeat import config as configuration
 from offbeat import verification
+from offbeat.analyses.hub import Hub
 from offbeat.analyses.life import Analyses, idle_timeout_s
 from offbeat.analyses.runner import Runner
 from offbeat.applier import Applier
@@ -104,7 +105,8 @@ class Service:
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
 
     async def _recover_analyses(self, last_seq: int) -> None:
-        self.runner = Runner(self.database, self.config.store, self.clock, lambda number, results: None)
+        self.hub = Hub()
+        self.runner = Runner(self.database, self.config.store, self.clock, self.hub.tell)
         self._stored_analyses = await analyses.load(self.database)
         await self.runner.recover(self._stored_analyses, journal.pages(self.database, 0, of="analyses"), last_seq)
 
@@ -139,7 +141,7 @@ class Service:
             config.engine.time_zone,
         )
         self.analyses = Analyses(
-            self.database, self.clock, self.runner, self.intake.submit, self._stored_analyses, newest_analysis
+            self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses, newest_analysis
         )
         self.feedback = Feedback(
             self.database,
@@ -236,6 +238,7 @@ class Service:
             self.jobs,
             self.feedback,
             self.broadcast,
+            self.analyses,
             lambda: self.config,
             self.ready,
             self.clock,

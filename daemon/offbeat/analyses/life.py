@@ -6,10 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
+from offbeat.analyses.hub import Hub
 from offbeat.analyses.runner import Runner
+from offbeat.analyses.snapshots import RETENTION_DAYS, Snapshots
 from offbeat.clock import Clock
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Taken
@@ -17,9 +19,7 @@ from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.errors import Conflict, NotFound
 from offbeat.intake.committer import Begun, Control
 from offbeat.store import analyses as kept
-from offbeat.store import snapshots
 from offbeat.store.database import Database
-from offbeat.store.snapshots import Snapshot
 
 T = TypeVar("T")
 Status = Literal["RUNNING", "CLOSING", "CLOSED", "FAILED", "PAUSING", "PAUSED"]
@@ -78,12 +78,15 @@ class Analyses:
         database: Database,
         clock: Clock,
         runner: Runner,
+        hub: Hub,
         submit: Callable[[Control], Awaitable[int]],
         stored: list[kept.Kept],
         newest_number: int,
     ) -> None:
         self._database, self._clock, self._runner, self._submit = database, clock, runner, submit
+        self.snapshots = Snapshots(database, clock, runner, submit)
         self._newest = newest_number
+        self.hub = hub
         self._turn = asyncio.Lock()
         self._by_id: dict[str, Job] = {}
         for one in stored:
@@ -103,6 +106,16 @@ class Analyses:
     def runner(self) -> Runner:
         """Where they are at work."""
         return self._runner
+
+    @property
+    def newest_number(self) -> int:
+        """The largest number that a job ever had."""
+        return self._newest
+
+    @property
+    def database(self) -> Database:
+        """Where their results are."""
+        return self._database
 
     def all(self) -> list[Job]:
         """By when they were created, then by id."""
@@ -146,11 +159,22 @@ class Analyses:
             del self._by_id[id]
             await self._runner.reached(seq)
             self._runner.end(job.number)
+            self.hub.tell(job.number, (None,))
             await self._database.write(kept.forget(job.number))
 
-    async def say(self, job: Job, said: Mapping[str, Any]) -> None:
-        """Replace what is kept with a job. Raises StoreUnavailable."""
+    async def change(self, job: Job, spec: AnalysisSpec, said: Mapping[str, Any]) -> None:
+        """Replace what is kept with a job, and of what it is asked what a running analysis may change.
+
+        Raises StoreUnavailable.
+        """
         job.document = dict(said)
+        job.spec = replace(
+            job.spec,
+            description=spec.description,
+            memory_max_mb=spec.memory_max_mb,
+            renormalization_days=spec.renormalization_days,
+        )
+        await self._database.write(kept.asked(job.number, job.spec))
         await self._keep(job)
 
     async def _keep(self, job: Job) -> None:
@@ -165,6 +189,8 @@ class Analyses:
     async def _become(self, job: Job, status: Status) -> None:
         job.status, job.since_ms = status, self._clock.now_ms()
         await self._keep(job)
+        if status != "RUNNING":
+            self.hub.tell(job.number, (None,))
 
     # ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -266,7 +292,8 @@ class Analyses:
 
     async def _rest(self, job: Job, why: str) -> None:
         if await self._runner.ask(job.number, lambda analysis: analysis.totals.latest_ms) is not None:
-            await self.take_snapshot(job, f"saved on {why}")
+            days = float(job.document.get("model_snapshot_retention_days", RETENTION_DAYS))
+            await self.snapshots.take(job.number, f"saved on {why}", days)
 
     async def idle(self, timeout_of: Callable[[Job], float]) -> None:
         """Close jobs that got nothing for longer than *timeout_of* says, in seconds; 0: never."""
@@ -276,13 +303,6 @@ class Analyses:
             quiet = job.status == "RUNNING" and not job.sending and patience_s > 0
             if quiet and now_ms - (job.last_data_ms or job.since_ms) > 1000 * patience_s:
                 await self.close(job.spec.id)
-
-    # ── model snapshots ───────────────────────────────────────────────────────────────────────────────────────
-
-    async def take_snapshot(self, job: Job, description: str) -> Snapshot:
-        """Keep the models as they are now. Raises StoreUnavailable."""
-        frozen = await self._runner.freeze(job.number)
-        return await snapshots.keep(self._database, job.number, self._clock.now_ms(), description, frozen)
 
 
 def _in_use(job: Job) -> InUse:

@@ -20,7 +20,7 @@ from offbeat.engine.entries import Entry
 from offbeat.errors import NotFound, StoreUnavailable
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
-from offbeat.store.snapshots import Frozen
+from offbeat.store.snapshots import Frozen, name_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -142,10 +142,35 @@ class Runner:
 
     async def _apply_and_write(self, entries: list[Entry]) -> None:
         async with self._turn:
-            for one in await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, entries):
-                if one.outcome is not None:
-                    await self._until_written(one.job, one.outcome)
+            waiting: list[Entry] = []
+            for entry in entries:
+                waiting.append(entry)
+                if isinstance(entry.body, Command) and entry.body.order == "revert":
+                    await self._apply_together(waiting)
+                    await self._revert(entry, entry.body)
+                    waiting = []
+            if waiting:
+                await self._apply_together(waiting)
+
+    async def _apply_together(self, entries: list[Entry]) -> None:
+        for one in await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, entries):
+            if one.outcome is not None:
+                await self._until_written(one.job, one.outcome)
+        if not (isinstance(entries[-1].body, Command) and entries[-1].body.order == "revert"):
             self._settle(entries[-1].seq)
+
+    async def _revert(self, entry: Entry, order: Command) -> None:
+        running = self._running.get(order.job)
+        if running is not None and entry.seq > running.seq:
+            state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
+            forget = order.time_ms > 0
+            await self.ask(order.job, lambda analysis: analysis.revert(state, keep_time=not forget))
+            if forget:
+                newest = running.state.latest_result_ms
+                await self._database.write(
+                    kept.forget_results_after(order.job, newest if newest is not None else -(1 << 62))
+                )
+        self._settle(entry.seq)
 
     def _apply(self, entries: list[Entry]) -> list[_Applied]:
         applied = []
@@ -168,6 +193,8 @@ class Runner:
             return outcome
         if body.order == "advance":
             return running.state.advance(body.time_ms)
+        if body.order == "skip":
+            running.state.skip()
         return None
 
     async def _until_written(self, job: int, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offbeat.analyses.life import Analyses
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
@@ -134,6 +135,7 @@ class Parts:
     jobs: Jobs
     feedback: Feedback
     stream: Stream
+    analyses: Analyses
     config: Callable[[], Config]
     ready: Callable[[], str | None]
     clock: Clock

@@ -69,6 +69,11 @@ async def newest_number(database: Database) -> int:
     return int(rows[0][0])
 
 
+def asked(number: int, spec: AnalysisSpec) -> Statements:
+    """What replaces that which an analysis is asked."""
+    return [("UPDATE analysis SET spec = ? WHERE number = ?", [(spec_json(spec), number)])]
+
+
 def document_of(number: int, document: dict[str, Any]) -> Statements:
     """What replaces that which is remembered of an analysis."""
     return [("UPDATE analysis SET document = ? WHERE number = ?", [(orjson.dumps(document).decode(), number)])]
@@ -276,5 +281,5 @@ def move(job: int, seq: int) -> Statements:
 
 def forget(job: int) -> Statements:
     """What deletes all that belongs to *job*, but for the job itself."""
-    tables = (*RESULTS, "category", "model_snapshot", "analysis_state")
+    tables = (*RESULTS, "model_snapshot", "analysis_state")
     return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in tables]

@@ -124,8 +124,6 @@ MIGRATIONS: tuple[str, ...] = (
         job INTEGER NOT NULL, start_ms INTEGER NOT NULL, ordinal INTEGER NOT NULL, interim INTEGER NOT NULL,
         field TEXT NOT NULL, value TEXT NOT NULL, probability REAL NOT NULL, anomaly_score REAL NOT NULL,
         initial_anomaly_score REAL NOT NULL, PRIMARY KEY (job, start_ms, ordinal)) WITHOUT ROWID;
-    CREATE TABLE category (
-        job INTEGER NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (job, id)) WITHOUT ROWID;
     CREATE TABLE model_snapshot (
         job INTEGER NOT NULL, id TEXT NOT NULL, taken_ms INTEGER NOT NULL, priority INTEGER NOT NULL,
         description TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (job, id)) WITHOUT ROWID;

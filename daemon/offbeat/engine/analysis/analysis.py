@@ -46,6 +46,8 @@ class Analysis:
         self._first: int | None = None  # the first bucket that has had a record
         self._last = NEVER  # the newest that has
         self._events: dict[int, float] = {}  # of open buckets
+        self._muted = NEVER  # a bucket of which only a part was watched
+        self._skipping = False  # up to the next record nothing was watched
 
     # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -74,6 +76,9 @@ class Analysis:
         bucket = time_ms // self._span_ms
         latest = np.maximum(np.maximum.accumulate(time_ms), self._latest_ms)
         complete = (latest - self._latency_ms) // self._span_ms  # all before it are, once the record has been seen
+        if self._skipping:
+            self._skipping = False
+            self._frontier = self._first = self._muted = int(bucket[0])
         if self._frontier is None:
             self._frontier = int(complete[0])
         # A record that completes a bucket lies beyond it: the bucket closes first.
@@ -131,12 +136,25 @@ class Analysis:
         self.totals.add(outcome.taken)
         return outcome
 
+    def skip(self) -> None:
+        """Nothing is watched up to the next record: the buckets on both sides, which are not whole, are no results."""
+        self._drop_open()
+        self._skipping = self._first is not None
+
+    def _drop_open(self) -> None:
+        self._events.clear()
+        for question in self._questions:
+            question.drop_open()
+
     # ── what comes out ────────────────────────────────────────────────────────────────────────────────────────
 
     def _close_until(self, target: int, outcome: Outcome) -> None:
         """Close every bucket before *target*."""
         assert self._frontier is not None
         for bucket in self._due(self._frontier, target):
+            if bucket == self._muted:
+                self._drop_bucket(bucket)
+                continue
             result = self._result(bucket, [question.close(bucket) for question in self._questions], interim=False)
             outcome.buckets.append(result)
             if rescore := self._scoring.moved():
@@ -144,6 +162,11 @@ class Analysis:
             outcome.taken.count(bucket=1)
             self._events.pop(bucket, None)
         self._frontier = target
+
+    def _drop_bucket(self, bucket: int) -> None:
+        self._events.pop(bucket, None)
+        for question in self._questions:
+            question.drop(bucket)
 
     def _due(self, frontier: int, target: int) -> Iterator[int]:
         if self._first is None:
@@ -226,6 +249,8 @@ class Analysis:
                     none if self._first is None else self._first,
                     self._last,
                     none if self.totals.latest_ms is None else self.totals.latest_ms,
+                    self._muted,
+                    int(self._skipping),
                 ],
                 np.int64,
             ),
@@ -243,10 +268,23 @@ class Analysis:
             state |= under("categories", self._categorizer.save())
         return state
 
+    def revert(self, state: State, *, keep_time: bool) -> None:
+        """Go on from the models of *state*; what was counted stays. keep_time: what has passed does not come again."""
+        counts, counted, latest_ms, frontier = self.totals.counts, self.totals.latest_ms, self._latest_ms, self._frontier
+        self.restore(state)
+        if keep_time:
+            self._drop_open()
+            self._latest_ms = max(self._latest_ms, latest_ms)
+            if frontier is not None:
+                self._frontier = frontier if self._frontier is None else max(self._frontier, frontier)
+            self.totals = Taken(counts, counted)
+        else:
+            self.totals = Taken(counts, self.totals.latest_ms)
+
     def restore(self, state: State) -> None:
         """As ``save`` gave it, of a job that is asked the same."""
-        latest, frontier, first, self._last, counted = (int(x) for x in state["clock"])
-        self._latest_ms = latest
+        latest, frontier, first, self._last, counted, self._muted, skipping = (int(x) for x in state["clock"])
+        self._latest_ms, self._skipping = latest, bool(skipping)
         self._frontier = None if frontier == NEVER else frontier
         self._first = None if first == NEVER else first
         self.totals = Taken(

@@ -32,7 +32,7 @@ class Command:
     deleted   end it
     advance   no record before *time_ms* will come
     skip      the time up to the next record is downtime
-    revert    go on from the model snapshot *snapshot*; time_ms: what is latest from now on, −1: as it was
+    revert    go on from the model snapshot *snapshot*; time_ms: 1 as if nothing had come since, −1 not earlier than now
     """
 
     job: int

@@ -64,6 +64,11 @@ class Gathering:
                 assert isinstance(one, NumbersWithout)
                 one.add(bucket, member, blamed, value, weight)
 
+    @property
+    def buckets(self) -> tuple[int, ...]:
+        """The open buckets that have rows, ascending."""
+        return self._whole.buckets
+
     def look(self, bucket: int) -> Gathered:
         """What the rows of *bucket* come to by now."""
         return self._whole.look(bucket)

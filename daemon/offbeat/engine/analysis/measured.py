@@ -153,6 +153,15 @@ class Measured:
         """Judge a bucket of which a share *complete* has passed, and change nothing."""
         return self._answer(bucket, complete, learn=False)
 
+    def drop(self, bucket: int) -> None:
+        """Forget the rows of a bucket, of which nothing is to be said."""
+        self._gathering.forget(bucket)
+
+    def drop_open(self) -> None:
+        """Forget the rows of all open buckets."""
+        for bucket in self._gathering.buckets:
+            self._gathering.forget(bucket)
+
     def _answer(self, bucket: int, complete: float, *, learn: bool) -> Answer:
         gathered = self._filled(self._gathering.look(bucket), bucket)
         probabilities, drafts = [], list[Draft]()

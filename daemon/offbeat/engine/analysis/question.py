@@ -61,6 +61,14 @@ class Question(Protocol):
         """Judge a bucket of which a share *complete* has passed, and change nothing."""
         ...
 
+    def drop(self, bucket: int) -> None:
+        """Forget the rows of a bucket, of which nothing is to be said."""
+        ...
+
+    def drop_open(self) -> None:
+        """Forget the rows of all open buckets."""
+        ...
+
     def size(self) -> Size:
         """What its models take."""
         ...

@@ -117,6 +117,10 @@ class Taken:
         for name, number in more.items():
             self.counts[name] += number
 
+    def copy(self) -> Taken:
+        """As it is now."""
+        return Taken(dict(self.counts), self.latest_ms)
+
     def add(self, other: Taken) -> None:
         """Count *other* as well."""
         self.count(**other.counts)

@@ -1,0 +1,206 @@
+"""What is sent to a job: uploads, flush, close, preview.
+
+Source: Prelert Engine API, section 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from aiohttp import web
+
+from offbeat.analyses.life import Job
+from offbeat.engine.analysis.entries import Upload
+from offbeat.engine.analysis.results import Taken
+from offbeat.errors import Refused
+from offbeat.gateways.prelert import documents
+from offbeat.gateways.prelert.call import Call, answered, drain
+from offbeat.gateways.prelert.dates import query_ms
+from offbeat.gateways.prelert.documents import ACKNOWLEDGED, Document
+from offbeat.gateways.prelert.errors import PrelertError, of_upload
+from offbeat.gateways.prelert.refusals import document_of, numbered
+from offbeat.gateways.prelert.translation import configuration_of_job
+from offbeat.wire.records.errors import UploadRefused
+from offbeat.wire.records.preview import preview
+from offbeat.wire.records.reader import Reader
+from offbeat.wire.records.table import Read
+
+BLOCK_BYTES = 1 << 20
+"""So much of a body is read before its records are journaled, or what came within LINGER_S."""
+LINGER_S = 0.5
+JUDGED_FROM, LATE_SHARE_MAX = 100, 0.25
+"""From so many records on an upload is refused if a larger share of them is out of order."""
+PREVIEW_BYTES_MAX = 16 << 20
+
+
+async def post_data(call: Call) -> web.Response:
+    """Send records to one job, or the same to several."""
+    ids = [id for id in call.path["job"].split(",") if id]
+    _check_reset(call)
+    if len(ids) == 1:
+        made = [await _uploaded(call, ids[0], call.data())]
+    else:
+        made = await _to_several(call, ids)
+    await drain(call.request)
+    status = next((error.status for _, error in made if error is not None), 202)
+    responses = [response for response, _ in made]
+    return answered({"responses": responses}, status)
+
+
+async def _to_several(call: Call, ids: list[str]) -> list[tuple[Document, Refused | None]]:
+    """The same body to each job, a block at a time: the slowest sets the pace."""
+    queues: list[asyncio.Queue[bytes | None]] = [asyncio.Queue(1) for _ in ids]
+
+    async def blocks(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+        while (block := await queue.get()) is not None:
+            yield block
+
+    async def one(id: str, queue: asyncio.Queue[bytes | None]) -> tuple[Document, Refused | None]:
+        try:
+            return await _uploaded(call, id, blocks(queue))
+        finally:
+            while await queue.get() is not None:  # it takes no more: the others go on
+                continue
+
+    async def share() -> None:
+        try:
+            async for block in call.data():
+                for queue in queues:
+                    await queue.put(block)
+        finally:
+            for queue in queues:
+                await queue.put(None)
+                await queue.put(None)
+
+    tasks = [asyncio.ensure_future(one(id, queue)) for id, queue in zip(ids, queues, strict=True)]
+    sharing = asyncio.ensure_future(share())
+    made = await asyncio.gather(*tasks)
+    await sharing
+    return list(made)
+
+
+async def _uploaded(call: Call, id: str, body: AsyncIterator[bytes]) -> tuple[Document, Refused | None]:
+    try:
+        job = call.analyses.get(id)
+        configuration = configuration_of_job(job)
+        if call.flag("ignoreDowntime") or configuration.ignore_downtime == "ALWAYS":
+            await call.analyses.skip(id)
+        taken = await call.analyses.upload(id, _uploads(job, body))
+        summary = documents.counts(taken, len(configuration.analysis.fields), whole=False)
+        return {"jobId": id, "uploadSummary": summary}, None
+    except Refused as e:
+        refused = numbered(e)
+        return {"jobId": id, "error": document_of(refused)}, refused
+
+
+async def _uploads(job: Job, body: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
+    """The body as records, read on a thread; what is counted of it goes with them."""
+    configuration = configuration_of_job(job)
+    reader = Reader(configuration.data, configuration.transforms, job.spec.columns)
+    try:
+        async for block in _blocks(body):
+            reading = reader.feed(block)
+            while (read := await asyncio.to_thread(next, reading, None)) is not None:
+                yield _upload(job, read)
+        reading = reader.finish()
+        while (read := await asyncio.to_thread(next, reading, None)) is not None:
+            yield _upload(job, read)
+    except UploadRefused as e:
+        raise of_upload(e) from None
+
+
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body in larger pieces; what came waits no longer than LINGER_S for more."""
+    held: list[bytes] = []
+    size = 0
+    ahead = asyncio.ensure_future(anext(body, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait((ahead,), timeout=LINGER_S if held else None)
+            piece = ahead.result() if done else None
+            if piece is not None:
+                held.append(piece)
+                size += len(piece)
+                ahead = asyncio.ensure_future(anext(body, None))
+            if held and (size >= BLOCK_BYTES or piece is None):
+                yield b"".join(held)
+                held, size = [], 0
+            if done and piece is None:
+                return
+    finally:
+        ahead.cancel()
+
+
+def _upload(job: Job, read: Read) -> Upload:
+    return Upload(
+        job.number,
+        read.records,
+        {
+            "input_bytes": read.input_bytes,
+            "input_record": read.record_count,
+            "input_field": read.field_count,
+            "invalid_date": read.invalid_date_count,
+            "failed_transform": read.failed_transform_count,
+            "excluded_record": read.excluded_count,
+        },
+    )
+
+
+def refused_for_order(taken: Taken) -> bool:
+    """Were too many records of an upload out of order?"""
+    late = taken.counts["out_of_order"]
+    seen = taken.counts["input_record"]
+    return seen >= JUDGED_FROM and late > LATE_SHARE_MAX * seen
+
+
+def _check_reset(call: Call) -> None:
+    start, end = call.text("resetStart"), call.text("resetEnd")
+    if start is None and end is None:
+        return
+    start_ms, end_ms = query_ms(start, "resetStart"), query_ms(end, "resetEnd")
+    if start_ms is None or end_ms is None or end_ms < start_ms:
+        raise PrelertError(60108, "resetStart and resetEnd come together, and the start is not after the end")
+    if any(call.analyses.get(id).spec.latency_s == 0 for id in call.path["job"].split(",")):
+        raise PrelertError(60109, "buckets can only be reset in a job that has a latency")
+
+
+async def post_flush(call: Call) -> web.Response:
+    """Return when all that was sent can be read; with interim results of open buckets if asked for."""
+    interim = call.flag("calcInterim")
+    start_ms, end_ms = call.range_ms()
+    if (start_ms is not None or end_ms is not None) and not interim:
+        raise PrelertError(60106, "start and end are of interim results: calcInterim must be true")
+    if end_ms is not None and start_ms is None:
+        raise PrelertError(60106, "an end needs a start")
+    advance_ms = query_ms(call.text("advanceTime"), "advanceTime")
+    if call.job.status != "CLOSED" or advance_ms is not None or interim:
+        await call.analyses.flush(
+            call.path["job"], interim=interim, start_ms=start_ms, end_ms=end_ms, advance_ms=advance_ms
+        )
+    return answered(ACKNOWLEDGED)
+
+
+async def post_close(call: Call) -> web.Response:
+    """End the analysis for now: results can be read, the models are a snapshot."""
+    await call.analyses.close(call.path["job"])
+    return answered(ACKNOWLEDGED, 202)
+
+
+async def post_preview(call: Call) -> web.Response:
+    """What would be analysed of a sample, as CSV."""
+    configuration = configuration_of_job(call.job)
+    sample = bytearray()
+    async for piece in call.data():
+        if len(sample) < PREVIEW_BYTES_MAX:
+            sample += piece
+
+    def made() -> str:
+        blocks: Iterator[bytes] = iter((bytes(sample),))
+        return "".join(preview(configuration.data, configuration.transforms, configuration.analysis.fields, blocks))
+
+    try:
+        text = await asyncio.to_thread(made)
+    except UploadRefused as e:
+        raise of_upload(e) from None
+    return web.Response(text=text, status=202, content_type="text/plain", charset="utf-8")
