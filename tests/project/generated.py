@@ -1,9 +1,12 @@
-"""The files that are made from config.py, as text. `make docs` writes them; test_generated.py says when it is due."""
+"""The files that are made from code, as text. `make docs` writes them; test_generated.py says when it is due."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from offbeat.cli.sample import sample_toml, settings_table
+from offbeat_detectors.buckets import content, distinct, influence, numbers
+from offbeat_detectors.buckets.functions import FUNCTIONS, Function
 
 TOP = Path(__file__).parents[2]
 
@@ -22,12 +25,79 @@ the next start. A file that is wrong changes nothing.
 
 """
 
+FUNCTIONS_TEXT = """\
+# Functions
+
+<!-- made by `make docs` from detectors/offbeat_detectors/buckets/functions.py -->
+
+What a detector may compute of each bucket and entity, under the names that clients of Prelert Engine and of its heir
+know. An entity is one combination of the values of the by, over and partition fields; a partition field is optional
+everywhere. A function with a *high* or *low* form reports only what is unusually high or low. So far they are computed
+by `offbeat_detectors.buckets`, in Python; no job takes one yet.
+
+| function | also called | high, low | field | by | over | computed | `functionDescription` | empty bucket | judged by |
+|---|---|---|---|---|---|---|---|---|---|
+{rows}
+
+Names are lower case; a name that is none is answered with the nearest one. A function for which field, by and over are
+all optional or forbidden may stand alone.
+
+- **Empty bucket**: *zero* is a value like others, and may be unusual; what is *skipped* teaches nothing. For `sum` a
+  bucket is empty without a number, for the counts without an event.
+- **Summary counts**: a row may stand for several events. Counts add what it stands for; sums, means, variances and
+  medians are weighted by it; smallest and largest are not. A row for no event is ignored. {unsummarised}
+- **Overlapping buckets** are not for {forbidden};
+  {useless} gain nothing from them.
+- **Numbers**: what is not a finite number counts as an event and is otherwise ignored. Sums lose nothing to rounding
+  that shows; how rows are cut into requests changes no bit.
+- **`median`** is exact up to {listed} numbers an entity and bucket, with more it is off by 1.5 % of the ranks at most.
+- **`distinct_count`** is exact up to {exact}, with more it is an estimate with a standard error of 1.6 %.
+- **`info_content`** is the size in bytes of the distinct strings, sorted, as zlib compresses them. Of an entity and
+  bucket the first {strings:,} strings, {kibibytes} KiB, are looked at; rows with others are counted.
+
+## Influencers
+
+Whom to blame: the influencer values without which a bucket would be less odd. For each value the bucket is computed
+once more from all other rows of the entity, to be judged again. The influence of the value is 1 if what is left is
+normal (a probability of {normal} or more) or nothing, 0 if it is as odd as before, and between by the logarithms.
+
+Of each influencer field, an entity keeps at least the {values} values with the most events in a bucket apart. When
+the {twice}th comes, the lighter half is laid together: rows of those count, but none of them is blamed, and a value
+that is new from then on may lack rows. How many events that concerns is counted.
+"""
+
+
+def functions_page() -> str:
+    """The page of functions; a high and a low form stand in the row of the function that they are of."""
+    return FUNCTIONS_TEXT.format(
+        rows="\n".join(_row(each) for each in FUNCTIONS if each.side == "both"),
+        unsummarised=f"`{'`, `'.join(each.name for each in FUNCTIONS if not each.summarised)}` takes none.",
+        forbidden=_listed(each.name for each in FUNCTIONS if each.overlapping == "forbidden"),
+        useless=_listed(each.name for each in FUNCTIONS if each.overlapping == "useless"),
+        listed=numbers.LISTED_MAX, exact=distinct.EXACT_MAX, strings=content.KEPT_TEXTS_MAX,
+        kibibytes=content.KEPT_BYTES_MAX // 1024, normal=influence.NORMAL, values=influence.VALUES_MAX,
+        twice=2 * influence.VALUES_MAX + 1)
+
+
+def _row(function: Function) -> str:
+    sided = any(each.name == f"high_{function.name}" for each in FUNCTIONS)
+    cells = (f"`{function.name}`", ", ".join(f"`{each}`" for each in function.synonyms), "yes" if sided else "",
+             function.field, function.by, function.over, ", ".join(function.features),
+             ", ".join(f"`{each}`" for each in function.descriptions), function.empty, function.probability)
+    return f"| {' | '.join(cells)} |"
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = (f"`{name}`" for name in names)
+    return f"{', '.join(first)} and {last}" if first else last
+
 
 def generated() -> dict[Path, str]:
     """Each generated file and what it must hold."""
     return {
         TOP / "deploy" / "offbeat.toml": sample_toml(),
         TOP / "docs" / "settings.md": SETTINGS_HEAD + settings_table(),
+        TOP / "docs" / "functions.md": functions_page(),
     }
 
 

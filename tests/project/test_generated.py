@@ -1,4 +1,4 @@
-"""The sample file and the docs' table of settings are those of config.py."""
+"""The sample file and the docs' table of settings are those of config.py, the page of functions of functions.py."""
 from __future__ import annotations
 
 import re
@@ -12,6 +12,7 @@ import pytest
 
 from offbeat import config
 from offbeat.config import SECTIONS, Config
+from offbeat_detectors.buckets.functions import BY_NAME
 from tests.project.generated import generated
 
 NAMES = [(section, f.name) for section, holder in SECTIONS.items() for f in fields(holder)]
@@ -20,6 +21,14 @@ NAMES = [(section, f.name) for section, holder in SECTIONS.items() for f in fiel
 @pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
 def test_a_generated_file_is_what_make_docs_would_write(path: Path) -> None:
     assert path.read_text() == generated()[path], "run `make docs`"
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_function_is_in_the_docs(name: str, top: Path) -> None:
+    plain = re.sub(r"^(high|low)_", "", name)
+    rows = [line.split(" | ") for line in (top / "docs" / "functions.md").read_text().splitlines() if line[:3] == "| `"]
+    (sided,) = [row[2] for row in rows if f"`{plain}`" in f"{row[0]} {row[1]}"]
+    assert plain == name or sided == "yes"
 
 
 @pytest.mark.parametrize(("section", "name"), NAMES)
