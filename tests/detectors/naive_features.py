@@ -83,7 +83,5 @@ def estimate(hashes: Iterable[int]) -> float:
         register = each >> 52
         registers[register] = max(registers[register], len(rest) - len(rest.lstrip("0")) + 1)
     c = np.bincount(registers, minlength=54) / 4096
-    x = 1.0 - c[53]
-    tau = (1 - x - sum((1 - x ** 2.0**-k) ** 2 * 2.0**-k for k in range(1, 60))) / 3 if x > 0 else 0.0
     sigma = c[0] + sum(c[0] ** 2.0**k * 2.0 ** (k - 1) for k in range(1, 60))
-    return 4096 / (2 * math.log(2)) / (sigma + sum(c[k] * 2.0**-k for k in range(1, 53)) + tau * 2.0**-52)
+    return 4096 / (2 * math.log(2)) / (sigma + sum(c[k] * 2.0**-k for k in range(1, 54)))
