@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,17 @@ from numpy.typing import NDArray
 from offbeat.records import Strings
 
 MISSING = np.int32(-1)
+
+
+NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
+
+
+def number_of(text: str) -> float:
+    """The number that *text* is, in decimal notation, spaces around it allowed; NaN if it is none or not finite."""
+    if NUMBER.fullmatch(text) is None:
+        return float("nan")
+    value = float(text)
+    return value if abs(value) != float("inf") else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +53,30 @@ class Records:
     def numbers(self, field: str) -> NDArray[np.float64]:
         """(n,) what the column holds as numbers; NaN where it is missing or no finite number."""
         i = self.fields.index(field)
-        found: NDArray[np.float64] = numbers_of(list(self.texts[i]))[self.codes[i]]
-        return found
+        return numbers_at(self.texts[i], self.codes[i])
 
 
-def numbers_of(texts: Sequence[str]) -> NDArray[np.float64]:
-    """(k + 1,) *texts* as numbers, NaN where one is none; the last is NaN, for MISSING."""
-    made = np.full(len(texts) + 1, np.nan)
-    try:
-        made[:-1] = np.array(texts, np.float64) if texts else 0.0
-    except ValueError:
-        for i, text in enumerate(texts):
-            try:
-                made[i] = float(text)
-            except ValueError:
-                continue
-    made[~np.isfinite(made)] = np.nan
-    return made
+def numbers_of(texts: Strings) -> NDArray[np.float64]:
+    """The number that each text is, (k,) float64, NaN where it is none."""
+    whole = list(texts)
+    data = texts.data
+    # float() also takes digits of other scripts, and underscores between digits.
+    if not (data.size and (int(data.max()) > 127 or bool((data == ord("_")).any()))):
+        try:
+            values = np.array(list(map(float, whole)), np.float64)
+        except ValueError:
+            pass
+        else:
+            values[~np.isfinite(values)] = np.nan
+            return values
+    return np.array([number_of(text) for text in whole], np.float64)
+
+
+def numbers_at(texts: Strings, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) the numbers that the texts of these *codes* are; NaN where one is none, or MISSING."""
+    values = np.append(numbers_of(texts), np.nan)  # MISSING is the last
+    found: NDArray[np.float64] = values[codes]
+    return found
 
 
 def arrays_of(records: Records) -> dict[str, NDArray[Any]]:

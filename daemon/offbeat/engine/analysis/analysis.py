@@ -270,7 +270,8 @@ class Analysis:
 
     def revert(self, state: State, *, keep_time: bool) -> None:
         """Go on from the models of *state*; what was counted stays. keep_time: what has passed does not come again."""
-        counts, counted, latest_ms, frontier = self.totals.counts, self.totals.latest_ms, self._latest_ms, self._frontier
+        counts, counted = self.totals.counts, self.totals.latest_ms
+        latest_ms, frontier = self._latest_ms, self._frontier
         self.restore(state)
         if keep_time:
             self._drop_open()

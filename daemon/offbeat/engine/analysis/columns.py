@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offbeat.engine.analysis.names import NONE, Names
 from offbeat.records import Strings
-from offbeat.uploads import Records, numbers_of
+from offbeat.uploads import Records, numbers_at
 from offbeat_detectors.buckets.distinct import hashes
 
 
@@ -46,7 +46,7 @@ class Columns:
     def values(self, field: str) -> NDArray[np.float64]:
         """(n,) each value as a number, NaN where it is none."""
         if field not in self._values:
-            self._values[field] = numbers_of(list(self._texts[field]))[self._codes[field]]
+            self._values[field] = numbers_at(self._texts[field], self._codes[field])
         return self._values[field]
 
     def hashes(self, field: str) -> NDArray[np.uint64]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.gathering import Gathering
+from offbeat.engine.analysis.judges import Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
@@ -19,81 +19,12 @@ from offbeat.engine.analysis.split import Split
 from offbeat_detectors.buckets.features import Gathered
 from offbeat_detectors.buckets.functions import Function
 from offbeat_detectors.buckets.influence import Removed, influence
-from offbeat_detectors.buckets.model import BucketModel, BucketOpinions
+from offbeat_detectors.buckets.model import BucketOpinions
 from offbeat_detectors.contract import State
 
 NEVER = np.int64(1 << 62)
 MEMBER_BYTES = 200
 """Of a member beside its models: its place in tables of names and pairs."""
-
-
-class Judge(Protocol):
-    """What is thought of one feature of members."""
-
-    @property
-    def bytes_per_member(self) -> int:
-        """Memory of one member."""
-        ...
-
-    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
-        """Make room for *members*; entity[i] is whose member i is."""
-        ...
-
-    def judge(
-        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
-    ) -> BucketOpinions:
-        """Say what n values are like, and learn nothing."""
-        ...
-
-    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
-        """The same of a bucket that is complete, and learn it."""
-        ...
-
-    def save(self) -> State:
-        """All that was learned."""
-        ...
-
-    def restore(self, state: State) -> None:
-        """As ``save`` gave it, of as many members."""
-        ...
-
-
-class ByOwnPast:
-    """Judges a member by its own earlier buckets."""
-
-    def __init__(self, function: Function, span_s: int) -> None:
-        self._model = BucketModel(16, span_s, function.kind)
-        self._room, self._members = 16, 0
-
-    @property
-    def bytes_per_member(self) -> int:
-        """Memory of one member."""
-        return self._model.bytes_per_entity
-
-    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
-        """Make room for *members*, whoever they are."""
-        self._members = members
-        if members > self._room:
-            self._room = max(members, 2 * self._room)
-            self._model.grow(self._room)
-
-    def judge(
-        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
-    ) -> BucketOpinions:
-        """Say what n values are like, and learn nothing."""
-        return self._model.judge(member, np.full(member.size, bucket, np.int64), value, complete)
-
-    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
-        """The same of a bucket that is complete, and learn it."""
-        return self._model.process(member, np.full(member.size, bucket, np.int64), value, np.ones(member.size))
-
-    def save(self) -> State:
-        """All that was learned."""
-        return self._model.save(np.arange(self._members, dtype=np.int32))
-
-    def restore(self, state: State) -> None:
-        """As ``save`` gave it, of as many members."""
-        self._model.restore(np.arange(self._members, dtype=np.int32), state)
 
 
 class Measured:
@@ -190,7 +121,7 @@ class Measured:
         value = np.zeros((known.size, gathered.value.shape[1]))
         place = np.searchsorted(known, gathered.entity)
         value[place] = np.nan_to_num(gathered.value)
-        return Gathered(known, np.zeros(known.size), value, np.zeros(known.size))
+        return Gathered(known, np.zeros(known.size), value, gathered.beyond)
 
     def _sided(self, said: BucketOpinions) -> NDArray[np.float64]:
         match self._function.side:

@@ -25,7 +25,7 @@ PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. base: the address up to the version, no slash behind it; path: what stood for the names of the route."""
+    """A request. base: the address up to the version, no slash behind; path: what stood for the names of the route."""
 
     request: web.Request
     parts: Parts

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from offbeat.gateways.prelert.dates import date_text
-
 from offbeat.engine.analysis.results import COUNTS, Size, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
+from offbeat.gateways.prelert.dates import date_text
 from offbeat.store.analysis_queries import BucketRow, InfluencerRow, RecordRow
 from offbeat.store.snapshots import Snapshot
 

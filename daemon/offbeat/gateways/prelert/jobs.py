@@ -9,6 +9,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from offbeat.analyses.life import Analyses, Job
+from offbeat.engine.analysis.kinds import MEMORY_MB
 from offbeat.errors import Conflict
 from offbeat.gateways.prelert import documents
 from offbeat.gateways.prelert.call import Call, answered, compact
@@ -20,7 +21,6 @@ from offbeat.gateways.prelert.ids import generated_id
 from offbeat.gateways.prelert.translation import configuration_of_job, said_of, spec_of
 from offbeat.gateways.prelert.update import State, updated
 from offbeat.gateways.prelert.validate import validate_detector, validate_transform, validate_transforms
-from offbeat.engine.analysis.kinds import MEMORY_MB
 
 STOPPED = "STOPPED"
 

@@ -1,6 +1,6 @@
 """Logs, as archives and as text; and what supports asks for.
 
-Source: Prelert Engine API, section 14. What is told of a job is made of what the daemon knows of it: it keeps no file a job.
+Source: Prelert Engine API, section 14. What is told of a job is made of what is known of it: there is no file a job.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ async def _answer(request: web.Request, parts: Parts) -> web.StreamResponse:
     # A segment is decoded after the path is cut: an id may hold an encoded slash. Empty ones are slashes too many.
     version, *segments = [unquote_plus(segment) for segment in raw if segment][1:] or [""]
     if version not in VERSIONS:
-        raise PrelertError(0, f"there is no version {version!r} of this API: expected one of {', '.join(VERSIONS)}", 404)
+        raise PrelertError(0, f"there is no version {version!r} of this API: known are {', '.join(VERSIONS)}", 404)
     base = f"{request.scheme}://{request.host}/engine/{version}"
     methods: list[str] = []
     for method, pattern, handler in _PATTERNS:

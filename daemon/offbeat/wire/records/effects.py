@@ -12,8 +12,8 @@ from ipaddress import ip_address
 
 from publicsuffixlist import PublicSuffixList
 
+from offbeat.uploads import number_of
 from offbeat.wire.records.java_regex import compiled
-from offbeat.wire.records.table import number_of
 from offbeat.wire.records.transforms import Condition, Transform
 
 Effect = Callable[[tuple[str, ...]], Sequence[str] | None]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.records import Strings
+from offbeat.uploads import Records
 from offbeat.wire.records.delimited import Delimited
 from offbeat.wire.records.description import DataDescription
 from offbeat.wire.records.errors import TooManyBadDates, TooManyBadRecords, UploadRefused
@@ -18,7 +19,7 @@ from offbeat.wire.records.plan import Plan
 from offbeat.wire.records.rows import Column, Rows, Source
 from offbeat.wire.records.search_response import SearchResponses
 from offbeat.wire.records.single_line import SingleLines
-from offbeat.wire.records.table import Read, Records, coded
+from offbeat.wire.records.table import Read, coded
 from offbeat.wire.records.times import parser
 from offbeat.wire.records.transforms import Transform
 

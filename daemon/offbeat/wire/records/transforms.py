@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from offbeat.uploads import number_of
 from offbeat.wire.records.errors import BadRegex, TransformError
 from offbeat.wire.records.java_regex import compiled
-from offbeat.wire.records.table import number_of
 
 MANY = 1_000_000
 

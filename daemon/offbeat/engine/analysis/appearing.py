@@ -1,0 +1,163 @@
+"""rare and freq_rare: is it odd that a by value appears at all, or that a member has such values so often?"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.names import NONE, Entities, Names
+from offbeat.engine.analysis.question import CUT_OFF, Draft
+from offbeat.engine.analysis.results import Cause
+from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.watching import Watching
+from offbeat_detectors.buckets.functions import Function
+from offbeat_detectors.buckets.rare import FreqRareModel, RareModel, RareOverModel
+from offbeat_detectors.contract import State
+
+CAUSES_MAX = 10
+ENTITY, MEMBER, VALUE = 0, 1, 2
+
+
+class Appearing(Watching):
+    """Entities are partitions here, for a by value is what appears; with an over field they are populations."""
+
+    def __init__(
+        self,
+        index: int,
+        function: Function,
+        spec: DetectorSpec,
+        analysis: AnalysisSpec,
+        names: MutableMapping[str, Names],
+        most: int,
+    ) -> None:
+        super().__init__(index, spec, analysis, names, most)
+        self._description = function.descriptions[0]
+        self._groups = Entities()  # partitions
+        self._room = 16
+        self._model: RareModel | RareOverModel | FreqRareModel
+        if function.probability == "freq_rare":
+            self._model = FreqRareModel(self._room, analysis.bucket_span_s)
+        else:
+            self._model = RareOverModel(self._room) if spec.over else RareModel(self._room)
+
+    def looked_at(self, columns: Columns, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the by value of each row."""
+        return columns.numbers(self.spec.by)[rows].astype(np.int64)
+
+    def judged(
+        self, bucket: int, rows: NDArray[np.int64], weight: NDArray[np.float64], *, learn: bool
+    ) -> tuple[NDArray[np.float64], list[Draft]]:
+        """Of the distinct rows of a bucket: what they are like, and records of those that are odd."""
+        if not rows.size:
+            return np.zeros(0), []
+        partition = self.split.entities.first[rows[:, ENTITY]]
+        group, _ = self._groups.number(partition, np.full(partition.size, NONE, np.int32))
+        if len(self._groups) > self._room:
+            self._room = 2 * len(self._groups)
+            self._model.grow(self._room)
+        over = self.split.members.second[rows[:, MEMBER]].astype(np.int64) if self.spec.over else np.zeros(len(rows))
+        keys = np.stack([group.astype(np.int64), over.astype(np.int64), rows[:, VALUE]], axis=1)
+        distinct, where = np.unique(keys, axis=0, return_inverse=True)
+        where = where.ravel()
+        events = np.zeros(distinct.shape[0])
+        np.add.at(events, where, weight)
+        if isinstance(self._model, FreqRareModel):
+            return self._often(bucket, rows, weight, distinct, where, events, learn=learn)
+        groups, values = distinct[:, 0].astype(np.int32), distinct[:, 2].astype(np.int32)
+        if isinstance(self._model, RareOverModel):
+            said = (
+                self._model.process(groups, np.full(groups.size, bucket, np.int64), distinct[:, 1].copy(), values)
+                if learn
+                else self._model.judge(groups, values)
+            )
+        else:
+            said = (
+                self._model.process(groups, np.full(groups.size, bucket, np.int64), values)
+                if learn
+                else self._model.judge(groups, values)
+            )
+        drafts = []
+        for i in np.flatnonzero(said.probability <= CUT_OFF).tolist():
+            mine = where == i
+            typical = float(said.seen[i] / said.of[i]) if said.of[i] > 0.0 else 0.0
+            numbers = (typical,), (float(events[i]),)
+            drafts.append(self._draft(rows[mine], weight[mine], float(said.probability[i]), *numbers))
+        return said.probability, drafts
+
+    def _often(
+        self,
+        bucket: int,
+        rows: NDArray[np.int64],
+        weight: NDArray[np.float64],
+        distinct: NDArray[np.int64],
+        where: NDArray[np.intp],
+        events: NDArray[np.float64],
+        *,
+        learn: bool,
+    ) -> tuple[NDArray[np.float64], list[Draft]]:
+        assert isinstance(self._model, FreqRareModel)
+        if not learn:  # of an open bucket nothing is said: how often is often, its end tells
+            return np.zeros(0), []
+        groups, values = distinct[:, 0].astype(np.int32), distinct[:, 2].astype(np.int32)
+        at = np.full(groups.size, bucket, np.int64)
+        said = self._model.process(groups, at, distinct[:, 1].copy(), values, events)
+        drafts = []
+        for i in np.flatnonzero(said.probability <= CUT_OFF).tolist():
+            first = int(said.row[i])
+            member = (distinct[:, 0] == distinct[first, 0]) & (distinct[:, 1] == distinct[first, 1])
+            mine = member[where]
+            numbers = (float(said.typical[i]),), (float(said.actual[i]),)
+            drafts.append(self._draft(rows[mine], weight[mine], float(said.probability[i]), *numbers))
+        return said.probability, drafts
+
+    def _draft(
+        self,
+        rows: NDArray[np.int64],
+        weight: NDArray[np.float64],
+        probability: float,
+        typical: tuple[float, ...],
+        actual: tuple[float, ...],
+    ) -> Draft:
+        entity, member = int(rows[0, ENTITY]), int(rows[0, MEMBER])
+        values = np.unique(rows[:, VALUE])
+        by = self.names[self.spec.by].text(int(values[0])) if values.size == 1 else None
+        causes: tuple[Cause, ...] = ()
+        if self.spec.over:
+            counted = ((int(v), float(weight[rows[:, VALUE] == v].sum())) for v in values)
+            causes = tuple(
+                Cause(probability, self.names[self.spec.by].text(value), typical, (count,))
+                for value, count in sorted(counted, key=lambda one: (-one[1], one[0]))[:CAUSES_MAX]
+            )
+        return Draft(
+            self._description,
+            self.split.partition(entity),
+            by,
+            self.over(member),
+            probability,
+            typical,
+            actual,
+            0.0,
+            typical[0],
+            self.influences(rows, weight),
+            causes,
+        )
+
+    @property
+    def model_bytes(self) -> int:
+        """What the models take."""
+        each = self._model.bytes_per_entity if isinstance(self._model, RareModel) else self._model.bytes_per_population
+        return each * len(self._groups)
+
+    def models(self) -> dict[str, State]:
+        """What was learned, by name."""
+        return {"groups": self._groups.save(), "rare": self._model.save(np.arange(len(self._groups), dtype=np.int32))}
+
+    def learn_again(self, models: dict[str, State]) -> None:
+        """As ``models`` gave it, of as many entities."""
+        self._groups.restore(models["groups"])
+        self._room = max(self._room, len(self._groups))
+        self._model.grow(self._room)
+        self._model.restore(np.arange(len(self._groups), dtype=np.int32), models["rare"])

@@ -1,0 +1,139 @@
+"""By what a member's number is judged: its own past, or its peers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offbeat_detectors.buckets.functions import Function
+from offbeat_detectors.buckets.model import BucketModel, BucketOpinions
+from offbeat_detectors.buckets.over import PopulationModel
+from offbeat_detectors.contract import State
+
+
+class Judge(Protocol):
+    """What is thought of one feature of members."""
+
+    @property
+    def bytes_per_member(self) -> int:
+        """Memory of one member."""
+        ...
+
+    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
+        """Make room for *members*; entity[i] is whose member i is."""
+        ...
+
+    def judge(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
+    ) -> BucketOpinions:
+        """Say what n values are like, and learn nothing."""
+        ...
+
+    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it."""
+        ...
+
+    def save(self) -> State:
+        """All that was learned."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it, of as many members."""
+        ...
+
+
+class ByOwnPast:
+    """Judges a member by its own earlier buckets."""
+
+    def __init__(self, function: Function, span_s: int) -> None:
+        self._model = BucketModel(16, span_s, function.kind)
+        self._room, self._members = 16, 0
+
+    @property
+    def bytes_per_member(self) -> int:
+        """Memory of one member."""
+        return self._model.bytes_per_entity
+
+    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
+        """Make room for *members*, whoever they are."""
+        self._members = members
+        if members > self._room:
+            self._room = max(members, 2 * self._room)
+            self._model.grow(self._room)
+
+    def judge(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
+    ) -> BucketOpinions:
+        """Say what n values are like, and learn nothing."""
+        return self._model.judge(member, np.full(member.size, bucket, np.int64), value, complete)
+
+    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it."""
+        return self._model.process(member, np.full(member.size, bucket, np.int64), value, np.ones(member.size))
+
+    def save(self) -> State:
+        """All that was learned."""
+        return self._model.save(np.arange(self._members, dtype=np.int32))
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it, of as many members."""
+        self._model.restore(np.arange(self._members, dtype=np.int32), state)
+
+
+class ByPeers:
+    """Judges a member by what members of the same population have had in earlier buckets."""
+
+    def __init__(self, function: Function, span_s: int) -> None:
+        self._over = PopulationModel(16, span_s, function.kind)
+        self._room = 16
+        self._population = np.zeros(0, np.int32)  # of each member
+
+    @property
+    def bytes_per_member(self) -> int:
+        """Memory of one member: what a population takes, it takes once."""
+        return self._population.itemsize
+
+    @property
+    def _populations(self) -> int:
+        return int(self._population.max(initial=-1)) + 1
+
+    def grow(self, members: int, entity: NDArray[np.int32]) -> None:
+        """Make room for *members*; entity[i] is the population of member i."""
+        self._population = entity.copy()
+        if self._populations > self._room:
+            self._room = max(self._populations, 2 * self._room)
+            self._over.grow(self._room)
+
+    def judge(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
+    ) -> BucketOpinions:
+        """Say what n values are like, and learn nothing."""
+        return self._over.judge(self._population[member], np.full(member.size, bucket, np.int64), value, complete)
+
+    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it."""
+        population = self._population[member]
+        order = np.argsort(population, kind="stable")  # members of one population are neighbours
+        said = self._over.process(
+            population[order], np.full(member.size, bucket, np.int64), value[order], np.ones(member.size)
+        )
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return BucketOpinions(
+            said.probability[back],
+            said.probability_high[back],
+            said.probability_low[back],
+            said.typical[back],
+            said.lower[back],
+            said.upper[back],
+        )
+
+    def save(self) -> State:
+        """All that was learned."""
+        return self._over.save(np.arange(self._populations, dtype=np.int32))
+
+    def restore(self, state: State) -> None:
+        """As ``save`` gave it, of as many members."""
+        self._over.restore(np.arange(self._populations, dtype=np.int32), state)
