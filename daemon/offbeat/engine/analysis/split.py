@@ -35,6 +35,10 @@ class Split:
         self.entities = Entities()  # (partition, by)
         self.members = Entities()  # (entity, over)
         self.refused = 0
+        if spec.use_null:  # before any value: numbers do not depend on which upload has the first record without one
+            for name in (spec.partition, spec.by, spec.over):
+                if name:
+                    self._null(name)
 
     def of(self, columns: Columns, rows: slice, most: int) -> Whose:
         """Whose each of *rows* is; at most *most* entities and members are known, records of more are counted."""
