@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offbeat.wire.records import DataDescription, Reader, Records
+from offbeat.wire.records.delimited import Delimited
 from offbeat.wire.records.errors import FieldsMissing, MalformedJson, TooManyBadDates, TooManyBadRecords, UploadRefused
 from offbeat.wire.records.reader import PIECE_BYTES_MAX
 from offbeat.wire.records.rows import RECORD_CHARACTERS_MAX, ROWS_MAX
@@ -69,6 +70,23 @@ def of_format(format: str, body: bytes, cuts: list[int]) -> Told:
     transforms = [] if format != "SINGLE_LINE" else [
         Transform("split", ("raw",), (",",), ("time", "a")), Transform("concat", ("a", "raw"), ("-",), ("b",))]
     return read(body, ("a", "b"), transforms, cuts=cuts, format=format)
+
+
+@given(body=delimited_bodies())
+def test_rows_that_are_alike_are_what_the_csv_module_makes_of_them(body: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        together = read(body)
+        monkeypatch.setattr(Delimited, "_regular", lambda self, text: None)
+        assert read(body) == together
+
+
+@given(rows=st.lists(st.lists(SIGNS, min_size=2, max_size=2), max_size=9), delimiter=st.sampled_from(",; \t|^]\\-é"))
+def test_rows_are_what_the_csv_module_was_given(rows: list[list[str]], delimiter: str) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter)
+    writer.writerows([["time", "a", "b"], *(["1", *row] for row in rows)])
+    found = read(out.getvalue(), field_delimiter=delimiter)
+    assert found.rows == [(1000, tuple(text or None for text in row)) for row in rows]
 
 
 @given(of=BODIES, cuts=CUTS)
