@@ -8,8 +8,8 @@ Two questions are asked of n probabilities, and the answers joined:
 * Is the least of them less than the least of n would be? 1 − (1 − p)^n, which holds, roughly, under dependence too.
 
 The answers depend on each other, so they are joined by the Cauchy combination (Y. Liu, J. Xie, "Cauchy combination
-test", 2020), with equal weights: at most about twice the smaller one, and valid for whatever dependence there is between
-the two.
+test", 2020), with equal weights: at most about twice the smaller one, and valid for whatever dependence there is
+between the two.
 
 Share of aggregated probabilities below 0.01, 20,000 draws of n uniform ones (the test repeats it with fewer):
 

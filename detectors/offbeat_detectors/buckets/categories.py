@@ -10,7 +10,7 @@ was refused is refused for ever; and who is in has all that is left of its words
 heaviest. What is remembered of messages seen before therefore changes nothing but the speed.
 
 Ideas: P. He et al., "Drain", 2017; R. Vaarandi, "A data clustering algorithm for mining patterns from event logs"
-(SLCT), 2003; M. Du, F. Li, "Spell", 2016 (longest common subsequence). What is written: Prelert Engine API, section 9.5.
+(SLCT), 2003; M. Du, F. Li, "Spell", 2016 (longest common subsequence). Source of the form: Prelert Engine API, 9.5.
 """
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from offbeat_detectors.buckets.log_words import PARTICLES, TELLING, TRADE
 from offbeat_detectors.buckets.texts import restore_texts, save_texts
 from offbeat_detectors.contract import State
+from offbeat_detectors.kernel import kernel
 
 MESSAGE_CHARS = 1000
 """Only so much of a message is looked at, and so long is an example at most."""
@@ -45,7 +47,8 @@ STATUS_MESSAGES_MIN = 100
 MANY, MOSTLY_RARE, DOMINANT = 0.5, 0.9, 0.9
 FREQUENT = 0.01
 
-_WORD = re.compile(r"\w+(?:(?:[-./@]|:(?=[0-9a-fA-F]{2}\b))\w+)*")  # addresses, paths, host names and times are one word
+# Addresses, paths, host names and times are one word.
+_WORD = re.compile(r"\w+(?:(?:[-./@]|:(?=[0-9a-fA-F]{2}\b))\w+)*")
 _DIGIT = re.compile(r"\d")
 _HEX = re.compile(r"[a-fA-F:]+")
 _LINE_BREAK = re.compile(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -118,7 +121,7 @@ class Categorizer:
     Memory: at most categories_max × (1 + examples_max) messages, and MESSAGES_KNOWN, each of MESSAGE_CHARS characters.
     """
 
-    def __init__(self, examples_max: int = 4, categories_max: int = 10_000, filters: Sequence[str] = ()) -> None:
+    def __init__(self, examples_max: int = 4, categories_max: int = 2_000, filters: Sequence[str] = ()) -> None:
         if examples_max < 0:
             raise ValueError(f"examples_max is {examples_max}: expected 0 or more")
         if categories_max < 1:
@@ -274,8 +277,8 @@ class Categorizer:
         """The places, in order, of all categories that might take these words, and few others.
 
         Who takes them has so much of their weight that it has one of any words that weigh more than the rest: of those
-        that the fewest categories have. Source: S. Chaudhuri et al., "A primitive operator for similarity joins" (prefix
-        filter), 2006.
+        that the fewest categories have. Source: S. Chaudhuri et al., "A primitive operator for similarity joins", 2006
+        (prefix filter).
         """
         if not words:
             return [place for place, category in enumerate(self._categories) if not category.heaviest][:1]
@@ -311,23 +314,35 @@ def in_common(a: _Words, b: _Words) -> _Words:
     behind = 0
     while behind < last - first and a[-1 - behind] == b[-1 - behind]:
         behind += 1
-    mid_a, mid_b = a[first : len(a) - behind], b[first : len(b) - behind]
-    if not mid_a or not mid_b:
-        return a[:first] + a[len(a) - behind :]
-    # best[i][j]: weight in common of mid_a[i:] and mid_b[j:]
-    best = [[0] * (len(mid_b) + 1) for _ in range(len(mid_a) + 1)]
-    for i in range(len(mid_a) - 1, -1, -1):
-        word, row, below = mid_a[i], best[i], best[i + 1]
-        weight = weight_of(word)
-        for j in range(len(mid_b) - 1, -1, -1):
-            row[j] = below[j + 1] + weight if word == mid_b[j] else max(below[j], row[j + 1])
-    kept, i, j = [], 0, 0
-    while i < len(mid_a) and j < len(mid_b):
-        if mid_a[i] == mid_b[j]:
-            kept.append(mid_a[i])
-            i, j = i + 1, j + 1
-        elif best[i + 1][j] >= best[i][j + 1]:
+    code = {word: i for i, word in enumerate(a)}
+    mine = a[first : len(a) - behind]
+    codes = np.array([code[word] for word in mine], np.int64)
+    theirs = np.array([code.get(word, -1) for word in b[first : len(b) - behind]], np.int64)
+    weights = np.array([weight_of(word) for word in mine], np.int64)
+    kept = np.zeros(len(mine), np.bool_)
+    keep_common(codes, theirs, weights, kept)
+    return a[:first] + tuple(compress(mine, kept.tolist())) + a[len(a) - behind :]
+
+
+@kernel
+def keep_common(
+    a: NDArray[np.int64], b: NDArray[np.int64], weight: NDArray[np.int64], kept: NDArray[np.bool_],
+) -> None:
+    """Mark in *kept* (n,) which of the n words of *a*, of these weights, are those of ``in_common``."""
+    best = np.zeros((a.size + 1, b.size + 1), np.int64)  # [i, j]: weight in common of a[i:] and b[j:]
+    for i in range(a.size - 1, -1, -1):
+        for j in range(b.size - 1, -1, -1):
+            if a[i] == b[j]:
+                best[i, j] = best[i + 1, j + 1] + weight[i]
+            else:
+                best[i, j] = max(best[i + 1, j], best[i, j + 1])
+    i = j = 0
+    while i < a.size and j < b.size:
+        if a[i] == b[j]:
+            kept[i] = True
+            i += 1
+            j += 1
+        elif best[i + 1, j] >= best[i, j + 1]:
             i += 1
         else:
             j += 1
-    return a[:first] + tuple(kept) + a[len(a) - behind :]

@@ -65,7 +65,7 @@ class FrequentValues:
         self._all = _KEEP * self._all + 1.0
         self._count *= _KEEP
         self._count[self._count < _NOTHING] = 0.0
-        self._count[np.unique(row)] += 1.0
+        self._count[row] += 1.0  # once, also for a row that is there twice
         if self._buckets >= BUCKETS_MIN:
             share = self._count / self._all
             self._frequent = share >= np.where(self._frequent, LEAVE, ENTER)

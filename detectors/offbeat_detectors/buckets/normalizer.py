@@ -271,7 +271,7 @@ class Normalizer:
         return save_texts("level", self._levels) | {
             "count": np.array([level.count for level in levels], np.int64).reshape(-1, BINS),
             "kept": np.array([level.kept for level in levels]).reshape(-1, 4, BINS),
-            "number": np.array([(each.zeros, each.at_largest, each.buckets) for each in levels], np.int64).reshape(-1, 3),
+            "number": np.array([(of.zeros, of.at_largest, of.buckets) for of in levels], np.int64).reshape(-1, 3),
             "largest": np.array([level.largest for level in levels]),
             "overflowed": np.array([self.overflowed], np.int64)}
 

@@ -32,6 +32,7 @@ def of(*probabilities: float, others: int = 0) -> float:
 
 
 @given(st.lists(st.one_of(P, st.just(math.nan)), max_size=40), st.sampled_from([0, 0, 1, 30, 200]))
+@example([CUTOFF, CUTOFF], 1)
 def test_it_agrees_with_its_definition(probabilities: list[float], others: int) -> None:
     expected = naive.aggregate(probabilities, others)
     assert of(*probabilities, others=others) == pytest.approx(expected, rel=1e-8, nan_ok=True)
@@ -39,6 +40,7 @@ def test_it_agrees_with_its_definition(probabilities: list[float], others: int) 
 
 @given(st.integers(1, 300), st.floats(0.0, 5_000.0))
 @example(1, 1.0)
+@example(1, 25.0)
 @example(300, 300.0)
 def test_the_tail_of_a_sum_agrees_with_its_definition(k: int, x: float) -> None:
     assert gamma_tail_log(k, x) == pytest.approx(naive.gamma_tail_log(k, x), rel=1e-9, abs=1e-12)
@@ -113,6 +115,11 @@ def test_one_that_is_odd_among_a_thousand_need_not_make_an_odd_bucket() -> None:
 
 def test_what_cannot_be_chance_stays_odd_among_a_thousand() -> None:
     assert 1e-38 < aggregate(np.append(calm(999), 1e-40)) < 1e-36
+    assert 1e-36 < of(1e-40, others=100_000) < 1e-34
+
+
+def test_that_all_together_are_calm_does_not_hide_one_that_is_not() -> None:
+    assert of(1e-8, others=100_000) == pytest.approx(0.002, rel=0.05)
 
 
 def test_many_weak_ones_make_a_strong_bucket() -> None:

@@ -127,6 +127,21 @@ def test_what_says_something_else_is_another_category(one: str, other: str) -> N
     assert not together(one, other)
 
 
+NAMES = ("ga", "go", "gu", "ha", "ho", "hu", "ja", "jo", "ju", "ka", "ko", "ku", "la")
+
+
+def test_a_member_that_says_more_raises_what_others_must_have_in_common() -> None:
+    first, more, another = " ".join(NAMES[:10]), " ".join(NAMES), " ".join((*NAMES[:8], "ma", "mo"))
+    assert ids_of(Categorizer(), first, another) == [1, 1]
+    assert ids_of(Categorizer(), first, more, another) == [1, 1, 2]
+
+
+def test_of_two_categories_that_would_take_a_message_the_older_one_does() -> None:
+    older, newer = " ".join(NAMES[:10]), " ".join((*NAMES[:6], "ma", "mo", "mu", "na"))
+    assert ids_of(Categorizer(), older, newer, " ".join((*NAMES[:8], "ma", "mo"))) == [1, 2, 1]
+    assert ids_of(Categorizer(), newer, older, " ".join((*NAMES[:8], "ma", "mo"))) == [1, 2, 1]
+
+
 def test_ids_are_given_in_the_order_of_arrival_from_1() -> None:
     messages = ["Service started", "Disk full on sda1", "Service started", "Login failed for bob"]
     said = Categorizer().add(messages)
