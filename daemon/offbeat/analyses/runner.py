@@ -171,15 +171,14 @@ class Runner:
     async def _revert(self, entry: Entry, order: Command) -> None:
         running = self._running.get(order.job)
         if running is not None and entry.seq > running.seq:
+            state = None
             if order.snapshot:
                 state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
-            else:
-                state = Analysis(running.spec).save()
             forget = order.time_ms > 0
             running.changed = running.changed or (entry.seq, entry.at_ms)
             running.again = running.again or (entry.seq, entry.at_ms)
             running.failed = ""
-            await self.ask(order.job, lambda analysis: analysis.revert(state, keep_time=not forget))
+            running.state = await self.ask(order.job, lambda one: one.reverted(state, keep_time=not forget))
             if forget:
                 newest = running.state.latest_result_ms
                 await self._database.write(
