@@ -13,7 +13,7 @@ import pytest
 from offbeat.clock import ManualClock
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.store.raw import RawRecords
-from tests.gateways.prelert.engine import FIRST_S, START_MS, Engine, csv, engine, steady
+from tests.gateways.prelert.engine import FIRST_S, START_MS, Engine, csv, engine
 
 HOUR_S = 3600
 
@@ -96,7 +96,8 @@ def test_an_upload_can_say_itself_that_there_was_downtime(daemon: Engine) -> Non
 
 
 def test_buckets_that_are_still_open_are_made_anew_from_what_is_sent_again(daemon: Engine) -> None:
-    id = daemon.create(analysis={"latency": 3 * HOUR_S, "detectors": [{"function": "max", "fieldName": "responsetime"}]})
+    detector = {"function": "max", "fieldName": "responsetime"}
+    id = daemon.create(analysis={"latency": 3 * HOUR_S, "detectors": [detector]})
     daemon.upload(id, hours(0, 10))  # 0 to 5 are final, 6 to 9 open
     reset = f"?resetStart={FIRST_S + 7 * HOUR_S}&resetEnd={FIRST_S + 9 * HOUR_S}"
     again = csv([(FIRST_S + 7 * HOUR_S + i, "AAL", 5) for i in range(3)])
