@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from offbeat.wire.records import jsonstream
@@ -30,6 +30,7 @@ def test_lines_read_together_are_what_they_are_one_by_one(body: str) -> None:
 
 
 @settings(max_examples=400)
+@example(lines=['{"a":[{}', "{}]},1,{}"])
 @given(lines=st.lists(st.sampled_from([
     '{"a":1}', '{"a":[{}', '{}]},{}', '{}]},1,{}', '{"a":1', '"b":2}', '{}]},NaN,{}', '{"a":NaN}', '{"a":"NaN"}',
     "{},{}", "[{}]",
@@ -64,6 +65,12 @@ def test_a_value_becomes_its_json_text_and_what_is_nested_a_dotted_name(
     for body in (f'{{"time":1,"a":{value}}}\n', f'[{{"time":1,"a":{value}}}]', f'{{"time":\n1,"a":{value}}}'):
         assert read(body, ("a", "b", "a.b"), format="JSON").rows == [(1000, texts)]
         assert carefully(body, monkeypatch).rows == [(1000, texts)]
+
+
+def test_a_quote_in_a_text_may_be_cut_from_its_backslash() -> None:
+    body = '{"time":1}{"time":2,"a":"x\\"}{\\\\"} '
+    for cut in range(len(body)):
+        assert read(body, cuts=[cut], format="JSON").rows == [(1000, (None, None)), (2000, ('x"}{\\', None))]
 
 
 def test_the_last_of_two_values_of_one_name_counts() -> None:

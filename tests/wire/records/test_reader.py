@@ -242,8 +242,10 @@ def test_a_line_that_is_too_long_is_a_bad_record(block: int) -> None:
 
 
 def test_rows_as_wide_as_the_header_together_and_not_each_are_read_row_by_row() -> None:
-    assert read("time,a,b\n1\n2,x\n").rows == [(1000, (None, None)), (2000, ("x", None))]
-    found = read("time\n1\n\n2\n", ())
+    behind_header = (9,)
+    found = read("time,a,b\n1\n2,x\n", cuts=behind_header)
+    assert found.rows == [(1000, (None, None)), (2000, ("x", None))]
+    found = read("time\n1\n\n2\n", (), cuts=(5,))
     assert ([time_ms for time_ms, _ in found.rows], found.counts["record_count"]) == ([1000, 2000], 2)
 
 
