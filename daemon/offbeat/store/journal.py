@@ -78,13 +78,20 @@ class Group:
             )
 
 
-async def commit(database: Database, prepare: Callable[[], Group], quarantine_max: int) -> None:
+async def commit(
+    database: Database, close: Callable[[], None], prepare: Callable[[], Group], quarantine_max: int
+) -> None:
     """Make the group that *prepare* gives durable in one transaction. Raises StoreUnavailable; then nothing is stored.
 
-    *prepare* is called on the writer's thread: to hand the group from one thread to another would take as long as to
-    prepare it.
+    *close* is called when the writer is free: until then more may come into the group. *prepare* is called on the
+    writer's thread: to hand the group from one thread to another would take as long as to prepare it.
     """
-    await database.write_made(lambda: statements_of(prepare(), quarantine_max))
+
+    def make() -> Callable[[], Statements]:
+        close()
+        return lambda: statements_of(prepare(), quarantine_max)
+
+    await database.write_next(make)
 
 
 def statements_of(group: Group, quarantine_max: int) -> Statements:
