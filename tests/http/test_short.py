@@ -155,12 +155,47 @@ async def test_a_request_cut_anywhere_is_answered_and_so_is_the_next() -> None:
 
 async def test_after_a_body_in_pieces_the_next_may_go_it() -> None:
     async with sending() as sender:
-        await sender.known()
         sender.writer.write(post()[:-10])
         await asyncio.wait_for(sender.door.behind.intake.reading.wait(), 10)
         await sender.ask(post()[-10:])
         await sender.ask(post())
         assert sender.offered == 1
+
+
+async def test_a_body_apart_from_its_head_goes_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short, "HELD_S", 1000.0)
+    async with sending() as sender:
+        await sender.known()
+        for cut in (len(EVENT), 10):
+            sender.writer.write(post()[:-cut])
+            await sender.door.get("/healthz")
+            assert (await sender.ask(post()[-cut:]))[0] == 202
+        assert sender.offered == 2
+        assert sender.door.behind.intake.body().data == sender.door.behind.intake.body().data == EVENT
+
+
+async def test_a_body_that_takes_long_goes_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short, "HELD_S", 0.0)
+    async with sending() as sender:
+        await sender.known()
+        sender.door.behind.intake.reading.clear()
+        sender.writer.write(post()[:-10])
+        await asyncio.wait_for(sender.door.behind.intake.reading.wait(), 10)
+        assert (await sender.ask(post()[-10:]))[0] == 202
+        assert (await sender.ask(post()))[0] == 202
+        assert sender.offered == 1
+
+
+async def test_more_than_the_rest_of_a_body_goes_the_usual_way_and_each_is_answered(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short, "HELD_S", 1000.0)
+    async with sending() as sender:
+        await sender.known()
+        sender.writer.write(post()[:-10])
+        await sender.door.get("/healthz")
+        assert (await sender.ask(post()[-10:] + post()))[0] == 202
+        assert (await sender.answer())[0] == 202
+        assert sender.offered == 0
 
 
 async def test_requests_that_come_at_once_are_answered_in_their_order() -> None:

@@ -34,6 +34,8 @@ HEAD_BYTES_MAX = 1024
 HEADS_MAX = 1024
 """Senders repeat theirs, but for the length; who has ever new ones goes the usual way."""
 BODY_BYTES_MAX = 64 * 1024
+HELD_S = 0.05
+"""Many clients send a body apart from its head: it is waited for so long, then it may arrive on the usual way."""
 LOST = -1
 
 
@@ -114,7 +116,7 @@ def written(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
 class Door(web.RequestHandler):
     """One connection: small bodies of events go the short way, one at a time; all else is aiohttp's."""
 
-    __slots__ = ("_began_s", "_behind", "_left", "_options", "_short", "_taken")
+    __slots__ = ("_began_s", "_behind", "_held", "_left", "_let_go", "_options", "_short", "_taken")
 
     def __init__(self, server: web.Server, short: ShortWay, **options: Any) -> None:
         super().__init__(server, **options)
@@ -123,6 +125,8 @@ class Door(web.RequestHandler):
         self._options: Options | None = None
         self._began_s = 0.0
         self._behind = b""  # what came behind it
+        self._held = b""  # a body that is not whole, with its head, which is known
+        self._let_go: asyncio.TimerHandle | None = None  # when that is waited for no longer
         self._left = 0  # bytes of the last body yet to come; 0: the next one begins a head; LOST: nobody knows
 
     def data_received(self, data: bytes) -> None:
@@ -137,13 +141,39 @@ class Door(web.RequestHandler):
             if self._left > 0:
                 self._left = self._left - len(data) if len(data) <= self._left else LOST
             return
+        if self._held:
+            data, self._held = self._held + data, b""
         end = data.find(HEAD_END, 0, HEAD_BYTES_MAX) + len(HEAD_END)
         head = self._short.heads.get(data[:end])
-        if head is not None and len(data) - end == head.length and self._idle() and self._take(head, data[end:]):
-            return
+        missing = head.length - (len(data) - end) if head is not None and self._idle() else LOST
+        self._hold(data if missing > 0 else b"")
+        if missing <= 0 and not (head is not None and missing == 0 and self._take(head, data[end:])):
+            self._go_usual_way(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep *data* until its rest comes, for a while; if it is nothing, for nothing is waited any more."""
+        self._held = data
+        if data and self._let_go is None:
+            self._let_go = self._loop.call_later(HELD_S, self._give_up)
+        elif not data and self._let_go is not None:
+            self._let_go.cancel()
+            self._let_go = None
+
+    def _give_up(self) -> None:
+        data = self._held
+        self._hold(b"")
+        self._go_usual_way(data)
+
+    def _go_usual_way(self, data: bytes) -> None:
+        """Give *data*, which begins with a head, to aiohttp."""
         before = len(self._messages)
         super().data_received(data)
         self._follow(data, before)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget what has not come whole."""
+        self._hold(b"")
+        super().connection_lost(exc)
 
     def _idle(self) -> bool:
         """Is everything answered that came before, and its answer on its way?"""
@@ -164,8 +194,7 @@ class Door(web.RequestHandler):
         if left < 0 or payload.is_eof() != (left == 0):
             return
         self._left = left
-        if left == 0:
-            self._short.learn(data[:end], message, length)
+        self._short.learn(data[:end], message, length)
 
     def _take(self, head: Head, body: bytes) -> bool:
         taken = self._short.offer(head, body)
