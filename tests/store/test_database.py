@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from offbeat.errors import CannotStart, StateDirectoryInUse, StoreUnavailable, StoreUnusable
+from offbeat.store import journal
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.schema import APPLICATION_ID, MIGRATIONS
 
@@ -316,3 +317,15 @@ async def test_all_reads_of_a_snapshot_see_the_store_as_of_the_first(path: Path)
             assert await counters(database) == {"a": 1}
         for _ in range(5):
             assert await counters(database) == {"a": 1}
+
+
+async def test_the_journal_is_pruned_in_steps_up_to_where_it_may_be_and_keeps_count(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    prepare(path)
+    async with Database(path) as database:
+        count = 2 * journal.PRUNED_AT_ONCE + 3
+        await database.write([("INSERT INTO journal VALUES (?, 'tick', 0, NULL)", [(n,) for n in range(1, count + 1)])])
+        await journal.prune(database, count - 2)
+        assert await database.read("SELECT seq FROM journal ORDER BY seq") == [(count - 1,), (count,)]
+        await journal.prune(database, count)
+        assert (await database.read("SELECT * FROM journal"), await journal.last_seq(database)) == ([], count)
