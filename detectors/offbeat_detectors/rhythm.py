@@ -40,6 +40,7 @@ from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
 from offbeat_detectors.rows import (
     AHEAD,
     NEAR,
+    copy_of,
     offset_of,
     prefetch_at,
     prefetch_until,
@@ -455,9 +456,9 @@ class Rhythm:
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy of the state of these slots, and of what their groups know, for each slot anew."""
-        state: State = {"series": self._bytes[slot]}
+        state: State = {"series": copy_of(self._bytes, slot)}
         state |= {f"expert.{name}": column for name, column in save_rows(self._experts, slot).items()}
-        state |= {f"ring.{i}": ring[slot] for i, ring in enumerate(self._rings)}
+        state |= {f"ring.{i}": copy_of(ring, slot) for i, ring in enumerate(self._rings)}
         known = self._groups[np.maximum(self._group[slot], 0)]
         known["living"] = 0  # follows from the series
         state["prior"] = as_bytes(known)

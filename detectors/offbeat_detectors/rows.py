@@ -63,10 +63,20 @@ def prefetch_until(rows: NDArray[Any], index: int, size: int) -> None:
         prefetch_at(rows, index, byte)
 
 
+def copy_of(rows: NDArray[Any], slot: NDArray[Any]) -> NDArray[Any]:
+    """A copy of rows[slot]. Where slots follow one another, as those of a shard do, it is one piece of memory."""
+    if slot.size and int(slot[-1]) - int(slot[0]) == slot.size - 1 and (slot[1:] - slot[:-1] == 1).all():
+        return rows[slot[0] : slot[-1] + 1].copy()
+    return rows[slot]
+
+
 def save_rows(rows: NDArray[Any], slot: NDArray[np.int32]) -> State:
-    """A copy of rows[slot] as one plain array a field, (n,) or (n, k): what ``Detector.save`` gives."""
-    names = rows.dtype.names or ()
-    return {name: rows[name][slot] for name in names}
+    """A copy of rows[slot] as one array a field, (n,) or (n, k): what ``Detector.save`` gives.
+
+    The arrays are columns of one copy of the rows: to lay each out by itself is left to whoever packs them.
+    """
+    taken = copy_of(rows, slot)
+    return {name: taken[name] for name in rows.dtype.names or ()}
 
 
 def restore_rows(rows: NDArray[Any], slot: NDArray[np.int32], state: State) -> None:

@@ -9,6 +9,7 @@ from offbeat.engine.entries import Run
 from offbeat.engine.rollups import OPEN, ROW, add_readings
 from offbeat_detectors.contract import Opinions, State
 from offbeat_detectors.kernel import kernel, lean_kernel
+from offbeat_detectors.rows import copy_of
 
 TIME_MIN_MS = -62_135_596_800_000  # the year 1: a time is kept as its distance from here plus 1, so that 0 is "never"
 EVENTS, FIRST, LAST, ARRIVAL, LAG, GAP, DELAY = range(7)
@@ -121,7 +122,11 @@ class Ledger:
 
     def save(self, sources: NDArray[np.int64], series: NDArray[np.int64]) -> State:
         """A copy of the rows of these sources and series."""
-        return {"sources": self.sources[sources], "series": self.series[series], "windows": self.windows[series]}
+        return {
+            "sources": copy_of(self.sources, sources),
+            "series": copy_of(self.series, series),
+            "windows": copy_of(self.windows, series),
+        }
 
     def restore(self, sources: NDArray[np.int64], series: NDArray[np.int64], state: State) -> None:
         """Set the rows to what ``save`` gave."""
