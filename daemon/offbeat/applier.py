@@ -22,7 +22,7 @@ from offbeat.metrics import Metrics
 from offbeat.store import journal
 from offbeat.store.checkpoints import drop_old, drop_pieces, keep_pieces, keep_shard, pack_shard
 from offbeat.store.database import Database
-from offbeat.store.findings import Findings, statements_of
+from offbeat.store.findings import Findings, keep_findings
 from offbeat_detectors.parts import Team
 
 T = TypeVar("T")
@@ -229,7 +229,7 @@ class Applier:
             taken = await self.ask(self._take_findings)
             if len(taken):
                 try:
-                    await self._database.write(statements_of(taken))  # one trip: acknowledgements wait for its end
+                    await keep_findings(self._database, taken)
                 except BaseException:
                     await self.ask(lambda _: self._put_back(taken))
                     self._found.set()
@@ -300,7 +300,8 @@ class Applier:
                 self._found.clear()
                 taken = await self.ask(self._take_findings)
                 try:
-                    await keep_shard(self._database, packed, taken)
+                    await keep_findings(self._database, taken)
+                    await keep_shard(self._database, packed)
                 except BaseException:
                     await asyncio.shield(self.ask(lambda _: self._put_back(taken)))
                     self._found.set()

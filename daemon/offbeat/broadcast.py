@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Job
@@ -17,7 +18,56 @@ from offbeat.store.record_queries import findings_after, record_of
 
 QUEUE_MAX = 4096
 PAGE = 1000
+TOGETHER = 32
+"""So many are handed on at a time: they go out in one write, and others have their turn before the next."""
 Place = tuple[int, int]
+
+
+class Follower:
+    """What one who follows wants, and what waits for it."""
+
+    def __init__(self, kinds: frozenset[str], job: str | None, sources: frozenset[str], min_score: float) -> None:
+        self.kinds, self._job, self._sources, self._min_score = kinds, job, sources, min_score
+        self._waiting: deque[StreamEvent] = deque()
+        self._some = asyncio.Event()
+        self._ended = False
+
+    def wants(self, kind: str, job: str | None, source: str | None, score: float) -> bool:
+        """Is a record or bucket of this score to be told?"""
+        return (
+            kind in self.kinds
+            and score >= self._min_score
+            and (self._job is None or job == self._job)
+            and (not self._sources or source in self._sources)
+        )
+
+    def wants_event(self, event: StreamEvent) -> bool:
+        """Is *event* to be told?"""
+        body = event.body
+        if isinstance(body, Record | Bucket):
+            return self.wants(event.kind, body.job, body.source, body.score)
+        return event.kind in self.kinds
+
+    def put(self, event: StreamEvent) -> bool:
+        """Queue *event*; False if the follower is too slow: it ends, and goes on from its last id when it is back."""
+        if len(self._waiting) >= QUEUE_MAX:
+            self.end()
+            return False
+        self._waiting.append(event)
+        self._some.set()
+        return True
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._ended = True
+        self._some.set()
+
+    async def take(self) -> list[StreamEvent]:
+        """What waits, up to TOGETHER of it; nothing once all has been taken and it has ended."""
+        while not self._waiting and not self._ended:
+            self._some.clear()
+            await self._some.wait()
+        return [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
 
 
 class Broadcast:
@@ -34,23 +84,34 @@ class Broadcast:
     ) -> None:
         self._database, self._catalog, self._jobs, self._settle = database, catalog, jobs, settle
         self._clients_max, self._on_clients = clients_max, on_clients
-        self._queues: set[asyncio.Queue[StreamEvent | None]] = set()
+        self._followers: set[Follower] = set()
 
     def publish(self, outcome: Outcome) -> None:
-        """Tell all followers what entries gave."""
-        if not self._queues:
+        """Tell all followers what entries gave; what nobody wants is not even formed."""
+        if not self._followers:
             return
         jobs = self._jobs()
         both: list[Finding | BucketChange] = [*outcome.findings, *outcome.changes]
         for one in sorted(both, key=lambda one: (one.seq, one.ordinal)):
-            if (job := jobs.get(one.job)) is not None:
-                self._send(StreamEvent(f"{one.seq}-{one.ordinal}", *self._form(one, job)))
+            if (job := jobs.get(one.job)) is None:
+                continue
+            kind: Literal["record", "bucket"] = "record" if isinstance(one, Finding) else "bucket"
+            source = self._catalog.sources.text(one.source)
+            if those := [f for f in self._followers if f.wants(kind, job.spec.id, source, one.score)]:
+                event = StreamEvent(f"{one.seq}-{one.ordinal}", kind, self._form(one, job))
+                for follower in those:
+                    self._put(follower, event)
 
     def say(self, **status: Any) -> None:
         """Tell all followers something of the daemon itself."""
-        self._send(StreamEvent(None, "status", status))
+        for follower in [f for f in self._followers if "status" in f.kinds]:
+            self._put(follower, StreamEvent(None, "status", status))
 
-    def _form(self, one: Finding | BucketChange, job: Job) -> tuple[Any, Record | Bucket]:
+    def _put(self, follower: Follower, event: StreamEvent) -> None:
+        if not follower.put(event):
+            self._followers.discard(follower)
+
+    def _form(self, one: Finding | BucketChange, job: Job) -> Record | Bucket:
         if isinstance(one, Finding):
             row = (
                 one.series,
@@ -66,8 +127,8 @@ class Broadcast:
                 one.score,
                 one.evidence,
             )
-            return "record", record_of(job, row, self._series_name(one.series))
-        return "bucket", Bucket(
+            return record_of(job, row, self._series_name(one.series))
+        return Bucket(
             job.spec.id,
             self._catalog.sources.text(one.source),
             one.start_ms,
@@ -85,16 +146,6 @@ class Broadcast:
             int(catalog.series_field[series])
         )
 
-    def _send(self, event: StreamEvent) -> None:
-        for queue in list(self._queues):
-            if (
-                queue.qsize() >= QUEUE_MAX
-            ):  # too slow: its stream ends, and goes on from its last event id when it comes back
-                self._queues.discard(queue)
-                queue.put_nowait(None)
-            else:
-                queue.put_nowait(event)
-
     @asynccontextmanager
     async def follow(
         self,
@@ -104,42 +155,30 @@ class Broadcast:
         min_score: float,
         kinds: frozenset[str],
         last_event_id: str | None,
-    ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
-        """Events from now, or all after *last_event_id*; ends when the daemon stops or the follower is too slow.
+    ) -> AsyncIterator[AsyncIterator[Sequence[StreamEvent]]]:
+        """Events from now, or all after *last_event_id*, a few at a time.
+
+        They end when the daemon stops or the follower is too slow.
 
         Raises TooManyClients, and BadRequest for an id that no event ever had.
         """
-        if len(self._queues) >= self._clients_max():
+        if len(self._followers) >= self._clients_max():
             raise TooManyClients(
                 f"{self._clients_max()} clients follow already", hint="http.stream_clients_max says how many may"
             )
         after = _place_of(last_event_id)
-        queue: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
-        self._queues.add(queue)
-        self._on_clients(len(self._queues))
-
-        def wanted(event: StreamEvent) -> bool:
-            if event.kind not in kinds:
-                return False
-            if not isinstance(event.body, Record | Bucket):
-                return True
-            return (
-                (job is None or event.body.job == job)
-                and (not sources or event.body.source in sources)
-                and event.body.score >= min_score
-            )
-
-        events = self._events(queue, after, wanted)
+        follower = Follower(kinds, job, frozenset(sources), min_score)
+        self._followers.add(follower)
+        self._on_clients(len(self._followers))
+        events = self._events(follower, after)
         try:
             yield events
         finally:
             await events.aclose()  # type: ignore[attr-defined]
-            self._queues.discard(queue)
-            self._on_clients(len(self._queues))
+            self._followers.discard(follower)
+            self._on_clients(len(self._followers))
 
-    async def _events(
-        self, queue: asyncio.Queue[StreamEvent | None], after: Place | None, wanted: Callable[[StreamEvent], bool]
-    ) -> AsyncIterator[StreamEvent]:
+    async def _events(self, follower: Follower, after: Place | None) -> AsyncIterator[Sequence[StreamEvent]]:
         seen: Place = (0, 0)
         if after is not None:
             upto = await self._settle()
@@ -147,20 +186,19 @@ class Broadcast:
             while page := await findings_after(
                 self._database, self._jobs(), after, upto, PAGE, self._series_name, self._catalog.sources.text
             ):
-                for event in page:
-                    if wanted(event):
-                        yield event
+                for first in range(0, PAGE, TOGETHER):
+                    if wanted := [event for event in page[first : first + TOGETHER] if follower.wants_event(event)]:
+                        yield wanted
                 after = _place_of(page[-1].id) or after
-        while (live := await queue.get()) is not None:
-            place = _place_of(live.id)
-            if wanted(live) and (place is None or place > seen):
-                yield live
+        while live := await follower.take():
+            if new := [event for event in live if (place := _place_of(event.id)) is None or place > seen]:
+                yield new
 
     def close(self) -> None:
         """End all streams."""
-        for queue in self._queues:
-            queue.put_nowait(None)
-        self._queues.clear()
+        for follower in self._followers:
+            follower.end()
+        self._followers.clear()
 
 
 def _place_of(event_id: str | None) -> Place | None:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -218,13 +218,13 @@ class MemoryStream:
         self.left = asyncio.Event()
 
     def follow(self, *, job: str | None, sources: tuple[str, ...], min_score: float, kinds: frozenset[str],
-               last_event_id: str | None) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
+               last_event_id: str | None) -> AbstractAsyncContextManager[AsyncIterator[Sequence[StreamEvent]]]:
         self.asked.append(
             {"job": job, "sources": sources, "min_score": min_score, "kinds": kinds, "last_event_id": last_event_id})
         return self._follow(last_event_id)
 
     @asynccontextmanager
-    async def _follow(self, last_event_id: str | None) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+    async def _follow(self, last_event_id: str | None) -> AsyncIterator[AsyncIterator[Sequence[StreamEvent]]]:
         if self.clients >= self.clients_max:
             raise TooManyClients("too many follow the stream")
         if last_event_id == "never":
@@ -236,11 +236,11 @@ class MemoryStream:
             self.clients -= 1
             self.left.set()
 
-    async def _events(self) -> AsyncIterator[StreamEvent]:
+    async def _events(self) -> AsyncIterator[Sequence[StreamEvent]]:
         while (event := await self.events.get()) is not None:
             if isinstance(event, Exception):
                 raise event
-            yield event
+            yield [event]
 
 
 @dataclass

@@ -40,8 +40,8 @@ async def following(
     service: Service, last: str | None = None, **wanted: Any
 ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
     asked = {"job": None, "sources": (), "min_score": 0.0, "kinds": ALL} | wanted
-    async with service.broadcast.follow(last_event_id=last, **asked) as events:
-        yield events
+    async with service.broadcast.follow(last_event_id=last, **asked) as some:
+        yield (event async for together in some for event in together)
 
 
 async def heard(events: AsyncIterator[StreamEvent], upto: str) -> list[StreamEvent]:

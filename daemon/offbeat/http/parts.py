@@ -1,7 +1,7 @@
 """What the doors need of the rest, as forms: the real parts are built and joined by the service."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -112,8 +112,8 @@ class Stream(Protocol):
     """What happens, as it happens."""
 
     def follow(self, *, job: str | None, sources: tuple[str, ...], min_score: float, kinds: frozenset[str],
-               last_event_id: str | None) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
-        """Events from now, or from the one after *last_event_id*; the iterator ends when the daemon stops.
+               last_event_id: str | None) -> AbstractAsyncContextManager[AsyncIterator[Sequence[StreamEvent]]]:
+        """Events from now, or from the one after *last_event_id*, a few at a time, until the daemon stops.
 
         Entering raises TooManyClients, or BadRequest for an id that was never given.
         """

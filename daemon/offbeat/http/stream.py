@@ -5,7 +5,7 @@ Source of the form: WHATWG, HTML Living Standard, "Server-sent events".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
@@ -48,7 +48,7 @@ async def get_stream(request: web.Request, parts: Parts, asked: Asked) -> web.St
 
 
 async def send(
-    request: web.Request, response: web.StreamResponse, events: AsyncIterator[StreamEvent], keepalive_s: float
+    request: web.Request, response: web.StreamResponse, events: AsyncIterator[Sequence[StreamEvent]], keepalive_s: float
 ) -> None:
     """Write *events* until they end, and a comment whenever there was none for *keepalive_s*.
 
@@ -64,10 +64,10 @@ async def send(
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError("the client left")
             if following.done():
-                event = following.result()
-                if event is None:
+                some = following.result()
+                if some is None:
                     return
-                await _write(response, framed(event))
+                await _write(response, b"".join(map(framed, some)))
                 following = asyncio.ensure_future(anext(events, None))
             elif clock() - quiet_since < keepalive_s:
                 continue

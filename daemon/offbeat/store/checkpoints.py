@@ -11,7 +11,6 @@ from offbeat.engine.engine import Engine, Frozen
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.chunks import Chunk, chunks_of
 from offbeat.store.database import Database
-from offbeat.store.findings import Findings, statements_of
 
 LEVEL_ZSTD = -1
 """Of models, which another checkpoint replaces soon. Measured, rhythm: 3 % larger than with 1, in 2/3 of the time."""
@@ -89,14 +88,13 @@ async def drop_pieces(database: Database, shard: int | None) -> None:
             await database.write([(f"DELETE FROM {table} WHERE {where}", [which])])
 
 
-async def keep_shard(database: Database, packed: PackedShard, findings: Findings) -> None:
-    """Move the position of a shard to its pieces, which are there, and write the findings made up to it.
+async def keep_shard(database: Database, packed: PackedShard) -> None:
+    """Move the position of a shard to its pieces, which are there, as are the findings made up to it.
 
     In one transaction. Raises StoreUnavailable.
     """
     await database.write(
         [
-            *statements_of(findings),
             (ADD_TO_JOB_BUCKET, packed.job_rows),
             (
                 "INSERT INTO shard VALUES (?, ?, 0) ON CONFLICT DO UPDATE SET previous_seq = seq, seq = excluded.seq",
