@@ -11,6 +11,7 @@ from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Adjustment, Entry, Job, pack_block
 from offbeat.engine.rollups import merged
 from offbeat.engine.views import diagnosed, live_readings
+from offbeat.packing import ROWS_MIN, pack
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings, Table
 from offbeat_detectors.contract import Opinions
 from offbeat_detectors.ewma import Ewma
@@ -57,6 +58,7 @@ def warm_up() -> None:
             )
         )
         pack_block(block)
+        pack({"rows": np.zeros((ROWS_MIN, 2))})
         engine.apply(Entry(seq, "data", time_ms, block))
         engine.jobs[1].adjustments.begin(Adjustment(1, 1, 0, 2.0))  # so that the second goes the other way
     engine.apply(Entry(4, "tick", 86_500_000, None))
