@@ -203,7 +203,7 @@ def test_a_tail_begins_with_the_entry_that_first_touched_it() -> None:
 def given(tail: Tail, shard: int, count: int, at_ms: int = 0) -> None:
     """So many readings for *shard*."""
     columns = np.zeros(count, np.int32), np.zeros(count, np.int64), np.zeros(count)
-    tail.add_readings(np.full(count, shard, np.int32), columns, 1, at_ms)
+    tail.add_readings([(shard, None)], columns, 1, at_ms)
 
 
 def test_readings_closed_buckets_closed_windows_and_events_without_values_all_count() -> None:

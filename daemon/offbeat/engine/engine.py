@@ -147,9 +147,11 @@ class Engine:
         self.source_count = max(self.source_count, int(run.source.max()) + 1)
         self.series_count = max(self.series_count, int(run.series.max(initial=-1)) + 1)
         shards = self.catalog.source_shard[run.source]
-        for shard, rows in by_shard(shards):  # also an event without a value changes its source
-            at = int(run.entry_of(np.array(0 if rows is None else rows[0])))
-            self.tail.touch(shard, int(run.seq[at]), int(run.at_ms[at]))
+        by_source = by_shard(shards)
+        for shard, rows in by_source:  # also an event without a value changes its source
+            if shard not in self.tail.active:
+                at = int(run.entry_of(np.array(0 if rows is None else rows[0])))
+                self.tail.touch(shard, int(run.seq[at]), int(run.at_ms[at]))
         jobs = [job for job in self.jobs.values() if run.seq[0] > job.job.created_seq]
         heard = [job.hear(run) for job in jobs]
         judged: list[Judged] = []
@@ -174,8 +176,8 @@ class Engine:
         p = run.series.size
         if run.size > p:  # and stands in the journal until the next checkpoint
             self.tail.weigh(int(shards[0]), run.size - p)
-        point_shards = shards if run.point_ms is run.time_ms else shards[run.point_row]
-        self.tail.add_readings(point_shards, (run.series, run.point_ms, run.value), seq, at_ms)
+        by_point = by_source if run.point_ms is run.time_ms else by_shard(shards[run.point_row])
+        self.tail.add_readings(by_point, (run.series, run.point_ms, run.value), seq, at_ms)
         if windows[0].shape[0]:
             source = self.catalog.series_source[windows[0][:, rollups.SERIES].astype(np.int64)]
             self.tail.add_windows(self.catalog.source_shard[source], windows[0], seq, at_ms)

@@ -11,6 +11,8 @@ from offbeat.engine import buckets, rollups
 from offbeat.engine.rows import Part, Rows, joined
 
 Readings = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]
+ByShard = list[tuple[int, NDArray[np.int64] | None]]
+"""Shards, and which rows are theirs, see ``by_shard``."""
 NO_READINGS: Readings = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0))
 NO_WINDOWS, NO_BUCKETS = (np.zeros((0, rollups.ROW)),), (np.zeros((0, buckets.ROW)),)
 START, LEFT, JOURNAL = 0.5, 0.8, 2
@@ -85,10 +87,10 @@ class Tail:
         self.row_count += rows
         self.given_count += rows
 
-    def add_readings(self, shards: NDArray[np.int32], readings: Readings, seq: int, at_ms: int) -> None:
-        """Keep p readings; *shards* (p,) says whose each is."""
+    def add_readings(self, shards: ByShard, readings: Readings, seq: int, at_ms: int) -> None:
+        """Keep p readings; *shards* says whose each is."""
         series, time_ms, value = readings
-        for shard, mine in by_shard(shards):
+        for shard, mine in shards:
             tail = self.touch(shard, seq, at_ms)
             tail.readings.add(readings if mine is None else (series[mine], time_ms[mine], value[mine]))
             self._count(tail, series.size if mine is None else mine.size)
@@ -163,7 +165,7 @@ class Tail:
         return self.frozen.keys() | self.active.keys()
 
 
-def by_shard(shards: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64] | None]]:
+def by_shard(shards: NDArray[np.int32]) -> ByShard:
     """Each shard in *shards* with its rows in order; None for the rows where one shard has them all."""
     if not shards.size:
         return []
