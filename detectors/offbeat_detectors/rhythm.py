@@ -40,6 +40,7 @@ from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
 from offbeat_detectors.rows import (
     AHEAD,
     NEAR,
+    as_bytes,
     copy_of,
     offset_of,
     prefetch_at,
@@ -340,11 +341,6 @@ def overdue_all(
     """``arrival.overdue_by`` for n series; the last two, (n,), are filled."""
     for i in range(slot.size):
         novelty[i], expected_ms[i] = arrival.overdue_by(series[slot[i]].arrival, now_ms[i])
-
-
-def as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
-    """(capacity, itemsize) the same memory: a copy of structured rows leaves the bytes between fields to chance."""
-    return rows.view(np.uint8).reshape(rows.size, rows.itemsize)
 
 
 class Rhythm:

@@ -63,6 +63,11 @@ def prefetch_until(rows: NDArray[Any], index: int, size: int) -> None:
         prefetch_at(rows, index, byte)
 
 
+def as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
+    """(capacity, itemsize) the same memory: a copy of structured rows leaves the bytes between fields to chance."""
+    return rows.view(np.uint8).reshape(rows.size, rows.itemsize)
+
+
 def copy_of(rows: NDArray[Any], slot: NDArray[Any]) -> NDArray[Any]:
     """A copy of rows[slot]. Where slots follow one another, as those of a shard do, it is one piece of memory."""
     if slot.size and int(slot[-1]) - int(slot[0]) == slot.size - 1 and (slot[1:] - slot[:-1] == 1).all():
