@@ -153,8 +153,8 @@ class StoreConfig:
     tail_readings_max: int = setting(
         2_000_000,
         "readings, closed buckets and closed windows kept in memory, of at most 88 bytes, before they are packed into "
-        "chunks; that begins at half of it, and beyond 1.5 times as many events are answered with 429 until no more "
-        "than this are left",
+        "chunks; that begins between half and all of it, and beyond 1.5 times as many events are answered with 429 "
+        "until no more than this are left",
         unit="rows", low=1_000)
     checkpoint_s: float = setting(
         300.0, "longest time between two checkpoints of a shard; the journal holds that much", unit="seconds", low=0.05)

@@ -99,6 +99,31 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX adjustment_of_series ON adjustment (series, job);
     """,
     """
+    -- Findings in the order of time: those of a moment share pages, and each stands in a tree less.
+    CREATE TABLE record_in_time (
+        job INTEGER NOT NULL, series INTEGER NOT NULL, bucket_ms INTEGER NOT NULL, source INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL, actual REAL, typical REAL, lower REAL, upper REAL, novelty REAL NOT NULL,
+        probability REAL, score REAL NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        evidence BLOB, PRIMARY KEY (job, bucket_ms, series)) WITHOUT ROWID;
+    INSERT INTO record_in_time SELECT * FROM record;
+    DROP TABLE record;
+    ALTER TABLE record_in_time RENAME TO record;
+    CREATE INDEX record_by_source ON record (job, source, bucket_ms, series);
+    CREATE INDEX record_by_score ON record (job, score);
+    CREATE INDEX record_by_place ON record (seq, ordinal);
+    CREATE TABLE finding_bucket_in_time (
+        job INTEGER NOT NULL, source INTEGER NOT NULL, start_ms INTEGER NOT NULL, event_count INTEGER NOT NULL,
+        record_count INTEGER NOT NULL, novelty REAL NOT NULL, score REAL NOT NULL,
+        seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        PRIMARY KEY (job, start_ms, source)) WITHOUT ROWID;
+    INSERT INTO finding_bucket_in_time SELECT * FROM finding_bucket;
+    DROP TABLE finding_bucket;
+    ALTER TABLE finding_bucket_in_time RENAME TO finding_bucket;
+    CREATE INDEX finding_bucket_by_source ON finding_bucket (job, source, start_ms);
+    CREATE INDEX finding_bucket_by_score ON finding_bucket (job, score);
+    CREATE INDEX finding_bucket_by_place ON finding_bucket (seq, ordinal);
+    """,
+    """
     -- Analyses: jobs that ask questions of buckets of records. document: what its clients were told of it. seq: the
     -- journal position that its checkpoint stands for; created_seq: the entry that began it.
     CREATE TABLE analysis (
