@@ -1,0 +1,197 @@
+"""What the next bucket is expected to hold: level, trend, and the seasons of day and week that have proven themselves."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from offbeat_detectors.kernel import inlined_kernel, kernel
+
+SLOW, FAST, DAILY, WEEKLY = range(4)
+COURSES = 4
+"""A level with a trend, a level that follows at once, a slow level with the season of the day, and of the week too."""
+
+DAY_S, WEEK_S = 86_400, 604_800
+DAY_SLOTS, WEEK_SLOTS = 48, 168
+
+COURSE = np.dtype([
+    ("first", "i8"), ("last", "i8"), ("level", "f8", (COURSES,)), ("error", "f8", (COURSES,)),
+    ("trend", "f8"), ("active", "i4"), ("count", "i4"), ("seen", "i4", (COURSES,)),
+    ("daily", "f4", (DAY_SLOTS,)), ("daily_seen", "f4", (DAY_SLOTS,)),
+    ("weekly", "f4", (WEEK_SLOTS,)), ("weekly_seen", "f4", (WEEK_SLOTS,)),
+])
+"""Four forecasts of one entity, of which the one with the least error is believed: 1,848 bytes.
+
+first, last   its first and its latest bucket
+level, error  of each course, in the unit of the data; the error is a mean absolute one, winsorised
+trend         of the slow level, a bucket
+active        the course that is believed
+count, seen   values learned since the level was last begun; since each course can be compared
+daily, weekly what half hours of the day, and hours of the week, differ by; *_seen: how often each was seen
+"""
+
+SLOW_GAIN, FAST_GAIN = 1.0 / 64.0, 0.35
+TREND_FROM = 16  # values: earlier a slope is noise
+AHEAD_MAX = 32  # buckets that a trend is carried over a gap
+ERROR_GAIN = 1.0 / 64.0
+ERROR_CLIP = 4.0
+BETTER = 0.9  # of the error of the course believed so far
+PROOF = 0.5  # of a day: so long a season must foretell before it may be believed
+PROOF_MIN, PROOF_MAX = 8, 48  # values
+DAYS_KEPT, WEEKS_KEPT = 7.0, 5.0
+WEEK_GAIN = 1.0 / 28.0
+TABLE_REACH = 4.0  # a season may be sharper than any noise
+TABLE_WEIGHT_MIN = 0.25  # of a value that is odd only because its season is not believed yet
+SMALL_MAX = 1e37  # what a 32-bit number holds
+
+
+@inlined_kernel
+def place(bucket: int, span_s: int, round_s: int, slots: int) -> float:
+    """Where in its round, in slots from the middle of slot 0, the middle of a bucket lies: 0 up to *slots*."""
+    at = ((bucket % (2 * round_s)) * span_s + span_s // 2) % round_s
+    return (at * slots / round_s - 0.5) % slots
+
+
+@inlined_kernel
+def between(table: Any, at: float) -> float:
+    """The value of a round table at *at* slots, between two of its entries in proportion."""
+    slot = int(at)
+    share = at - slot
+    size = table.size
+    return float((1.0 - share) * table[slot % size] + share * table[(slot + 1) % size])
+
+
+@inlined_kernel
+def teach(table: Any, seen: Any, at: float, error: float, weight: float, seen_max: float) -> None:
+    """Move the two entries around *at* by their share of *error*: means at first, then of the last *seen_max* times."""
+    slot = int(at)
+    share = at - slot
+    size = table.size
+    for step in range(2):
+        part = weight * (share if step else 1.0 - share)
+        if part > 0.0:
+            i = (slot + step) % size
+            seen[i] = min(seen_max, seen[i] + part)
+            moved = table[i] + error * part / max(seen[i], part)
+            table[i] = min(SMALL_MAX, max(-SMALL_MAX, moved))
+
+
+@inlined_kernel
+def has_days(span_s: int) -> bool:
+    """Whether buckets of this span can tell the time of day."""
+    return 3 * span_s <= DAY_S
+
+
+@inlined_kernel
+def has_weeks(span_s: int) -> bool:
+    """Whether buckets of this span can tell the day of the week."""
+    return span_s <= DAY_S
+
+
+@kernel
+def expect(s: Any, course: int, bucket: int, span_s: int) -> float:
+    """What *course* of *s*, a row of dtype COURSE, expects of *bucket*."""
+    expected = s.level[course]
+    if course == SLOW:
+        return float(expected + s.trend * min(AHEAD_MAX, max(1, bucket - s.last)))
+    if course >= DAILY and has_days(span_s):
+        expected += between(s.daily, place(bucket, span_s, DAY_S, DAY_SLOTS))
+    if course == WEEKLY:
+        expected += between(s.weekly, place(bucket, span_s, WEEK_S, WEEK_SLOTS))
+    return float(expected)
+
+
+@kernel
+def begin(s: Any, first: int, last: int, level: float, error: float, count: int) -> None:
+    """Begin all courses at *level*."""
+    s.first, s.last, s.count, s.active, s.trend = first, last, count, SLOW, 0.0
+    for course in range(COURSES):
+        s.level[course] = level
+        s.error[course] = error
+        s.seen[course] = count if course <= FAST else 0
+    s.daily[:] = 0.0
+    s.daily_seen[:] = 0.0
+    s.weekly[:] = 0.0
+    s.weekly_seen[:] = 0.0
+
+
+@kernel
+def shift(s: Any, by: float, count: int) -> None:
+    """A new level, *by* away from the one that was expected, of which *count* values tell.
+
+    Seasons that are not believed yet stay where they are: what looks like a new level may be the hour of the day.
+    """
+    for course in range(COURSES if s.active >= DAILY else DAILY):
+        s.level[course] += by
+    s.trend = 0.0
+    s.count = min(s.count, count)
+
+
+@kernel
+def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: float) -> float:
+    """Learn *x* of *bucket*: every course, and which one is believed. By what factor errors are smaller now, or 1.
+
+    weight  of the value, 0 to 1
+    reach   no level is moved by an error larger than this
+
+    The slow level and its trend are a critically damped filter (C. Holt, 1957). The season of the day is what its
+    first day held, then a mean of the last seven days; it is compared from its second day on, that of the week from
+    the second week. Another course is believed once its error is BETTER times that of the one believed, so a season
+    that is not there costs nothing.
+    """
+    days = has_days(span_s)
+    day = DAY_S / span_s
+    gain = weight / (min(s.count, 1_000_000) + 1.0)
+    day_gain = weight * min(1.0 / 24.0, 1.0 / day)
+    second_day = (bucket - s.first) * span_s >= DAY_S
+    second_week = (bucket - s.first) * span_s >= WEEK_S + DAY_S
+    foreseen = (expect(s, SLOW, bucket, span_s), expect(s, FAST, bucket, span_s),
+                expect(s, DAILY, bucket, span_s), expect(s, WEEKLY, bucket, span_s))
+    table_weight = weight if s.active >= DAILY else max(weight, TABLE_WEIGHT_MIN)
+    for course in range(COURSES):
+        if (course == DAILY and not days) or (course == WEEKLY and not has_weeks(span_s)):
+            continue
+        residual = x - foreseen[course]
+        if course <= FAST or (course == DAILY and second_day) or (course == WEEKLY and second_week):
+            off = abs(residual)
+            known = s.seen[course]
+            if known >= 3:
+                off = min(off, ERROR_CLIP * max(s.error[course], 0.1 * reach))
+            s.error[course] += weight * max(1.0 / (known + 1.0), ERROR_GAIN) * (off - s.error[course])
+            s.seen[course] = min(known + 1, 1_000_000)
+        pull = min(reach, max(-reach, residual))
+        wide = min(TABLE_REACH * reach, max(-TABLE_REACH * reach, residual))
+        if course == SLOW:
+            step = max(weight * SLOW_GAIN, gain)
+            s.level[SLOW] = foreseen[SLOW] + step * pull
+            if s.count >= TREND_FROM:
+                s.trend += 0.25 * step * step * pull
+        elif course == FAST:
+            s.level[FAST] += max(weight * FAST_GAIN, gain) * pull
+        elif course == DAILY:
+            if second_day:
+                s.level[DAILY] += day_gain * pull
+            teach(s.daily, s.daily_seen, place(bucket, span_s, DAY_S, DAY_SLOTS), wide, table_weight,
+                  max(2.0, DAYS_KEPT * day / DAY_SLOTS))
+        else:
+            if days:
+                s.level[WEEKLY] = s.level[DAILY]
+            elif second_week:
+                s.level[WEEKLY] += weight * WEEK_GAIN * pull
+            if second_day or not days:
+                teach(s.weekly, s.weekly_seen, place(bucket, span_s, WEEK_S, WEEK_SLOTS), wide, table_weight,
+                      max(2.0, WEEKS_KEPT * 7.0 * day / WEEK_SLOTS))
+    s.last = bucket
+    s.count = min(s.count + 1, 1_000_000)
+
+    best = s.active
+    least = BETTER * s.error[best]
+    proof = min(PROOF_MAX, max(PROOF_MIN, int(PROOF * day)))
+    for course in range(COURSES):
+        if course != s.active and s.seen[course] >= proof and s.error[course] < least:
+            best, least = course, s.error[course]
+    if best == s.active:
+        return 1.0
+    factor = s.error[best] / s.error[s.active]
+    s.active = best
+    return float(max(1e-6, factor))
