@@ -24,8 +24,8 @@ FIRST = 5  # values before the first opinion
 HELD = 6  # far values, net, after which level or scale has changed for good
 
 ENTITY = np.dtype([
-    ("seen", "i4"), ("held", "i4"), ("run", "f8"), ("step", "f8"), ("before", "f8"), ("others", "f8"),
-    ("zeros", "f8"), ("total", "f8"), ("ring", "f8", (HELD,)), ("residuals", RESIDUALS), ("course", COURSE),
+    ("seen", "i4"), ("held", "i4"), ("run", "f8"), ("step", "f8"), ("before", "f8"), ("others", "f8"), ("odd", "f8"),
+    ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)), ("residuals", RESIDUALS), ("course", COURSE),
 ])
 """One entity, 2,080 bytes.
 
@@ -35,7 +35,9 @@ run          far values, less half of those that were not
 step         a low quantile of the steps from value to value: the resolution; 0: a constant so far
 before       the latest value that was not far
 others       of a constant: values that were another
-zeros, total of a sum: decayed counts of zeros and of all
+odd          decayed count of far values that did not follow another
+zeros, total of a sum or count: decayed counts of zeros and of all
+positive, positives  mean of a count where it is not zero, and of how many it is one
 """
 
 FAR = 1e-3  # one-sided probability below which a value teaches less
@@ -43,10 +45,15 @@ FAR_LEAST = 0.01  # of its weight, from a hundredth of FAR down
 SEEN_MAX = 10_000
 RUN_BACK = 0.5
 OTHERS_KEEP, ZEROS_KEEP = 0.999, 0.998
+SPARSE = 0.8  # of the buckets are empty
+POSITIVES_MAX, POSITIVE_CLIP = 50.0, 8.0
 STEP_RISE = 1.02
 ROUNDING = 1e-12  # of the value: a smaller step is an error of arithmetic
 CONSTANT_UNIT = 0.01  # of a constant: what a small change of it is, while no change has been seen
 CLIP = 5.0  # deviations: no value moves a level further
+ODD_KEEP, ODD_PRIOR = 0.998, 100.0  # values
+ODD_RATE, ODD_RATE_MAX = 0.004, 0.012  # of the values
+CLIP_ODD = 50.0  # deviations, then
 SPREAD_OF_MEDIAN = 1.4826  # of the normal law: its deviation over the median distance
 
 
@@ -118,9 +125,16 @@ def tails(
     half = half_step(s, kind)
     up, down, lower, upper = residuals.deviations(
         s.residuals, kind, x, expected, half, least_scale(expected, half), share)
-    if kind != METRIC:
-        lower = max(0.0, lower)
-    return tail(up), tail(-down), lower, upper
+    if kind == METRIC:
+        return tail(up), tail(-down), lower, upper
+    high = tail(up)
+    if kind == COUNT and x > 0.0 and s.zeros >= SPARSE * s.total and s.positives > 0.0:
+        # Bursts between zeros: one comes as often as counted; its size is exponential, its mean known from k of them.
+        some = 1.0 - s.zeros / (s.total + 1.0)
+        known = s.positives
+        more = math.exp(-(known + 1.0) * math.log1p((x - 1.0) / (known * s.positive)))
+        high = max(high, min(1.0, some * share) * more)
+    return high, tail(-down), max(0.0, lower), upper
 
 
 @kernel
@@ -185,8 +199,8 @@ def begin(s: Any, bucket: int, kind: int) -> None:
         middle, variance = s.before, 0.0
     half = half_step(s, kind)
     least = least_scale(middle, half)
-    residuals.begin(s.residuals, max(variance, least * least) if s.step > 0.0 else 0.0, middle)
-    season.begin(s.course, s.course.first, bucket, middle, math.sqrt(max(0.0, variance)), FIRST)
+    residuals.begin(s.residuals, kind, max(variance, least * least) if s.step > 0.0 else 0.0, middle)
+    season.begin(s.course, s.course.first, bucket, middle, max(0.0, variance), FIRST)
     s.held = 0
     s.run = 0.0
 
@@ -225,7 +239,7 @@ def accept(s: Any, x: float, bucket: int, kind: int) -> None:
     if s.residuals.variance > 0.0:
         residuals.rescale(s.residuals, max(1.0, spread * spread / s.residuals.variance), HELD, 1.0)
     elif s.step > 0.0:
-        residuals.begin(s.residuals, max(spread * spread, s.step * s.step), s.course.level[0])
+        residuals.begin(s.residuals, kind, max(spread * spread, s.step * s.step), s.course.level[0])
     s.seen = FIRST if s.step == 0.0 else s.seen
     s.others = 0.0
     s.before = x
@@ -251,6 +265,16 @@ def learn_step(s: Any, x: float) -> None:
     s.before = x
 
 
+@inlined_kernel
+def count_zero(s: Any, x: float) -> None:
+    """Learn how often a value is zero, and how large it is otherwise."""
+    s.total = ZEROS_KEEP * s.total + 1.0
+    s.zeros = ZEROS_KEEP * s.zeros + (1.0 if x == 0.0 else 0.0)
+    if x > 0.0:
+        s.positives = min(POSITIVES_MAX, s.positives + 1.0)
+        s.positive += (min(x, POSITIVE_CLIP * s.positive if s.positives > 1.0 else x) - s.positive) / s.positives
+
+
 @kernel
 def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) -> None:
     """Learn *x* of *bucket*.
@@ -265,11 +289,12 @@ def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) 
     x = min(ABSURD, max(-ABSURD, x))
     weight = min(1.0, weight)
     if kind == SUM:
-        s.total = ZEROS_KEEP * s.total + 1.0
-        s.zeros = ZEROS_KEEP * s.zeros + (1.0 if x == 0.0 else 0.0)
+        count_zero(s, x)
         if x == 0.0:
             return
     if s.seen < FIRST:
+        if kind == COUNT:
+            count_zero(s, x)
         if s.seen == 0:
             s.course.first = bucket
         s.ring[s.seen] = x
@@ -283,9 +308,12 @@ def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) 
     high, low, _, _ = tails(s, kind, x, expected, 1.0)
     odd = min(high, low)
     far = odd < FAR
+    if kind == COUNT:
+        count_zero(s, x)
     constant = s.step == 0.0
     s.seen = min(s.seen + 1, SEEN_MAX)
     s.others *= OTHERS_KEEP
+    s.odd = ODD_KEEP * s.odd + (1.0 if far and s.run == 0.0 else 0.0)
     if constant and abs(x - s.before) > ROUNDING * abs(x):
         s.others += 1.0
     if far:
@@ -303,25 +331,31 @@ def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) 
         s.run = max(0.0, s.run - RUN_BACK)
         if s.run == 0.0:
             s.held = 0
-    if constant and far:  # what a constant strays by is not known from one value
+    usual = 0.0
+    if far:  # as frequent as that, they are no anomalies: the law is wrong
+        rate = s.odd / (min(float(s.seen), 1.0 / (1.0 - ODD_KEEP)) + ODD_PRIOR)
+        usual = min(1.0, max(0.0, (rate - ODD_RATE) / (ODD_RATE_MAX - ODD_RATE)))
+    if constant and far and usual < 0.5:  # what a constant strays by is not known from one value
         s.course.last = bucket
         return
-    if weight * max(FAR_LEAST, odd / FAR) >= 0.5:
+    if weight * max(FAR_LEAST, odd / FAR, usual) >= 0.5:
         learn_step(s, x)
     if constant and s.step > 0.0:
-        residuals.begin(s.residuals, s.step * s.step / s.seen, expected)
+        residuals.begin(s.residuals, kind, s.step * s.step / s.seen, expected)
         s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
     half = half_step(s, kind)
     least = least_scale(expected, half)
     if not far or s.run <= 1.0:
         residuals.compare(s.residuals, kind, x, expected, half, least)
+    clip, whole = CLIP, weight
     if far:
-        weight *= max(FAR_LEAST, odd / FAR)
-    reach = CLIP * max(least, math.sqrt(s.residuals.variance))
-    residuals.learn(s.residuals, kind, x, expected, half, least, weight)
+        weight *= max(FAR_LEAST, odd / FAR, usual)
+        clip += usual * (CLIP_ODD - CLIP)
+    reach = clip * max(least, math.sqrt(s.residuals.variance))
+    residuals.learn(s.residuals, kind, x, expected, half, least, weight, whole, clip)
     smaller = season.learn(s.course, bucket, span_s, x, weight, reach)
     if smaller != 1.0:
-        residuals.rescale(s.residuals, smaller * smaller, float(s.course.seen[s.course.active]), 0.5)
+        residuals.rescale(s.residuals, smaller, float(s.course.seen[s.course.active]), 0.5)
 
 
 @kernel

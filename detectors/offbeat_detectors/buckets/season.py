@@ -16,14 +16,16 @@ DAY_SLOTS, WEEK_SLOTS = 48, 168
 
 COURSE = np.dtype([
     ("first", "i8"), ("last", "i8"), ("level", "f8", (COURSES,)), ("error", "f8", (COURSES,)),
+    ("rival", "f8", (COURSES,)),
     ("trend", "f8"), ("active", "i4"), ("count", "i4"), ("seen", "i4", (COURSES,)),
     ("daily", "f4", (DAY_SLOTS,)), ("daily_seen", "f4", (DAY_SLOTS,)),
     ("weekly", "f4", (WEEK_SLOTS,)), ("weekly_seen", "f4", (WEEK_SLOTS,)),
 ])
-"""Four forecasts of one entity, of which the one with the least error is believed: 1,848 bytes.
+"""Four forecasts of one entity, of which the one with the least error is believed: 1,872 bytes.
 
 first, last   its first and its latest bucket
-level, error  of each course, in the unit of the data; the error is a mean absolute one, winsorised
+level, error  of each course, in the unit of the data; the error is a mean square, winsorised
+rival         the error, over the same values, of the course that is believed
 trend         of the slow level, a bucket
 active        the course that is believed
 count, seen   values learned since the level was last begun; since each course can be compared
@@ -34,10 +36,10 @@ SLOW_GAIN, FAST_GAIN = 1.0 / 64.0, 0.35
 TREND_FROM = 16  # values: earlier a slope is noise
 AHEAD_MAX = 32  # buckets that a trend is carried over a gap
 ERROR_GAIN = 1.0 / 64.0
-ERROR_CLIP = 4.0
-BETTER = 0.9  # of the error of the course believed so far
+BETTER = 0.8  # of the mean square error of the course believed so far
 PROOF = 0.5  # of a day: so long a season must foretell before it may be believed
 PROOF_MIN, PROOF_MAX = 8, 48  # values
+SMALLER_MIN = 1e-6  # however well a season foretells
 DAYS_KEPT, WEEKS_KEPT = 7.0, 5.0
 WEEK_GAIN = 1.0 / 28.0
 TABLE_REACH = 4.0  # a season may be sharper than any noise
@@ -107,7 +109,7 @@ def begin(s: Any, first: int, last: int, level: float, error: float, count: int)
     s.first, s.last, s.count, s.active, s.trend = first, last, count, SLOW, 0.0
     for course in range(COURSES):
         s.level[course] = level
-        s.error[course] = error
+        s.error[course] = s.rival[course] = error
         s.seen[course] = count if course <= FAST else 0
     s.daily[:] = 0.0
     s.daily_seen[:] = 0.0
@@ -129,15 +131,15 @@ def shift(s: Any, by: float, count: int) -> None:
 
 @kernel
 def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: float) -> float:
-    """Learn *x* of *bucket*: every course, and which one is believed. By what factor errors are smaller now, or 1.
+    """Learn *x* of *bucket*: every course, and which one is believed. By what factor squared errors are smaller now, or 1.
 
     weight  of the value, 0 to 1
     reach   no level is moved by an error larger than this
 
     The slow level and its trend are a critically damped filter (C. Holt, 1957). The season of the day is what its
     first day held, then a mean of the last seven days; it is compared from its second day on, that of the week from
-    the second week. Another course is believed once its error is BETTER times that of the one believed, so a season
-    that is not there costs nothing.
+    the second week. Another course is believed once its error is BETTER times that of the one believed, over the same
+    values, so a season that is not there costs nothing.
     """
     days = has_days(span_s)
     day = DAY_S / span_s
@@ -147,17 +149,18 @@ def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: floa
     second_week = (bucket - s.first) * span_s >= WEEK_S + DAY_S
     foreseen = (expect(s, SLOW, bucket, span_s), expect(s, FAST, bucket, span_s),
                 expect(s, DAILY, bucket, span_s), expect(s, WEEKLY, bucket, span_s))
+    believed = min(reach * reach, (x - foreseen[s.active]) ** 2)
     table_weight = weight if s.active >= DAILY else max(weight, TABLE_WEIGHT_MIN)
     for course in range(COURSES):
         if (course == DAILY and not days) or (course == WEEKLY and not has_weeks(span_s)):
             continue
         residual = x - foreseen[course]
         if course <= FAST or (course == DAILY and second_day) or (course == WEEKLY and second_week):
-            off = abs(residual)
+            off = min(residual * residual, reach * reach)
             known = s.seen[course]
-            if known >= 3:
-                off = min(off, ERROR_CLIP * max(s.error[course], 0.1 * reach))
-            s.error[course] += weight * max(1.0 / (known + 1.0), ERROR_GAIN) * (off - s.error[course])
+            rate = weight * max(1.0 / (known + 1.0), ERROR_GAIN)
+            s.error[course] += rate * (off - s.error[course])
+            s.rival[course] += rate * (believed - s.rival[course])
             s.seen[course] = min(known + 1, 1_000_000)
         pull = min(reach, max(-reach, residual))
         wide = min(TABLE_REACH * reach, max(-TABLE_REACH * reach, residual))
@@ -184,14 +187,14 @@ def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: floa
     s.last = bucket
     s.count = min(s.count + 1, 1_000_000)
 
-    best = s.active
-    least = BETTER * s.error[best]
     proof = min(PROOF_MAX, max(PROOF_MIN, int(PROOF * day)))
+    best, least = s.active, BETTER
     for course in range(COURSES):
-        if course != s.active and s.seen[course] >= proof and s.error[course] < least:
-            best, least = course, s.error[course]
+        if course != s.active and s.seen[course] >= proof and s.error[course] < least * s.rival[course]:
+            best, least = course, s.error[course] / s.rival[course]
     if best == s.active:
         return 1.0
-    factor = s.error[best] / s.error[s.active]
     s.active = best
-    return float(max(1e-6, factor))
+    for course in range(COURSES):
+        s.rival[course] = max(s.rival[course], s.error[course]) if course != best else s.error[course]
+    return float(max(SMALLER_MIN, least))
