@@ -52,7 +52,7 @@ ROUNDING = 1e-12  # of the value: a smaller step is an error of arithmetic
 CONSTANT_UNIT = 0.01  # of a constant: what a small change of it is, while no change has been seen
 CLIP = 5.0  # deviations: no value moves a level further
 ODD_KEEP, ODD_PRIOR = 0.998, 100.0  # values
-ODD_RATE, ODD_RATE_MAX = 0.004, 0.012  # of the values
+ODD_RATE = 0.004  # of the values; at three times that they teach in full
 CLIP_ODD = 50.0  # deviations, then
 SPREAD_OF_MEDIAN = 1.4826  # of the normal law: its deviation over the median distance
 
@@ -137,35 +137,42 @@ def tails(
     return high, tail(-down), max(0.0, lower), upper
 
 
-@kernel
-def judge(
+@inlined_kernel
+def foresee(
     s: Any, kind: int, bucket: int, span_s: int, x: float, share: float,
+) -> tuple[float, float, float, float, float]:
+    """What is expected of the part of the bucket that has passed, and the ``tails`` of *x*; NaN before it can be told."""
+    if s.seen < FIRST or not math.isfinite(x):
+        return np.nan, np.nan, np.nan, np.nan, np.nan
+    part = 1.0 if kind == METRIC else share
+    expected = part * expected_of(s, kind, bucket, span_s)
+    high, low, lower, upper = tails(s, kind, min(ABSURD, max(-ABSURD, x)), expected, part)
+    return expected, high, low, lower, upper
+
+
+@inlined_kernel
+def opinion(
+    s: Any, kind: int, x: float, share: float, foreseen: tuple[float, float, float, float, float],
 ) -> tuple[float, float, float, float, float, float]:
     """The six numbers of ``BucketOpinions`` of value *x*; *s*, a row of dtype ENTITY, is left as it is.
 
-    share  of the bucket that has passed, above 0 up to 1
+    share     of the bucket that has passed, above 0 up to 1
+    foreseen  what ``foresee`` says
 
     A sum is zero with a probability of its own, learned by counting; what is not zero is judged among its like.
     """
-    none = np.nan
-    if not math.isfinite(x):
-        return none, none, none, none, none, none
-    x = min(ABSURD, max(-ABSURD, x))
+    expected, high, low, lower, upper = foreseen
     zero = 0.0
     if kind == SUM and s.total > 0.0:
         zero = (s.zeros / (s.total + 1.0)) ** share
-    if s.seen < FIRST:
-        if kind != SUM or s.total < FIRST:
-            return none, none, none, none, none, none
+    if math.isnan(expected):
+        if kind != SUM or s.total < FIRST or s.seen >= FIRST or not math.isfinite(x):
+            return np.nan, np.nan, np.nan, np.nan, np.nan, np.nan
         # Of a sum that has hardly ever been anything but zero, only that is known.
         if x == 0.0:
             return 1.0, 1.0, max(PROBABILITY_MIN, zero), 0.0, 0.0, 0.0
-        p = (s.total - s.zeros + 1.0) / (s.total + 2.0)
-        return min(1.0, p), min(1.0, p), 1.0, 0.0, 0.0, 0.0
-    expected = expected_of(s, kind, bucket, span_s)
-    part = 1.0 if kind == METRIC else share
-    expected *= part
-    high, low, lower, upper = tails(s, kind, x, expected, part)
+        p = min(1.0, (s.total - s.zeros + 1.0) / (s.total + 2.0))
+        return p, p, 1.0, 0.0, 0.0, 0.0
     if kind == SUM:
         if x > 0.0:
             high, low = (1.0 - zero) * high, zero + (1.0 - zero) * low
@@ -265,36 +272,31 @@ def learn_step(s: Any, x: float) -> None:
     s.before = x
 
 
-@inlined_kernel
-def count_zero(s: Any, x: float) -> None:
-    """Learn how often a value is zero, and how large it is otherwise."""
-    s.total = ZEROS_KEEP * s.total + 1.0
-    s.zeros = ZEROS_KEEP * s.zeros + (1.0 if x == 0.0 else 0.0)
-    if x > 0.0:
-        s.positives = min(POSITIVES_MAX, s.positives + 1.0)
-        s.positive += (min(x, POSITIVE_CLIP * s.positive if s.positives > 1.0 else x) - s.positive) / s.positives
-
-
 @kernel
-def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) -> None:
-    """Learn *x* of *bucket*.
+def learn_spread(
+    s: Any, kind: int, bucket: int, x: float, weight: float, enough: float, often: float,
+    expected: float, high: float, low: float,
+) -> tuple[float, float]:
+    """Learn all of *x* but the course.
 
     weight  0 to 1: how much of a whole bucket it stands for
+    enough  net far values that are a new level or a new scale, HELD or more
+    often   share of values from which on far ones are no anomalies, and teach: the law is wrong
+    expected, high, low  what ``foresee`` says of a whole bucket
 
-    A value of a one-sided probability below FAR is learned with less weight, in proportion; HELD such values, net,
-    are a new level or a new scale.
+    A value of a one-sided probability below FAR is learned with less weight, in proportion, unless such are frequent.
+    The weight with which the course is to learn it, 0 for not at all, and the error that may move it at most.
     """
-    if not math.isfinite(x) or not weight > 0.0:
-        return
-    x = min(ABSURD, max(-ABSURD, x))
-    weight = min(1.0, weight)
-    if kind == SUM:
-        count_zero(s, x)
-        if x == 0.0:
-            return
+    if kind != METRIC:
+        s.total = ZEROS_KEEP * s.total + 1.0
+        s.zeros = ZEROS_KEEP * s.zeros + (1.0 if x == 0.0 else 0.0)
+        if kind == SUM and x == 0.0:
+            return 0.0, 0.0
+        if x > 0.0:
+            s.positives = min(POSITIVES_MAX, s.positives + 1.0)
+            most = POSITIVE_CLIP * s.positive if s.positives > 1.0 else x
+            s.positive += (min(x, most) - s.positive) / s.positives
     if s.seen < FIRST:
-        if kind == COUNT:
-            count_zero(s, x)
         if s.seen == 0:
             s.course.first = bucket
         s.ring[s.seen] = x
@@ -303,42 +305,31 @@ def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) 
         s.before = x
         if s.seen == FIRST:
             begin(s, bucket, kind)
-        return
-    expected = expected_of(s, kind, bucket, span_s)
-    high, low, _, _ = tails(s, kind, x, expected, 1.0)
-    odd = min(high, low)
-    far = odd < FAR
-    if kind == COUNT:
-        count_zero(s, x)
+        return 0.0, 0.0
+    odd = min(high, low) / FAR
+    far = odd < 1.0
     constant = s.step == 0.0
     s.seen = min(s.seen + 1, SEEN_MAX)
     s.others *= OTHERS_KEEP
     s.odd = ODD_KEEP * s.odd + (1.0 if far and s.run == 0.0 else 0.0)
     if constant and abs(x - s.before) > ROUNDING * abs(x):
         s.others += 1.0
+    usual = 0.0
     if far:
-        if s.held == HELD:
-            for i in range(1, HELD):
-                s.ring[i - 1] = s.ring[i]
-            s.held -= 1
-        s.ring[s.held] = x - expected
-        s.held += 1
-        s.run += 1.0
-        if s.run >= HELD and s.held == HELD:
+        push(s, x - expected)
+        if s.run >= enough and s.held == HELD:
             accept(s, x, bucket, kind)
-            return
+            return 0.0, 0.0
+        rate = s.odd / (min(float(s.seen), 1.0 / (1.0 - ODD_KEEP)) + ODD_PRIOR)
+        usual = min(1.0, max(0.0, (rate / often - 1.0) / 2.0))
+        if constant and usual < 0.5:  # what a constant strays by is not known from one value
+            return 0.0, 0.0
     else:
         s.run = max(0.0, s.run - RUN_BACK)
         if s.run == 0.0:
             s.held = 0
-    usual = 0.0
-    if far:  # as frequent as that, they are no anomalies: the law is wrong
-        rate = s.odd / (min(float(s.seen), 1.0 / (1.0 - ODD_KEEP)) + ODD_PRIOR)
-        usual = min(1.0, max(0.0, (rate - ODD_RATE) / (ODD_RATE_MAX - ODD_RATE)))
-    if constant and far and usual < 0.5:  # what a constant strays by is not known from one value
-        s.course.last = bucket
-        return
-    if weight * max(FAR_LEAST, odd / FAR, usual) >= 0.5:
+    share = max(FAR_LEAST, odd, usual) if far else 1.0
+    if share >= 0.5:
         learn_step(s, x)
     if constant and s.step > 0.0:
         residuals.begin(s.residuals, kind, s.step * s.step / s.seen, expected)
@@ -347,13 +338,36 @@ def learn(s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float) 
     least = least_scale(expected, half)
     if not far or s.run <= 1.0:
         residuals.compare(s.residuals, kind, x, expected, half, least)
-    clip, whole = CLIP, weight
-    if far:
-        weight *= max(FAR_LEAST, odd / FAR, usual)
-        clip += usual * (CLIP_ODD - CLIP)
+    clip = CLIP + usual * (CLIP_ODD - CLIP)
     reach = clip * max(least, math.sqrt(s.residuals.variance))
-    residuals.learn(s.residuals, kind, x, expected, half, least, weight, whole, clip)
-    smaller = season.learn(s.course, bucket, span_s, x, weight, reach)
+    residuals.learn(s.residuals, kind, x, expected, half, least, weight * share, weight, clip)
+    return weight * share, reach
+
+
+@inlined_kernel
+def push(s: Any, off: float) -> None:
+    """Keep what a far value was off by, in the place of the oldest."""
+    if s.held == HELD:
+        for i in range(1, HELD):
+            s.ring[i - 1] = s.ring[i]
+        s.held -= 1
+    s.ring[s.held] = off
+    s.held += 1
+    s.run += 1.0
+
+
+@kernel
+def learn(
+    s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float, expected: float, high: float, low: float,
+) -> None:
+    """Learn *x* of *bucket*. Arguments as of ``learn_spread``."""
+    if not math.isfinite(x) or not weight > 0.0:
+        return
+    x = min(ABSURD, max(-ABSURD, x))
+    share, reach = learn_spread(s, kind, bucket, x, min(1.0, weight), HELD, ODD_RATE, expected, high, low)
+    if share == 0.0:
+        return
+    smaller = season.learn(s.course, bucket, span_s, x, share, reach)
     if smaller != 1.0:
         residuals.rescale(s.residuals, smaller, float(s.course.seen[s.course.active]), 0.5)
 
@@ -363,13 +377,14 @@ def process_all(
     rows: NDArray[Any], kind: int, span_s: int, entity: NDArray[np.int32], bucket: NDArray[np.int64],
     value: NDArray[np.float64], weight: NDArray[np.float64], said: NDArray[np.float64],
 ) -> None:
-    """``judge``, then ``learn``, n values in order; *said* (6, n) float64 is filled."""
+    """``opinion`` of n values in order, each before ``learn``; *said* (6, n) float64 is filled."""
     for i in range(entity.size):
         prefetch_until(rows, entity[min(i + AHEAD, entity.size - 1)], 512)
         s = rows[entity[i]]
-        said[0, i], said[1, i], said[2, i], said[3, i], said[4, i], said[5, i] = judge(
-            s, kind, bucket[i], span_s, value[i], 1.0)
-        learn(s, kind, bucket[i], span_s, value[i], weight[i])
+        foreseen = foresee(s, kind, bucket[i], span_s, value[i], 1.0)
+        said[0, i], said[1, i], said[2, i], said[3, i], said[4, i], said[5, i] = opinion(
+            s, kind, value[i], 1.0, foreseen)
+        learn(s, kind, bucket[i], span_s, value[i], weight[i], foreseen[0], foreseen[1], foreseen[2])
 
 
 @kernel
@@ -377,10 +392,11 @@ def judge_all(
     rows: NDArray[Any], kind: int, span_s: int, entity: NDArray[np.int32], bucket: NDArray[np.int64],
     value: NDArray[np.float64], share: NDArray[np.float64], said: NDArray[np.float64],
 ) -> None:
-    """``judge`` for n values; *said* (6, n) float64 is filled."""
+    """``opinion`` of n values; *said* (6, n) float64 is filled."""
     for i in range(entity.size):
-        said[0, i], said[1, i], said[2, i], said[3, i], said[4, i], said[5, i] = judge(
-            rows[entity[i]], kind, bucket[i], span_s, value[i], share[i])
+        s = rows[entity[i]]
+        said[0, i], said[1, i], said[2, i], said[3, i], said[4, i], said[5, i] = opinion(
+            s, kind, value[i], share[i], foresee(s, kind, bucket[i], span_s, value[i], share[i]))
 
 
 class BucketModel:
@@ -404,14 +420,14 @@ class BucketModel:
             raise ValueError(f"bucket_span_s is {bucket_span_s}: expected 1 or more")
         self._kind = KINDS[kind]
         self._span_s = int(bucket_span_s)
-        self._rows = zero_rows(capacity, ENTITY)
+        self.rows = zero_rows(capacity, ENTITY)
 
     def grow(self, capacity: int) -> None:
         """Make room for *capacity* entities; those that are there stay as they are."""
-        if capacity > self._rows.size:
+        if capacity > self.rows.size:
             grown = zero_rows(capacity, ENTITY)
-            grown[: self._rows.size] = self._rows
-            self._rows = grown
+            grown[: self.rows.size] = self.rows
+            self.rows = grown
 
     def process(
         self, entity: NDArray[np.int32], bucket: NDArray[np.int64], value: NDArray[np.float64],
@@ -425,7 +441,7 @@ class BucketModel:
         weight  (n,) float64  0 to 1, how much of a whole bucket it stands for in learning; 0: it teaches nothing
         """
         said = np.empty((6, entity.size), np.float64)
-        process_all(self._rows, self._kind, self._span_s, entity, bucket, value, weight, said)
+        process_all(self.rows, self._kind, self._span_s, entity, bucket, value, weight, said)
         return BucketOpinions(*said)
 
     def judge(
@@ -441,12 +457,12 @@ class BucketModel:
         if not ((share > 0.0) & (share <= 1.0)).all():
             raise ValueError("completeness is out of its range: expected above 0, up to 1")
         said = np.empty((6, entity.size), np.float64)
-        judge_all(self._rows, self._kind, self._span_s, entity, bucket, value, share, said)
+        judge_all(self.rows, self._kind, self._span_s, entity, bucket, value, share, said)
         return BucketOpinions(*said)
 
     def save(self, entity: NDArray[np.int32]) -> State:
         """A copy of the state of these entities (each once), one plain array a column."""
-        part = self._rows[entity]
+        part = self.rows[entity]
         return {f"{name}.{column}": plain for name in NESTED for column, plain in save_rows(
             part[name], np.arange(entity.size, dtype=np.int32)).items()} | {
             name: part[name].copy() for name in PLAIN}
@@ -459,11 +475,11 @@ class BucketModel:
             restore_rows(part[name], every, {
                 column: state[f"{name}.{column}"] for column in part[name].dtype.names or ()})
         restore_rows(part[list(PLAIN)], every, state)
-        self._rows[entity] = part
+        self.rows[entity] = part
 
     def forget(self, entity: NDArray[np.int32]) -> None:
         """Set these entities back to never having seen a value."""
-        self._rows[entity] = np.zeros((), ENTITY)
+        self.rows[entity] = np.zeros((), ENTITY)
 
 
 NESTED = ("residuals", "course")
