@@ -42,6 +42,7 @@ positive, positives  mean of a count where it is not zero, and of how many it is
 
 FAR = 1e-3  # one-sided probability below which a value teaches less
 FAR_LEAST = 0.01  # of its weight, from a hundredth of FAR down
+PROVES = 1e-3  # of FAR: what is odder proves no heavy tail, it may be the anomaly
 SEEN_MAX = 10_000
 RUN_BACK = 0.5
 OTHERS_KEEP, ZEROS_KEEP = 0.999, 0.998
@@ -336,7 +337,7 @@ def learn_spread(
         s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
     half = half_step(s, kind)
     least = least_scale(expected, half)
-    if not far or s.run <= 1.0:
+    if not far or (s.run <= 1.0 and (odd >= PROVES or usual > 0.0)):
         residuals.compare(s.residuals, kind, x, expected, half, least)
     clip = CLIP + usual * (CLIP_ODD - CLIP)
     reach = clip * max(least, math.sqrt(s.residuals.variance))
