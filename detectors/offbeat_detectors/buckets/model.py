@@ -25,9 +25,10 @@ HELD = 6  # far values, net, after which level or scale has changed for good
 
 ENTITY = np.dtype([
     ("seen", "i4"), ("held", "i4"), ("run", "f8"), ("step", "f8"), ("before", "f8"), ("others", "f8"), ("odd", "f8"),
-    ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)), ("residuals", RESIDUALS), ("course", COURSE),
+    ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)),
+    ("residuals", RESIDUALS), ("course", COURSE),
 ])
-"""One entity, 2,080 bytes.
+"""One entity, 2,144 bytes.
 
 seen         values learned, at most SEEN_MAX
 ring, held   the first raw values; later what the latest far ones were off by, and how many it holds
@@ -110,7 +111,7 @@ def constant_tail(s: Any, kind: int, x: float) -> float:
     unit = 1.0 if kind == COUNT else CONSTANT_UNIT * abs(s.before)
     power = 1.0 + (math.log10(1.0 + off / unit) if kind == COUNT else
                    0.5 * math.log10(1.0 + off / unit) if unit > 0.0 else 1.0)
-    return max(PROBABILITY_MIN, min(1.0, (s.others + 1.0) / (s.seen + 2.0)) ** power)
+    return float(max(PROBABILITY_MIN, min(1.0, (s.others + 1.0) / (s.seen + 2.0)) ** power))
 
 
 @kernel
@@ -142,7 +143,7 @@ def tails(
 def foresee(
     s: Any, kind: int, bucket: int, span_s: int, x: float, share: float,
 ) -> tuple[float, float, float, float, float]:
-    """What is expected of the part of the bucket that has passed, and the ``tails`` of *x*; NaN before it can be told."""
+    """What is expected of the part of the bucket that has passed, and the ``tails`` of *x*; NaN while it is unknown."""
     if s.seen < FIRST or not math.isfinite(x):
         return np.nan, np.nan, np.nan, np.nan, np.nan
     part = 1.0 if kind == METRIC else share
@@ -207,7 +208,8 @@ def begin(s: Any, bucket: int, kind: int) -> None:
         middle, variance = s.before, 0.0
     half = half_step(s, kind)
     least = least_scale(middle, half)
-    residuals.begin(s.residuals, kind, max(variance, least * least) if s.step > 0.0 else 0.0, middle)
+    residuals.begin(s.residuals, kind, max(variance, least * least) if s.step > 0.0 else 0.0, middle,
+                    s.ring[0] > 0.0)
     season.begin(s.course, s.course.first, bucket, middle, max(0.0, variance), FIRST)
     s.held = 0
     s.run = 0.0
@@ -247,7 +249,7 @@ def accept(s: Any, x: float, bucket: int, kind: int) -> None:
     if s.residuals.variance > 0.0:
         residuals.rescale(s.residuals, max(1.0, spread * spread / s.residuals.variance), HELD, 1.0)
     elif s.step > 0.0:
-        residuals.begin(s.residuals, kind, max(spread * spread, s.step * s.step), s.course.level[0])
+        residuals.begin(s.residuals, kind, max(spread * spread, s.step * s.step), s.course.level[0], x > 0.0)
     s.seen = FIRST if s.step == 0.0 else s.seen
     s.others = 0.0
     s.before = x
@@ -333,7 +335,7 @@ def learn_spread(
     if share >= 0.5:
         learn_step(s, x)
     if constant and s.step > 0.0:
-        residuals.begin(s.residuals, kind, s.step * s.step / s.seen, expected)
+        residuals.begin(s.residuals, kind, s.step * s.step / s.seen, expected, min(x, expected) > 0.0)
         s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
     half = half_step(s, kind)
     least = least_scale(expected, half)
@@ -407,7 +409,7 @@ class BucketModel:
     kind           "count": whole numbers from 0, of which zeros count; "sum": mostly above 0, zero with a probability
                    of its own; "metric": any number
 
-    2,080 bytes an entity. A probability is that of the buckets before; missing buckets neither teach nor harm. The
+    2,144 bytes an entity. A probability is that of the buckets before; missing buckets neither teach nor harm. The
     answer does not depend on how a sequence of values is cut into calls. Raises ValueError for a parameter out of its
     range. Functions: Prelert Engine API, section 5.
     """

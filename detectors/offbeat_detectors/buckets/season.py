@@ -1,4 +1,4 @@
-"""What the next bucket is expected to hold: level, trend, and the seasons of day and week that have proven themselves."""
+"""What the next bucket is expected to hold: level, trend, and seasons of day and week that have proven themselves."""
 from __future__ import annotations
 
 from typing import Any
@@ -131,7 +131,7 @@ def shift(s: Any, by: float, count: int) -> None:
 
 @kernel
 def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: float) -> float:
-    """Learn *x* of *bucket*: every course, and which one is believed. By what factor squared errors are smaller now, or 1.
+    """Learn *x* of *bucket*: every course, and which is believed. By what factor squared errors are smaller now, or 1.
 
     weight  of the value, 0 to 1
     reach   no level is moved by an error larger than this
