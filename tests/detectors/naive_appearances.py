@@ -96,7 +96,8 @@ class Earth:
         p = (self.new + 0.5) / total / (1 + near**2 / (2 * 500.0**2))
         for place in self.places:
             freedom = min(30.0, max(1.0, place[1] - 1))
-            p += place[1] / total * (1 + self.apart(at, place[0]) ** 2 / (freedom * self.spread(place))) ** (-freedom / 2)
+            squares = self.apart(at, place[0]) ** 2 / (freedom * self.spread(place))
+            p += place[1] / total * (1 + squares) ** (-freedom / 2)
         return min(1.0, p)
 
     def learn(self, latitude: float, longitude: float) -> None:

@@ -5,6 +5,7 @@ The laws of residuals are those of the package: their own tests compare them wit
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -243,7 +244,7 @@ class Entity:
         ordered = sorted(self.first)
         middle = (ordered[1] + ordered[2] + ordered[3]) / 3
         variance = sum(sorted((x - middle) ** 2 for x in ordered)[:-1]) / 3 * 1.5
-        self.step = min((b - a for a, b in zip(ordered, ordered[1:], strict=False) if b - a > 1e-12 * abs(b)),
+        self.step = min((b - a for a, b in pairwise(ordered) if b - a > 1e-12 * abs(b)),
                         default=0.0)
         if self.step == 0.0:
             middle, variance = self.before, 0.0
@@ -255,7 +256,7 @@ class Entity:
         ordered = sorted(self.far)
         off = float(np.median(ordered))
         if self.step == 0.0:
-            steps = (b - a for a, b in zip(ordered, ordered[1:], strict=False) if b - a > 1e-12 * abs(x))
+            steps = (b - a for a, b in pairwise(ordered) if b - a > 1e-12 * abs(x))
             self.step = min(steps, default=0.0)
         spread = 1.4826 * float(np.median([abs(each - off) for each in ordered]))
         self.courses.shift(off)

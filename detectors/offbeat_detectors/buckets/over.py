@@ -8,18 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.buckets import season
-from offbeat_detectors.buckets.model import (
-    ENTITY,
-    FIRST,
-    HELD,
-    KINDS,
-    BucketModel,
-    BucketOpinions,
-    Kind,
-    foresee,
-    learn_spread,
-    opinion,
-)
+from offbeat_detectors.buckets.entity import ENTITY, FIRST, HELD, foresee, learn_spread, opinion
+from offbeat_detectors.buckets.model import KINDS, BucketModel, BucketOpinions, Kind
 from offbeat_detectors.buckets.residuals import ABSURD
 from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel
