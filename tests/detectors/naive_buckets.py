@@ -35,6 +35,14 @@ class Table:
     def at(self, middle: float) -> float:
         return sum(share * self.value[slot] for slot, share in self.near(middle))
 
+    def jump(self, middle: float) -> float:
+        """The largest step near, beyond the mean of the steps beside it."""
+        size = len(self.value)
+        step = [abs(self.value[(slot + 1) % size] - self.value[slot]) for slot in range(size)]
+        slot = self.near(middle)[0][0]
+        return max([0.0] + [step[i % size] - (step[(i - 1) % size] + step[(i + 1) % size]) / 2
+                            for i in (slot - 1, slot, slot + 1)])
+
     def teach(self, middle: float, error: float, weight: float) -> None:
         for slot, share in self.near(middle):
             if weight * share:
@@ -49,7 +57,7 @@ class Courses:
         self.span_s, self.per_day = span_s, 86_400 / span_s
         self.days, self.weeks = span_s <= 28_800, span_s <= 86_400
         self.names = ["slow", "fast"] + ["daily"] * self.days + ["weekly"] * self.weeks
-        self.daily = Table(48, max(2.0, 7.0 * self.per_day / 48))
+        self.daily = Table(96, max(2.0, 7.0 * self.per_day / 96))
         self.weekly = Table(168, max(2.0, 35.0 * self.per_day / 168))
 
     def begin(self, first: int, last: int, level: float, error: float) -> None:
@@ -76,6 +84,14 @@ class Courses:
             expected += self.weekly.at(self.middle(bucket, 604_800))
         return expected
 
+    def edge(self, bucket: int) -> float:
+        off = 0.0
+        if self.active in ("daily", "weekly") and self.days and self.span_s < 900:
+            off += self.daily.jump(self.middle(bucket, 86_400))
+        if self.active == "weekly" and self.span_s < 3600:
+            off += self.weekly.jump(self.middle(bucket, 604_800))
+        return off
+
     def learn(self, bucket: int, x: float, weight: float, reach: float) -> float:
         age_s = (bucket - self.first) * self.span_s
         foreseen = {name: self.expect(name, bucket) for name in self.names}
@@ -84,7 +100,7 @@ class Courses:
         square = {name: min(reach * reach, (x - foreseen[name]) ** 2) for name in self.names}
         for name in self.names:
             if ready[name]:
-                rate = weight * max(1 / (self.seen[name] + 1), 1 / 64)
+                rate = weight * max(1 / (self.seen[name] + 1), min(1 / 64, 1 / self.per_day))
                 self.error[name] += rate * (square[name] - self.error[name])
                 self.rival[name] += rate * (square[self.active] - self.rival[name])
                 self.seen[name] += 1
@@ -149,6 +165,9 @@ class Entity:
             return max(expected, 0.5 / (float(self.laws["known"]) + 1))
         return max(expected, 0.0) if self.kind == "sum" else expected
 
+    def nearer(self, x: float, expected: float, edge: float) -> float:
+        return x if edge == 0 else expected + math.copysign(max(0.0, abs(x - expected) - edge), x - expected)
+
     def tails(self, x: float, expected: float, share: float) -> tuple[float, float]:
         if self.step == 0.0:
             off = abs(x - self.before)
@@ -175,13 +194,14 @@ class Entity:
             return (1.0, 1.0, zero, 0.0) if x == 0 else (p, p, 1.0, 0.0)
         share = 1.0 if self.kind == "metric" else share
         expected = share * self.expected(bucket)
-        high, low = self.tails(x, expected, share)
+        near = self.nearer(x, expected, share * self.courses.edge(bucket))
+        high, low = self.tails(near, expected, share)
         low = zero + (1 - zero) * low
         high = (1 - zero) * high if x > 0 or self.kind != "sum" else zero + (1 - zero) * high
         return min(1.0, 2 * min(high, low)), min(1.0, high), min(1.0, low), expected * (1 - zero)
 
-    def learn(self, bucket: int, x: float) -> None:
-        if spread := self.learn_spread(bucket, x):
+    def learn(self, bucket: int, x: float, weight: float = 1.0) -> None:
+        if spread := self.learn_spread(bucket, x, weight):
             share, reach = spread
             smaller = self.courses.learn(bucket, x, share, reach)
             if smaller != 1.0:
@@ -207,7 +227,8 @@ class Entity:
                 self.begin(bucket)
             return None
         expected = self.expected(bucket)
-        odd = min(self.tails(x, expected, 1.0)) / 1e-3
+        near = self.nearer(x, expected, self.courses.edge(bucket))
+        odd = min(self.tails(near, expected, 1.0)) / 1e-3
         constant = self.step == 0.0
         self.seen = min(10_000, self.seen + 1)
         self.others = 0.999 * self.others + (constant and abs(x - self.before) > 1e-12 * abs(x))
@@ -234,10 +255,10 @@ class Entity:
             self.laws["known"] = min(300.0, self.seen)
         least = self.least(expected)
         if odd >= 1 or (self.run <= 1 and (odd >= 1e-3 or usual > 0)):
-            residuals.compare(self.laws, self.code, x, expected, self.half, least)
+            residuals.compare(self.laws, self.code, near, expected, self.half, least)
         clip = 5.0 + 45.0 * usual
         reach = clip * max(least, math.sqrt(self.laws["variance"]))
-        residuals.learn(self.laws, self.code, x, expected, self.half, least, weight * share, weight, clip)
+        residuals.learn(self.laws, self.code, near, expected, self.half, least, weight * share, weight, clip)
         return weight * share, reach
 
     def begin(self, bucket: int) -> None:

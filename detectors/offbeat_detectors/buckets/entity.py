@@ -20,7 +20,7 @@ ENTITY = np.dtype([
     ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)),
     ("residuals", RESIDUALS), ("course", COURSE),
 ])
-"""One entity, 2,144 bytes.
+"""One entity, 2,528 bytes.
 
 seen         values learned, at most SEEN_MAX
 ring, held   the first raw values; later what the latest far ones were off by, and how many it holds
@@ -122,8 +122,19 @@ def foresee(
         return np.nan, np.nan, np.nan, np.nan, np.nan
     part = 1.0 if kind == METRIC else share
     expected = part * expected_of(s, kind, bucket, span_s)
-    high, low, lower, upper = tails(s, kind, min(ABSURD, max(-ABSURD, x)), expected, part)
-    return expected, high, low, lower, upper
+    edge = part * season.edge(s.course, bucket, span_s)
+    high, low, lower, upper = tails(s, kind, nearer(min(ABSURD, max(-ABSURD, x)), expected, edge), expected, part)
+    if kind == METRIC:
+        return expected, high, low, lower - edge, upper + edge
+    return expected, high, low, max(0.0, lower - edge), upper + edge
+
+
+@inlined_kernel
+def nearer(x: float, expected: float, edge: float) -> float:
+    """*x*, by *edge* nearer to what was expected."""
+    if edge == 0.0:
+        return x
+    return float(expected + math.copysign(max(0.0, abs(x - expected) - edge), x - expected))
 
 
 @inlined_kernel
@@ -251,7 +262,7 @@ def learn_step(s: Any, x: float) -> None:
 
 @kernel
 def learn_spread(
-    s: Any, kind: int, bucket: int, x: float, weight: float, enough: float, often: float,
+    s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float, enough: float, often: float,
     expected: float, high: float, low: float,
 ) -> tuple[float, float]:
     """Learn all of *x* but the course.
@@ -313,11 +324,12 @@ def learn_spread(
         s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
     half = half_step(s, kind)
     least = least_scale(expected, half)
+    near = nearer(x, expected, season.edge(s.course, bucket, span_s))
     if not far or (s.run <= 1.0 and (odd >= PROVES or usual > 0.0)):
-        residuals.compare(s.residuals, kind, x, expected, half, least)
+        residuals.compare(s.residuals, kind, near, expected, half, least)
     clip = CLIP + usual * (CLIP_ODD - CLIP)
     reach = clip * max(least, math.sqrt(s.residuals.variance))
-    residuals.learn(s.residuals, kind, x, expected, half, least, weight * share, weight, clip)
+    residuals.learn(s.residuals, kind, near, expected, half, least, weight * share, weight, clip)
     return weight * share, reach
 
 
@@ -341,7 +353,7 @@ def learn(
     if not math.isfinite(x) or not weight > 0.0:
         return
     x = min(ABSURD, max(-ABSURD, x))
-    share, reach = learn_spread(s, kind, bucket, x, min(1.0, weight), HELD, ODD_RATE, expected, high, low)
+    share, reach = learn_spread(s, kind, bucket, span_s, x, min(1.0, weight), HELD, ODD_RATE, expected, high, low)
     if share == 0.0:
         return
     smaller = season.learn(s.course, bucket, span_s, x, share, reach)

@@ -63,14 +63,20 @@ def test_the_kernel_agrees_with_the_definition(
     parts: list[tuple[str, int]], kind: Kind, span_s: int, seed: int,
 ) -> None:
     bucket, value = stretches(parts, kind, seed)
+    weight = np.random.default_rng(seed).choice([1.0, 1.0, 0.3], bucket.size)
     twin, expected = Entity(span_s, kind), []
-    for b, x in zip(bucket.tolist(), value.tolist(), strict=True):
+    for b, x, w in zip(bucket.tolist(), value.tolist(), weight.tolist(), strict=True):
         expected.append(twin.judge(b, x))
-        twin.learn(b, x)
+        twin.learn(b, x, w)
     model = BucketModel(1, span_s, kind)
-    got = model.process(np.zeros(bucket.size, np.int32), bucket, value, np.ones(bucket.size))
+    got = model.process(np.zeros(bucket.size, np.int32), bucket, value, weight)
     found = np.array([got.probability, got.probability_high, got.probability_low, got.typical]).T
     np.testing.assert_allclose(found, np.array(expected).reshape(-1, 4), rtol=1e-6, atol=1e-290)
+    later = int(bucket[-1]) + 3 if bucket.size else 0
+    part = asked(model, later, 7.0, completeness=0.3)
+    np.testing.assert_allclose(
+        [part.probability[0], part.probability_high[0], part.probability_low[0], part.typical[0]],
+        twin.judge(later, 7.0, 0.3), rtol=1e-6, atol=1e-290)
 
 
 @given(st.lists(STRETCH, min_size=1, max_size=4), st.sampled_from(["count", "sum", "metric"]), st.data())
@@ -187,6 +193,18 @@ def test_the_weekend_is_known_after_three_weeks() -> None:
     weekend = 26 * 24 + 12
     assert asked(model, weekend, 20.0).probability[0] > 0.01
     assert asked(model, weekend, 100.0).probability[0] < 1e-3
+
+
+def test_a_job_of_the_night_is_known_to_the_minute_after_two_nights() -> None:
+    rng = np.random.default_rng(13)
+    at = np.arange(10 * 288)
+    nightly = (at % 288 >= 37) & (at % 288 < 50)  # 3:05 to 4:10
+    model = BucketModel(1, 300, "metric")
+    p = said(model, 20.0 + 30.0 * nightly + rng.normal(0.0, 1.0, at.size)).probability
+    assert (p[2 * 288 :] < 1e-4).sum() <= 1
+    night, noon = 10 * 288 + 43, 10 * 288 + 144
+    assert asked(model, night, 20.0).probability[0] < 1e-5
+    assert asked(model, noon, 50.0).probability[0] < 1e-6
 
 
 def test_missing_buckets_neither_teach_nor_harm() -> None:
