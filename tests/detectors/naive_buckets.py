@@ -254,11 +254,13 @@ class Entity:
             residuals.begin(self.laws, self.code, self.step**2 / self.seen, expected, min(x, expected) > 0)
             self.laws["known"] = min(300.0, self.seen)
         least = self.least(expected)
-        if odd >= 1 or (self.run <= 1 and (odd >= 1e-3 or usual > 0)):
-            residuals.compare(self.laws, self.code, near, expected, self.half, least)
         clip = 5.0 + 45.0 * usual
         reach = clip * max(least, math.sqrt(self.laws["variance"]))
-        residuals.learn(self.laws, self.code, near, expected, self.half, least, weight * share, weight, clip)
+        if self.courses.edge(bucket) ** 2 <= self.laws["variance"] / 4:
+            near = self.nearer(x, expected, self.courses.edge(bucket))
+            if odd >= 1 or (self.run <= 1 and (odd >= 1e-3 or usual > 0)):
+                residuals.compare(self.laws, self.code, near, expected, self.half, least)
+            residuals.learn(self.laws, self.code, near, expected, self.half, least, weight * share, weight, clip)
         return weight * share, reach
 
     def begin(self, bucket: int) -> None:

@@ -48,6 +48,7 @@ CLIP = 5.0  # deviations: no value moves a level further
 ODD_KEEP, ODD_PRIOR = 0.998, 100.0  # values
 ODD_RATE = 0.004  # of the values; at three times that they teach in full
 CLIP_ODD = 50.0  # deviations, then
+BLURRED = 0.25  # of the variance: an edge whose square is more hides how far a value strays
 SPREAD_OF_MEDIAN = 1.4826  # of the normal law: its deviation over the median distance
 
 
@@ -324,12 +325,14 @@ def learn_spread(
         s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
     half = half_step(s, kind)
     least = least_scale(expected, half)
-    near = nearer(x, expected, season.edge(s.course, bucket, span_s))
-    if not far or (s.run <= 1.0 and (odd >= PROVES or usual > 0.0)):
-        residuals.compare(s.residuals, kind, near, expected, half, least)
     clip = CLIP + usual * (CLIP_ODD - CLIP)
     reach = clip * max(least, math.sqrt(s.residuals.variance))
-    residuals.learn(s.residuals, kind, near, expected, half, least, weight * share, weight, clip)
+    edge = season.edge(s.course, bucket, span_s)
+    if edge * edge <= BLURRED * s.residuals.variance:  # else the residual is that of the season, not of the value
+        near = nearer(x, expected, edge)
+        if not far or (s.run <= 1.0 and (odd >= PROVES or usual > 0.0)):
+            residuals.compare(s.residuals, kind, near, expected, half, least)
+        residuals.learn(s.residuals, kind, near, expected, half, least, weight * share, weight, clip)
     return weight * share, reach
 
 
