@@ -82,7 +82,7 @@ def rarity(s: Any, value: int) -> tuple[float, float]:
     counted no more often, over the count of buckets. A value that is new is taken as counted once. So a new one among
     few steady ones has about 1 / buckets; where something new comes all the time, so it is expected; and what is seen
     in few buckets is rare only if most of what appears is seen in many (Prelert Engine API, section 5).
-    Source: I. Good, "The population frequencies of species", 1953 (what is unseen comes as often as what was seen once).
+    Source: I. Good, "The population frequencies of species", 1953: what is unseen comes as often as what was seen once.
     """
     at = find(s, value)
     count = s.count[at] if at >= 0 else 0.0
@@ -191,7 +191,7 @@ class RareModel:
 
 
 @inlined_kernel
-def scattered(member: int) -> int:
+def scattered(member: int) -> Any:
     """*member* as a number of which all bits are as good as random. Source: S. Vigna, splitmix64, 2015."""
     z = np.uint64(member) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -246,7 +246,7 @@ def popular_all(
     rows: NDArray[Any], population: NDArray[np.int32], bucket: NDArray[np.int64], member: NDArray[np.int64],
     value: NDArray[np.int32], learns: bool, said: NDArray[np.float64],
 ) -> None:
-    """``unpopularity`` of n pairs, those of one population and bucket before any is learned; *said* (3, n) is filled."""
+    """``unpopularity`` of n pairs, those of one population and bucket before any is learned; *said* (3, n) filled."""
     count = np.empty(POPULAR, np.float64)
     first = 0
     while first < population.size:
@@ -418,7 +418,7 @@ class FreqRareModel:
     def restore(self, population: NDArray[np.int32], state: State) -> None:
         """Set these populations to what ``save`` gave for as many; going on is as if uninterrupted, bit for bit."""
         for name, model in (("rare.", self._rare), ("often.", self._often)):
-            model.restore(population, {  # type: ignore[attr-defined]
+            model.restore(population, {
                 column.removeprefix(name): array for column, array in state.items() if column.startswith(name)})
 
     def forget(self, population: NDArray[np.int32]) -> None:
