@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,7 +111,7 @@ class Laid:
         return max(inside) if inside else None
 
     def _lay(self, at_ms: int) -> None:
-        low = datetime.fromtimestamp(at_ms / 1000, timezone.utc)
+        low = datetime.fromtimestamp(at_ms / 1000, UTC)
         high = low + AHEAD
         self._spans = [
             (start, end, w.title) for w in self.calendar.windows for start, end in w.spans(low - w.length, high)
@@ -142,7 +142,7 @@ def _check(name: str, window: Window) -> None:
     if frequency not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
         raise bad(name, f"comes again by FREQ={frequency}: expected DAILY, WEEKLY, MONTHLY or YEARLY")
     try:
-        start = datetime.fromisoformat(window.start).replace(tzinfo=timezone.utc)
+        start = datetime.fromisoformat(window.start).replace(tzinfo=UTC)
         spans = window.spans(start - timedelta(days=1), start + AHEAD + window.length)
         never = not spans and not window.spans(start, start + timedelta(days=366 * 30))[:1]
     except (ValueError, TypeError, OverflowError) as e:

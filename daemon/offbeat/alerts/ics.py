@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,8 @@ def windows_of(text: bytes, time_zone: str) -> tuple[Window, ...]:
         raise BadBody(f"the body is no iCalendar: {e}; nothing was changed", hint="RFC 5545, in UTF-8") from e
     masters: dict[str, Window] = {}
     moved: list[tuple[str, str, Window | None]] = []
-    for i, event in enumerate(calendar.walk("VEVENT")):
+    events: list[Any] = calendar.walk("VEVENT")
+    for i, event in enumerate(events):
         uid = str(event.get("UID", f"VEVENT {i + 1}"))
         try:
             window = _window(event, time_zone)
@@ -84,21 +85,18 @@ def _window(event: Any, time_zone: str) -> Window:
 
 def _zone(start: date, named: str, time_zone: str) -> ZoneInfo:
     """The zone of *start*, by its IANA name; one that is *named* otherwise has none here if it was not understood."""
-    if isinstance(start, datetime) and start.tzinfo is not None:
-        name = _name(start.tzinfo)
-    else:
-        name = named or time_zone
+    name = _name(start.tzinfo) if isinstance(start, datetime) and start.tzinfo is not None else named or time_zone
     if not known_zone(name):
         raise ValueError(f"its time zone {name!r} is unknown here: expected the IANA name of one, as Europe/Berlin")
     return ZoneInfo(name)
 
 
 def _name(zone: tzinfo) -> str:
-    return "UTC" if zone is timezone.utc else str(getattr(zone, "key", None) or zone)
+    return "UTC" if zone is UTC else str(getattr(zone, "key", None) or zone)
 
 
 def _instant(at: datetime, zone: ZoneInfo) -> datetime:
-    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(timezone.utc)
+    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _local(at: date, zone: ZoneInfo) -> str:

@@ -20,7 +20,7 @@ class Alert:
 
     reached_ms     when the last finding came that holds it
     told_ms        when somebody was last told of it; None: nobody was
-    told_count     how often
+    told_count     how often    sinks  whoever was told of it
     finding_count  of all that hold it    score, record, sentence  of the strongest
     cleared_ms     None while it is active    cleared_by  "time", "rule" where that was taken away or no longer fits
     acknowledged_* by whom and when; None and "" if by nobody
@@ -37,6 +37,7 @@ class Alert:
     score: float
     record: str
     sentence: str
+    sinks: tuple[str, ...] = ()
     cleared_ms: int | None = None
     cleared_by: str = ""
     acknowledged_ms: int | None = None
@@ -111,7 +112,8 @@ def _tell(rule: Rule, alert: Alert, kind: Kind, at_ms: int, quiet: Hush | None) 
         quiet = Hush("no_sink", rule.id, f"rule {rule.id} has no sink")
     if quiet is not None:
         return Verdict(alert, hush=quiet, kind=kind)
-    return Verdict(replace(alert, told_ms=at_ms, told_count=alert.told_count + 1), tell=kind)
+    sinks = tuple(dict.fromkeys((*alert.sinks, *rule.sinks)))
+    return Verdict(replace(alert, told_ms=at_ms, told_count=alert.told_count + 1, sinks=sinks), tell=kind)
 
 
 def due_ms(rule: Rule, alert: Alert) -> int:
