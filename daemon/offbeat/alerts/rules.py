@@ -117,7 +117,8 @@ def fits(name: str, patterns: tuple[str, ...]) -> bool:
 def unpacked(body: str) -> Rule:
     """The rule that ``Rule.packed`` gave."""
     held: dict[str, Any] = orjson.loads(body)
-    return Rule(**{name: tuple(value) if isinstance(value, list) else value for name, value in held.items()})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in held.items()}
+    return Rule(**values)
 
 
 def bad(field: str, message: str, hint: str = "") -> BadRequest:

@@ -99,13 +99,14 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX adjustment_of_series ON adjustment (series, job);
     """,
     """
-    -- Alerts: the rules; what they raised, by which findings; who is to be told, and was; what nobody was told, and why.
+    -- Alerts: the rules; what they raised, by which findings; who is to be told, and was; what nobody was, and why.
     -- alert_place is the last finding that the rules have seen, and a name of this store, for ids that others keep.
     CREATE TABLE alert_place (
         one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, store TEXT NOT NULL);
     INSERT INTO alert_place VALUES (1, 0, 0, lower(hex(randomblob(8))));
     CREATE TABLE alert_rule (
-        id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) WITHOUT ROWID;
+        id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL)
+        WITHOUT ROWID;
     CREATE TABLE alert_calendar (id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE alert_silence (
         number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, until_ms INTEGER NOT NULL, removed_ms INTEGER);
@@ -131,7 +132,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX alert_delivery_of ON alert_delivery (alert, number);
     CREATE TABLE alert_suppressed (
         number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, alert INTEGER, rule TEXT NOT NULL,
-        kind TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, source TEXT, record TEXT NOT NULL,
-        score REAL);
+        kind TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, source TEXT,
+        record TEXT NOT NULL, score REAL);
     """,
 )
