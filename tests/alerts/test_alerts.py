@@ -132,14 +132,16 @@ async def test_what_nobody_is_told_says_which_rule_silence_or_calendar_did_it(tm
     async with world(tmp_path) as w:
         now = w.clock.now_ms()
         await w.alerts.add_silence(Silence(0, now, now + 10_000, "works", "ada", sources=("pump",)))
-        await w.alerts.set_calendar(Calendar("nights", "", (Window("2023-11-14T22:00:00", wall_s=3600, title="batch"),)))
+        window = Window("2023-11-14T22:00:00", wall_s=3600, title="batch")
+        await w.alerts.set_calendar(Calendar("nights", "", (window,)))
         await w.alerts.set_rule(replace(RULE, calendars=("nights",)), new=True)
         await w.alerts.set_rule(replace(RULE, id="nobody", sinks=(), sources=("fan",)), new=True)
         await w.find(("pump", 60), ("boiler", 61), ("fan", 62))
         found = [(s.alert, s.rule, s.kind, s.reason, s.by, s.source, s.score) for s in await w.suppressed()]
         assert found == [
             (1, "r", "raised", "silence", "1", "pump", 60), (2, "r", "raised", "calendar", "nights", "boiler", 61),
-            (3, "r", "raised", "calendar", "nights", "fan", 62), (4, "nobody", "raised", "no_sink", "nobody", "fan", 62),
+            (3, "r", "raised", "calendar", "nights", "fan", 62),
+            (4, "nobody", "raised", "no_sink", "nobody", "fan", 62),
         ]  # fmt: skip
         whys = [s.why for s in await w.suppressed()]
         assert whys[0] == "silence 1, by ada, until 2023-11-14T22:13:30.000Z: works"
@@ -193,8 +195,7 @@ async def test_an_acknowledged_alert_is_not_told_again_but_its_end_is(tmp_path: 
 
 
 async def test_a_rule_that_is_taken_away_clears_its_alerts_for_whoever_was_told(tmp_path: Path) -> None:
-    async with world(tmp_path, settings({"a": dict(type="command", argv=["x"]), "b": dict(type="command", argv=["x"])})
-                     ) as w:  # fmt: skip
+    async with world(tmp_path, settings({name: {"type": "command", "argv": ["x"]} for name in "ab"})) as w:
         await w.alerts.set_rule(replace(RULE, sinks=("a",)), new=True)
         await w.find(("pump", 60))
         await w.alerts.set_rule(replace(RULE, sinks=("b",)), new=False)
