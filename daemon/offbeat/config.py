@@ -201,7 +201,7 @@ class AlertsConfig:
         10_000, "what nobody was told, and why, that is kept for a look; the oldest go first", unit="rows", low=0,
         reload=True)
     waiting_max: int = setting(
-        1_000, "deliveries that wait for one sink; beyond it they are dead letters", unit="deliveries", low=1,
+        20_000, "deliveries that wait for one sink; beyond it they are dead letters", unit="deliveries", low=1,
         reload=True)
     dead_letters_max: int = setting(
         1_000, "deliveries that were given up and may be tried again; the oldest go first", unit="deliveries", low=0,

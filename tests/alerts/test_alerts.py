@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.alerts import alerts as alerts_room
 from offbeat.alerts.calendars import Calendar, Window
 from offbeat.alerts.rows import AlertQuery
 from offbeat.alerts.rules import Silence
@@ -82,12 +83,15 @@ async def test_after_a_restart_what_was_seen_is_not_seen_again_and_what_was_miss
         assert await w.suppressed() == ()
 
 
-async def test_the_same_findings_give_the_same_alerts_however_they_are_cut(tmp_path: Path) -> None:
+async def test_the_same_findings_give_the_same_alerts_however_they_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One life that looks after each finding; one that looks at the end; one that is killed after each."""
     steps = [("pump", 60), ("pump", 30), ("boiler", 55), ("pump", 90), ("fan", 49), ("boiler", 19), ("fan", 50),
              ("pump", 60), ("fan", 20), ("boiler", 80)]  # fmt: skip
     every_s = [0, 60, 30, 45, 20, 99, 15, 101, 3, 200]
     told = []
+    monkeypatch.setattr(alerts_room, "PAGE", 3)
     for name, look, lives in (("each", True, 1), ("end", False, 1), ("lives", True, len(steps))):
         directory = tmp_path / name
         with StateDirectory(directory):

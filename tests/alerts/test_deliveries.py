@@ -22,7 +22,7 @@ def hook(there: Receiver, **more: Any) -> dict[str, Any]:
 
 async def deliver(w: World) -> None:
     """All that is due now."""
-    w.alerts.deliveries.wake()
+    await w.alerts.deliveries.added({"hook": 0})
     while await w.alerts.deliveries.deliver("hook"):
         pass
 
@@ -172,6 +172,41 @@ async def test_of_an_alert_that_is_told_again_and_again_only_some_deliveries_are
             w.clock.move(1000)
         assert len(there.came) == 6
         assert [d.number for d in (await w.alerts.get(1)).deliveries] == [4, 5, 6]
+
+
+async def test_a_fault_of_a_sink_is_a_failed_attempt_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiver() as there, world(tmp_path, settings(hook(there))) as w:
+
+        async def broken(note: object) -> None:
+            raise RuntimeError("out of paper")
+
+        monkeypatch.setattr(w.alerts.deliveries.sinks["hook"], "send", broken)
+        await w.alerts.set_rule(RULE, new=True)
+        await w.find(("pump", 60))
+        await deliver(w)
+        (one,) = (await w.alerts.get(1)).deliveries
+        assert (one.state, one.error) == ("waiting", "a fault of Offbeat's, its log says more: RuntimeError")
+        assert "out of paper" in caplog.text
+
+
+async def test_room_for_more_comes_with_each_delivery_over_restarts_too(tmp_path: Path) -> None:
+    async with receiver() as there:
+        config = settings(hook(there), waiting_max=1)
+        async with world(tmp_path, config) as w:
+            await w.alerts.set_rule(RULE, new=True)
+            await w.find(("pump", 60), ("boiler", 60))
+            clock = w.clock
+        async with world(tmp_path, config, clock, seq=1) as w:
+            await w.find(("fan", 60))
+            assert len((await w.alerts.dead_letters(10, None))[0].rows) == 2
+            await deliver(w)
+            await w.find(("fan", 60), spec="heat")
+            await w.later(100)
+            await deliver(w)
+            states = await w.database.read("SELECT kind, state FROM alert_delivery WHERE alert = 1 ORDER BY number")
+            assert states == [("raised", "delivered"), ("cleared", "delivered")]
 
 
 async def test_a_sink_can_be_tried(tmp_path: Path) -> None:

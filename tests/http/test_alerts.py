@@ -237,7 +237,8 @@ async def test_a_document_that_does_not_say_what_it_must_is_refused(
 @pytest.mark.parametrize(("method", "path", "status", "where"), [
     ("GET", "/alerts/7", 404, {"alert": 7}), ("GET", "/alerts/x", 404, {"alert": "x"}),
     ("GET", "/alerts/²", 404, {"alert": "²"}), ("DELETE", "/silences/-1", 404, {"silence": "-1"}),
-    ("GET", "/alerts?state=odd", 400, {"parameter": "state"}), ("GET", "/alerts?cursor=x", 400, {"parameter": "cursor"}),
+    ("GET", "/alerts?state=odd", 400, {"parameter": "state"}),
+    ("GET", "/alerts?cursor=x", 400, {"parameter": "cursor"}),
     ("GET", "/alerts/suppressed?reason=odd", 400, {"parameter": "reason"}),
     ("PUT", "/alert-rules/a", 400, {"field": "id"}),
 ])  # fmt: skip

@@ -148,7 +148,7 @@ class Alerts:
         return names.sources.text(int(names.series_source[series])), names.fields.text(int(names.series_field[series]))
 
     def _draft(self) -> Draft:
-        return Draft(self._state, self._config().alerts, frozenset(self.deliveries.sinks))
+        return Draft(self._state, self._config().alerts, dict(self.deliveries.waiting))
 
     async def _keep(self, draft: Draft, more: Sequence[Statement]) -> None:
         """Write *draft* and *more* in one transaction; then it is so, and is told."""
@@ -163,9 +163,7 @@ class Alerts:
         for status, some in (("alert_raised", draft.raised), ("alert_cleared", draft.cleared)):
             for alert in some:
                 self._say(status=status, alert=payload.alert_document(alert))
-        if draft.delivers:
-            await self.deliveries.count_dead()
-            self.deliveries.wake()
+        await self.deliveries.added(draft.delivers)
 
     def _told_to(self, sink: str) -> list[Note]:
         """The active alerts that *sink* was told of, as notifications."""

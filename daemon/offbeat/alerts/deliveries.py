@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
@@ -66,6 +66,7 @@ class Deliveries:
         self.sinks = {name: sink_of(name, one, clock) for name, one in self._configs.items()}
         self._some = {name: asyncio.Event() for name in self.sinks}
         self._due_ms = dict.fromkeys(self.sinks, 0)  # before then there is nothing to look for
+        self.waiting = dict.fromkeys(self.sinks, 0)  # deliveries that wait, by sink
         self._resent_ms = dict.fromkeys(self.sinks, 0)
         for name in self.sinks:
             for outcome in ("delivered", "failed", "dead"):
@@ -79,7 +80,8 @@ class Deliveries:
             await self._database.write([(rows.DEAD, [(0, now_ms, error, number) for number in orphans])])
             log.warning("%d deliveries wait for sinks that are no longer in the settings: they are dead letters",
                         len(orphans))  # fmt: skip
-        await self.count_dead()
+        self.waiting |= await rows.waiting_counts(self._database)
+        await self._count_dead()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -91,11 +93,13 @@ class Deliveries:
             for sink in self.sinks.values():
                 await sink.close()
 
-    def wake(self) -> None:
-        """There is something new to deliver."""
-        for name, some in self._some.items():
+    async def added(self, counts: Mapping[str, int]) -> None:
+        """So many more deliveries wait for these sinks."""
+        for name, count in counts.items():
+            self.waiting[name] += count
             self._due_ms[name] = 0
-            some.set()
+            self._some[name].set()
+        await self._count_dead()
 
     async def _keep_delivering(self, name: str) -> None:
         some = self._some[name]
@@ -138,10 +142,9 @@ class Deliveries:
     async def _try(self, one: Delivery) -> bool:
         """Send one delivery, and note what became of it. A daemon that is killed between the two sends it again."""
         sinks, now_ms = self._metrics.alert_deliveries_total, self._clock.now_ms
-        try:
-            await self.sinks[one.sink].send(Note(self.id_of(one.number), orjson.loads(one.body)))
-        except SendFailed as e:
-            config, attempts, error = self._configs[one.sink], one.attempts + 1, str(e)
+        error = await self._send(one)
+        if error:
+            config, attempts = self._configs[one.sink], one.attempts + 1
             sinks.labels(one.sink, "failed").inc()
             if attempts < config.attempts_max:
                 wait_s = min(config.backoff_max_s, config.backoff_s * 2.0 ** min(attempts - 1, 60))
@@ -150,18 +153,30 @@ class Deliveries:
                 return False
             dead = (rows.DEAD, [(1, now_ms(), error, one.number)])
             await self._database.write([dead, *rows.bound_dead(self._config().alerts.dead_letters_max)])
+            self.waiting[one.sink] -= 1
             sinks.labels(one.sink, "dead").inc()
             log.warning("sink %s: %s of alert %d was given up after %d attempts: %s", one.sink, one.kind, one.alert,
                         attempts, error)  # fmt: skip
-            await self.count_dead()
+            await self._count_dead()
             return True  # what waited behind it may go
         tidy = (rows.TIDY, [(one.alert, rows.DELIVERIES_MAX)])
         await self._database.write([(rows.DELIVERED, [(now_ms(), one.number)]), tidy])
+        self.waiting[one.sink] -= 1
         sinks.labels(one.sink, "delivered").inc()
         return True
 
-    async def count_dead(self) -> None:
-        """Count the dead letters anew."""
+    async def _send(self, one: Delivery) -> str:
+        """Why the sink did not take it; empty if it did. A fault of a sink's own is one more reason, and is logged."""
+        try:
+            await self.sinks[one.sink].send(Note(self.id_of(one.number), orjson.loads(one.body)))
+        except SendFailed as e:
+            return str(e)
+        except Exception as e:
+            log.exception("sink %s failed in a way that it should not", one.sink)
+            return f"a fault of Offbeat's, its log says more: {type(e).__name__}"
+        return ""
+
+    async def _count_dead(self) -> None:
         self._metrics.alert_dead_letters.set(await rows.dead_letter_count(self._database))
 
     async def resend(self, name: str) -> None:
@@ -192,8 +207,7 @@ class Deliveries:
                 where={"sink": found.sink},
             )
         await self._database.write([(rows.REVIVE, [(self._clock.now_ms(), number)])])
-        await self.count_dead()
-        self.wake()
+        await self.added({found.sink: 1})
         revived = await rows.delivery(self._database, number)
         assert revived is not None
         return revived

@@ -20,6 +20,7 @@ from offbeat.alerts.rules import Group, Rule, Seen, Silence
 from offbeat.config import AlertsConfig
 
 Key = tuple[str, Group]
+TOO_MANY = "too many deliveries wait for this sink (alerts.waiting_max)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,17 @@ class State:
 
 @dataclass(slots=True)
 class Draft:
-    """What becomes of *state*. *config* has the bounds; *sinks* are those that are there."""
+    """What becomes of *state*. *config* has the bounds; *waiting* says how much waits for each sink that is there."""
 
     state: State
     config: AlertsConfig
-    sinks: frozenset[str]
+    waiting: dict[str, int]
     active: dict[Key, Alert] = field(init=False)
     newest: int = field(init=False)
     raised: list[Alert] = field(default_factory=list)
     cleared: list[Alert] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    delivers: dict[str, int] = field(default_factory=dict)
     _changed: dict[int, Alert] = field(default_factory=dict)
     _findings: list[tuple[Any, ...]] = field(default_factory=list)
     _deliveries: list[tuple[Any, ...]] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Draft:
 
     def _with_sinks(self, rule: Rule) -> Rule:
         """*rule* without the sinks that the settings no longer have."""
-        return replace(rule, sinks=tuple(name for name in rule.sinks if name in self.sinks))
+        return replace(rule, sinks=tuple(name for name in rule.sinks if name in self.waiting))
 
     def _see(self, rule: Rule, seen: Seen) -> None:
         key = rule.id, rule.group_of(seen)
@@ -126,10 +128,20 @@ class Draft:
             self._hush(at_ms, alert, rule, verdict.kind or "raised", verdict.hush, seen)
         if verdict.tell is not None:
             document = notification(verdict.tell, rule, alert, seen, self.config.link_url)
-            body, waiting_max = orjson.dumps(document).decode(), self.config.waiting_max
+            body = orjson.dumps(document).decode()
             for sink in rule.sinks:
-                if sink in self.sinks:
-                    self._deliveries.append((alert.number, verdict.tell, sink, at_ms, body, waiting_max))
+                if sink in self.waiting:
+                    self._deliver((alert.number, verdict.tell, sink), at_ms, body)
+
+    def _deliver(self, whose: tuple[int, str, str], at_ms: int, body: str) -> None:
+        """Queue a notification for a sink; beyond its bound it is given up at once, and may be tried again."""
+        sink = whose[2]
+        if self.waiting[sink] < self.config.waiting_max:
+            self.waiting[sink] += 1
+            self.delivers[sink] = self.delivers.get(sink, 0) + 1
+            self._deliveries.append((*whose, "waiting", at_ms, at_ms, None, "", body))
+        else:
+            self._deliveries.append((*whose, "dead", at_ms, at_ms, at_ms, TOO_MANY, body))
 
     def _hush(
         self, at_ms: int, alert: Alert | None, rule: Rule, kind: str, hush: Hush, seen: Seen | None
@@ -148,11 +160,6 @@ class Draft:
         self.active[alert.rule, alert.group] = alert
         self._changed[alert.number] = alert
 
-    @property
-    def delivers(self) -> bool:
-        """Whether there is something to deliver."""
-        return bool(self._deliveries)
-
     def statements(self) -> list[Statement]:
         """What writes all of it, and keeps each table to its bound."""
         bounds: list[Statement] = []
@@ -169,7 +176,3 @@ class Draft:
             (rows.KEEP_SUPPRESSED, self._suppressed),
         ]
         return [(sql, some) for sql, some in (*written, *bounds) if some]
-
-    def done(self) -> State:
-        """The state once it is written."""
-        return replace(self.state, active=self.active, newest=self.newest)

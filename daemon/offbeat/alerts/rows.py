@@ -101,11 +101,7 @@ DROP_SILENCE = "DELETE FROM alert_silence WHERE number = ?"
 KEEP_ALERT = f"INSERT OR REPLACE INTO alert VALUES ({', '.join('?' * 19)})"
 KEEP_FINDING = "INSERT OR IGNORE INTO alert_finding VALUES (?, ?, ?, ?)"
 KEEP_SUPPRESSED = f"INSERT INTO alert_suppressed VALUES (NULL, {', '.join('?' * 10)})"
-# Beyond the bound of its sink a delivery is given up at once: it is a dead letter, and may be tried again.
-KEEP_DELIVERY = """INSERT INTO alert_delivery SELECT NULL, ?1, ?2, ?3,
- CASE WHEN waiting < ?6 THEN 'waiting' ELSE 'dead' END, 0, ?4, ?4, CASE WHEN waiting < ?6 THEN NULL ELSE ?4 END,
- CASE WHEN waiting < ?6 THEN '' ELSE 'too many deliveries wait for this sink (alerts.waiting_max)' END, ?5
- FROM (SELECT count(*) AS waiting FROM alert_delivery WHERE sink = ?3 AND state = 'waiting')"""
+KEEP_DELIVERY = "INSERT INTO alert_delivery VALUES (NULL, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)"
 DELIVERED = (
     "UPDATE alert_delivery SET state = 'delivered', attempts = attempts + 1, ended_ms = ?, error = '' WHERE number = ?"
 )
@@ -337,6 +333,13 @@ async def next_due_ms(database: Database, sink: str) -> int:
         "SELECT coalesce(min(due_ms), 1 << 61) FROM alert_delivery WHERE sink = ? AND state = 'waiting'", (sink,)
     )
     return int(rows[0][0])
+
+
+async def waiting_counts(database: Database) -> dict[str, int]:
+    """How many deliveries wait for each sink that has some."""
+    return dict(
+        await database.read("SELECT sink, count(*) FROM alert_delivery WHERE state = 'waiting' GROUP BY sink")
+    )
 
 
 async def waiting_without(database: Database, sinks: Collection[str]) -> list[int]:
