@@ -11,7 +11,7 @@ from offbeat.alerts import alerts as alerts_room
 from offbeat.alerts.calendars import Calendar, Window
 from offbeat.alerts.rows import AlertQuery
 from offbeat.alerts.rules import Silence
-from offbeat.errors import BadRequest, Conflict, NotFound
+from offbeat.errors import BadRequest, Conflict, NotFound, StoreUnavailable
 from offbeat.store.database import StateDirectory
 from tests.alerts.world import RULE, World, settings, world
 
@@ -118,6 +118,28 @@ async def test_the_same_findings_give_the_same_alerts_however_they_are_cut(
     assert told[0] == told[1] == told[2]
     assert len(told[0][0]) > 4
     assert {reason for _, reason, _ in told[0][2]} == {"repeat_interval"}
+
+
+async def test_what_cannot_be_written_is_taken_to_the_rules_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as w:
+        await w.alerts.set_rule(RULE, new=True)
+        write = w.database.write
+
+        async def full(statements: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        await w.find(("pump", 60), look=False)
+        monkeypatch.setattr(w.database, "write", full)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await w.alerts.catch_up()
+        assert w.said == [], "nobody is told of what may never have been"
+        monkeypatch.setattr(w.database, "write", write)
+        await w.later(0)
+        assert await w.states() == [("pump", "active")]
+        assert await w.deliveries() == [(1, "raised", "hook")]
 
 
 async def test_time_passes_no_further_than_findings_are_known(tmp_path: Path) -> None:

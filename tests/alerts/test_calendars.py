@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import pytest
+from dateutil import rrule
 
 from offbeat.alerts import calendars
 from offbeat.alerts.calendars import Calendar, Laid, Window, check
@@ -96,6 +98,23 @@ def test_an_imported_event_silences_its_times(lines: tuple[str, ...], within: st
     assert not inside(windows, without)
 
 
+@pytest.mark.parametrize("repeat", [
+    "FREQ=DAILY", "FREQ=DAILY;INTERVAL=3", "FREQ=WEEKLY;BYDAY=SU,WE", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;WKST=SU",
+    "FREQ=DAILY;BYMONTH=2;INTERVAL=2", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=YEARLY;BYMONTH=3",
+    "FREQ=DAILY;UNTIL=20260310T000000",
+])  # fmt: skip
+def test_a_window_that_began_long_ago_comes_when_its_rule_says(repeat: str) -> None:
+    """Brought near or gone through from the beginning: the times are the same."""
+    first = datetime(1999, 2, 3, 4, 5)
+    window = Window(first.isoformat(), exact_s=60, repeat=repeat)
+    every = list(takewhile(lambda at: at.year <= 2026, rrule.rrulestr(repeat, dtstart=first)))
+    for low in (datetime(2026, 2, 1), datetime(2026, 2, 27, 4, 6), datetime(1999, 2, 2), datetime(1998, 1, 1)):
+        high = low + timedelta(days=60)
+        found = window.spans(low.replace(tzinfo=UTC), high.replace(tzinfo=UTC))
+        expected = [int(at.replace(tzinfo=UTC).timestamp()) * 1000 for at in every if low <= at < high]
+        assert [start for start, _ in found] == expected, low
+
+
 def test_one_time_of_an_event_may_be_moved_or_cancelled() -> None:
     head = ("BEGIN:VEVENT", "UID:one", "RECURRENCE-ID:20260107T100000Z", "DTSTART:20260107T150000Z", "DURATION:PT1H",
             "END:VEVENT", "BEGIN:VEVENT", "UID:one", "RECURRENCE-ID:20260108T100000Z", "DTSTART:20260108T100000Z",
@@ -113,6 +132,7 @@ def test_one_time_of_an_event_may_be_moved_or_cancelled() -> None:
     (ics("DTSTART:20260105T100000Z"), BadRequest, "it has no length"),
     (ics("DTSTART:20260105T100000Z", "DTEND:20260105T100000Z"), BadRequest, "it has no length"),
     (ics("DTSTART;TZID=Middle/Earth:20260105T100000", "DURATION:PT1H"), BadRequest, "Middle/Earth"),
+    (ics("DTSTART:20260105T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=10001"), BadRequest, "10001 times"),
     (ics("DTSTART:20260105T100000Z", "DURATION:PT1H", "DTEND:20260105T110000Z"), BadRequest, "a DTEND and a DURATION"),
 ])  # fmt: skip
 def test_what_cannot_be_followed_is_refused(body: bytes, kind: type[Exception], words: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from offbeat.alerts import deliveries as room
-from offbeat.errors import Conflict, NotFound, SinkFailed
+from offbeat.errors import Conflict, NotFound, SinkFailed, StoreUnavailable
 from tests.alerts.receivers import Receiver, receiver
 from tests.alerts.world import RULE, World, settings, world
 
@@ -189,6 +189,27 @@ async def test_a_fault_of_a_sink_is_a_failed_attempt_and_holds_up_nobody(
         (one,) = (await w.alerts.get(1)).deliveries
         assert (one.state, one.error) == ("waiting", "a fault of Offbeat's, its log says more: RuntimeError")
         assert "out of paper" in caplog.text
+
+
+async def test_while_nothing_can_be_written_what_was_taken_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiver() as there, world(tmp_path, settings(hook(there))) as w:
+        await w.alerts.set_rule(RULE, new=True)
+        await w.find(("pump", 60))
+        write = w.database.write
+
+        async def full(statements: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        monkeypatch.setattr(w.database, "write", full)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await deliver(w)
+        monkeypatch.setattr(w.database, "write", write)
+        await deliver(w)
+        assert len(there.came) == 1
+        assert (await w.alerts.get(1)).deliveries[0].state == "delivered"
 
 
 async def test_room_for_more_comes_with_each_delivery_over_restarts_too(tmp_path: Path) -> None:

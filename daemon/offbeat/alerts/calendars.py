@@ -46,9 +46,11 @@ class Window:
         A beginning that the clock leaves out is by the offset before that; of one that comes twice, the first counts.
         """
         first, zone = datetime.fromisoformat(self.start), ZoneInfo(self.zone)
+        day = timedelta(days=1)  # more than any offset from UTC
         times = rrule.rruleset()
         if self.repeat:
-            times.rrule(rrule.rrulestr(self.repeat, dtstart=first))
+            near = _brought_near(self.repeat, first, low.replace(tzinfo=None) - day)
+            times.rrule(rrule.rrulestr(self.repeat, dtstart=near))
         else:
             times.rdate(first)
         for one in self.also:
@@ -56,7 +58,6 @@ class Window:
         for one in self.without:
             times.exdate(datetime.fromisoformat(one))
         found: list[tuple[int, int]] = []
-        day = timedelta(days=1)  # more than any offset from UTC
         for at in times.xafter(low.replace(tzinfo=None) - day, inc=True):
             if at >= high.replace(tzinfo=None) + day or len(found) > TIMES_MAX:
                 break
@@ -70,6 +71,23 @@ class Window:
     def length(self) -> timedelta:
         """No span is longer: a change of clocks makes one longer by less than a day."""
         return timedelta(seconds=self.wall_s + self.exact_s, days=1)
+
+
+def parts_of(repeat: str) -> dict[str, str]:
+    """The parts of an RRULE by their names."""
+    return dict(part.partition("=")[::2] for part in repeat.upper().split(";"))
+
+
+def _brought_near(repeat: str, first: datetime, low: datetime) -> datetime:
+    """A beginning of the rule *repeat* that gives the same times from *low* on as *first*, and gives them soon.
+
+    dateutil goes through all times from the beginning on: 20,000 of a daily rule of 1970.
+    """
+    parts = parts_of(repeat)
+    days = {"DAILY": 1, "WEEKLY": 7}.get(parts.get("FREQ", ""), 0) * int(parts.get("INTERVAL", "1"))
+    if not days or "COUNT" in parts or low <= first:
+        return first
+    return first + max(0, (low - first) // timedelta(days=days) - 1) * timedelta(days=days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +156,7 @@ def _check(name: str, window: Window) -> None:
         raise bad(name, f"lasts {window.wall_s + window.exact_s} s: expected more than 0, at most a year")
     if not window.repeat:
         return
-    frequency = dict(part.partition("=")[::2] for part in window.repeat.upper().split(";")).get("FREQ", "")
+    frequency = parts_of(window.repeat).get("FREQ", "")
     if frequency not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
         raise bad(name, f"comes again by FREQ={frequency}: expected DAILY, WEEKLY, MONTHLY or YEARLY")
     try:

@@ -49,10 +49,12 @@ class Command:
             async with asyncio.timeout(self._config.timeout_s):
                 await asyncio.gather(_feed(process, document), _hear(process, said))
                 status = await process.wait()
-        except TimeoutError:
+        except BaseException as e:
+            _kill(process)
+            await process.wait()
+            if not isinstance(e, TimeoutError):
+                raise
             raise self._failed(said, f"did not end within {self._config.timeout_s:g} s and was killed") from None
-        finally:
-            await _end(process)
         if status:
             raise self._failed(said, f"ended with {status}" if status > 0 else f"was ended by signal {-status}")
 
@@ -85,8 +87,7 @@ async def _hear(process: asyncio.subprocess.Process, said: bytearray) -> None:
         del said[:-OUTPUT_MAX]
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what runs yet of the command's own session, and wait for it."""
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill all that runs yet in the command's own session; one of them holds its output open, or it is not over."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()

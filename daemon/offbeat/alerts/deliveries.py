@@ -67,6 +67,7 @@ class Deliveries:
         self._some = {name: asyncio.Event() for name in self.sinks}
         self._due_ms = dict.fromkeys(self.sinks, 0)  # before then there is nothing to look for
         self.waiting = dict.fromkeys(self.sinks, 0)  # deliveries that wait, by sink
+        self._taken: set[int] = set()  # sent, and not yet noted: while nothing can be written they are not sent again
         self._resent_ms = dict.fromkeys(self.sinks, 0)
         for name in self.sinks:
             for outcome in ("delivered", "failed", "dead"):
@@ -142,7 +143,7 @@ class Deliveries:
     async def _try(self, one: Delivery) -> bool:
         """Send one delivery, and note what became of it. A daemon that is killed between the two sends it again."""
         sinks, now_ms = self._metrics.alert_deliveries_total, self._clock.now_ms
-        error = await self._send(one)
+        error = "" if one.number in self._taken else await self._send(one)
         if error:
             config, attempts = self._configs[one.sink], one.attempts + 1
             sinks.labels(one.sink, "failed").inc()
@@ -159,8 +160,10 @@ class Deliveries:
                         attempts, error)  # fmt: skip
             await self._count_dead()
             return True  # what waited behind it may go
+        self._taken.add(one.number)
         tidy = (rows.TIDY, [(one.alert, rows.DELIVERIES_MAX)])
         await self._database.write([(rows.DELIVERED, [(now_ms(), one.number)]), tidy])
+        self._taken.discard(one.number)
         self.waiting[one.sink] -= 1
         sinks.labels(one.sink, "delivered").inc()
         return True

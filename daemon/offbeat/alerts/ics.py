@@ -9,11 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import icalendar
+from dateutil import rrule
 
 from offbeat.alerts.calendars import Window
 from offbeat.alerts.rules import TEXT_MAX
 from offbeat.config import known_zone
 from offbeat.errors import BadBody, BadRequest
+
+COUNT_MAX = 10_000
 
 
 def windows_of(text: bytes, time_zone: str) -> tuple[Window, ...]:
@@ -120,8 +123,17 @@ def _repeat(event: Any, zone: ZoneInfo) -> str:
             if not isinstance(until, datetime):
                 until = datetime(until.year, until.month, until.day, 23, 59, 59)
             part = f"UNTIL={datetime.fromisoformat(_local(until, zone)):%Y%m%dT%H%M%S}"
+        if part.startswith("COUNT="):  # by its last time instead: nobody need count from the beginning each time
+            part = f"UNTIL={_last(rule.to_ical().decode(), rule['COUNT'][0], _local(event['DTSTART'].dt, zone))}"
         parts.append(part)
     return ";".join(parts)
+
+
+def _last(rule: str, count: int, start: str) -> str:
+    if count > COUNT_MAX:
+        raise ValueError(f"it comes {count} times: expected at most {COUNT_MAX}, or an UNTIL")
+    times = list(rrule.rrulestr(rule, dtstart=datetime.fromisoformat(start)))
+    return f"{times[-1] if times else datetime.fromisoformat(start):%Y%m%dT%H%M%S}"
 
 
 def _times(lists: Any, zone: ZoneInfo) -> Iterator[str]:
