@@ -30,12 +30,19 @@ def sample_toml() -> str:
 
 
 def settings_table() -> str:
-    """The settings as Markdown: one heading and one table a section, and one for each type of sink."""
-    parts = [f"## `[{section}]`\n\n{_first_line(h)}\n\n{_rows(f'{section}.', h)}" for section, h in SECTIONS.items()]
-    for kind, holder in SINKS.items():
-        title = f'`[alerts.sinks.NAME]` with `type = "{kind}"`'
-        parts.append(f"### {title}\n\n{_first_line(holder)}\n\n{_rows('', holder)}")
-    return "\n".join(parts)
+    """The settings as Markdown: one heading and one table a section."""
+    return "\n".join(
+        f"## `[{section}]`\n\n{_first_line(holder)}\n\n{_rows(f'{section}.', holder)}"
+        for section, holder in SECTIONS.items()
+    )
+
+
+def sinks_table() -> str:
+    """The settings of the sinks of alerts, which stand in tables named by their users: one table a type."""
+    return "\n".join(
+        f'## `[alerts.sinks.NAME]` with `type = "{kind}"`\n\n{_first_line(holder)}\n\n{_rows("", holder)}'
+        for kind, holder in SINKS.items()
+    )
 
 
 def _rows(prefix: str, holder: Any) -> str:
