@@ -213,7 +213,9 @@ class SinkConfig:
     """What every sink has."""
 
     timeout_s: float = setting(10.0, "longest time for one attempt", unit="seconds", low=0.1, high=600)
-    attempts_max: int = setting(10, "so often a delivery is tried before it is a dead letter", unit="attempts", low=1)
+    attempts_max: int = setting(
+        20, "so often a delivery is tried before it is a dead letter: with the waits below, for about an hour",
+        unit="attempts", low=1)
     backoff_s: float = setting(
         1.0, "wait before the second attempt; each one after waits twice as long, less a random part of up to a half",
         unit="seconds", low=0.01)

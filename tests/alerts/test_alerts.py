@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +29,8 @@ async def test_a_strong_finding_raises_an_alert_of_its_source_and_time_clears_it
         await w.later(1)
         assert await w.states() == [("pump", "cleared")]
         assert await w.deliveries() == [(1, "raised", "hook"), (1, "cleared", "hook")]
-        assert [(s["status"], s["alert"]["source"]) for s in w.said] == [
-            ("alert_raised", "pump"), ("alert_cleared", "pump")]  # fmt: skip
+        assert [(s["status"], s["alert"], s["rule"], s["source"], s["score"]) for s in w.said] == [
+            ("alert_raised", 1, "r", "pump", 60), ("alert_cleared", 1, "r", "pump", 60)]  # fmt: skip
         full = await w.alerts.get(1)
         assert [seen.score for seen in full.findings] == [60, 20]
         assert "flow of pump was 9" in full.alert.sentence
@@ -118,6 +119,50 @@ async def test_the_same_findings_give_the_same_alerts_however_they_are_cut(
     assert told[0] == told[1] == told[2]
     assert len(told[0][0]) > 4
     assert {reason for _, reason, _ in told[0][2]} == {"repeat_interval"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_so_do_random_findings_of_random_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    rules = [replace(RULE, id=f"r{i}", raise_at=chance.choice((30, 50)), clear_after_s=chance.choice((40, 100)),
+                     group_by=chance.choice(((), ("source",), ("source", "field"))),
+                     repeat_s=chance.choice((0, 30))) for i in range(3)]  # fmt: skip
+    steps = [(chance.choice(("pump", "boiler", "fan")), chance.choice((19, 25, 35, 55, 80)),
+              chance.choice(("flow", "heat")), chance.randint(0, 60)) for _ in range(40)]  # fmt: skip
+    told = []
+    for name, page, kill in (("whole", 64, 0.0), ("cut", 1, 0.0), ("killed", 2, 0.1)):
+        monkeypatch.setattr(alerts_room, "PAGE", page)
+        directory, clock, seq, todo = tmp_path / name, None, 0, list(steps)
+        directory.mkdir()
+        while todo:
+            async with world(directory, clock=clock, seq=seq) as w:
+                for rule in rules if not seq else ():
+                    await w.alerts.set_rule(rule, new=True)
+                while todo:
+                    source, score, spec, wait_s = todo.pop(0)
+                    w.clock.move(wait_s * 1000)
+                    await w.find((source, score), spec=spec, look=name != "whole" and chance.random() < 0.7)
+                    if chance.random() < kill:
+                        break
+                if not todo:
+                    await w.later(1000)
+                    told.append(await history(w))
+                clock, seq = w.clock, w.seq
+    assert told[0] == told[1] == told[2]
+    assert len(told[0][0]) > 3
+
+
+async def history(w: World) -> tuple[list[object], list[object], list[object]]:
+    """Alerts, deliveries and suppressed, each in an order of its own: numbers depend on when alerts were cleared."""
+    alerts = {a.number: (a.rule, str(a.group), a.raised_ms) for a in (await w.alerts.list(AlertQuery(limit=999))).rows}
+    full = [replace(a, number=0) for a in (await w.alerts.list(AlertQuery(limit=999))).rows]
+    return (
+        sorted(full, key=lambda a: (a.rule, str(a.group), a.raised_ms)),
+        sorted((*alerts[alert], kind) for alert, kind, _ in await w.deliveries()),
+        sorted((s.at_ms, s.rule, s.reason, s.record, s.kind) for s in await w.suppressed()),
+    )
 
 
 async def test_what_cannot_be_written_is_taken_to_the_rules_again(

@@ -109,6 +109,18 @@ async def test_an_alert_from_its_rule_to_its_end(state_dir: Path) -> None:
         assert "offbeat_alerts_active 0.0" in metrics
 
 
+async def test_taking_in_events_waits_for_no_alert(state_dir: Path) -> None:
+    async with door(state_dir) as d:
+        await d.call("POST", "/alert-rules", 201, json=RULE)
+        async with d.service.alerts._turn:  # as if a page of findings took for ever
+            for source in ("pump", "boiler"):
+                calm = [Event(source, START_MS + i * 1000, {"flow": 5 + i % 3}) for i in range(60)]
+                await send(d.service, [*calm, Event(source, START_MS + 60_000, {"flow": 1e6})])
+                await applied(d.service)
+        await d.service.alerts.catch_up()
+        assert len((await d.get("/alerts", "Alerts"))["alerts"]) == 2
+
+
 async def test_what_was_given_up_is_listed_and_sent_again(state_dir: Path) -> None:
     async with door(state_dir) as d:
         d.there.status = 500

@@ -162,7 +162,11 @@ class Alerts:
             metrics.alert_suppressed_total.labels(reason).inc()
         for status, some in (("alert_raised", draft.raised), ("alert_cleared", draft.cleared)):
             for alert in some:
-                self._say(status=status, alert=payload.alert_document(alert))
+                job, source, field = alert.group
+                self._say(
+                    status=status, alert=alert.number, rule=alert.rule, job=job, source=source, field=field,
+                    score=alert.score, sentence=alert.sentence,
+                )  # fmt: skip
         await self.deliveries.added(draft.delivers)
 
     def _told_to(self, sink: str) -> list[Note]:
