@@ -47,6 +47,13 @@ def test_a_nightly_window_keeps_to_the_clock_on_the_wall(at: str, is_inside: boo
     assert inside(NIGHTS, at) is is_inside
 
 
+def test_a_calendar_that_was_asked_for_one_time_answers_for_any_other() -> None:
+    laid = Laid(Calendar("c", "", NIGHTS))
+    for at, is_inside in (("2026-01-10 21:00", True), ("2026-01-18 20:59", False), ("2026-07-10 20:00", True),
+                          ("2026-01-11 04:00", True), ("2026-07-10 19:00", False)):  # fmt: skip
+        assert (laid.at(ms(at)) is not None) is is_inside, at
+
+
 @pytest.mark.parametrize(("at", "is_inside"), [
     ("2026-03-29 04:59:59", True), ("2026-03-29 05:00", False), ("2026-10-25 03:59:59", True),
     ("2026-10-25 04:00", False), ("2026-07-10 20:00", True),

@@ -137,12 +137,14 @@ async def test_what_is_active_is_sent_to_an_alertmanager_again_until_it_is_clear
         config = settings({"hook": {"type": "alertmanager", "url": there.url, "resend_s": 30}})
         async with world(tmp_path, config) as w:
             await w.alerts.set_rule(RULE, new=True)
+            await w.alerts.set_rule(replace(RULE, id="others", sinks=()), new=True)  # of which this sink knows nothing
             await w.find(("pump", 60))
             await deliver(w)
             for wait_s, count in ((0, 2), (29, 2), (1, 3), (30, 4)):
                 w.clock.move(wait_s * 1000)
                 await w.alerts.deliveries.resend("hook")
                 assert len(there.came) == count, wait_s
+                assert [one["labels"]["rule"] for one in there.documents[-1]] == ["r"]
             there.status = 500
             w.clock.move(30_000)
             await w.alerts.deliveries.resend("hook")  # nobody is there for once: the next time will do
