@@ -13,6 +13,7 @@ from typing import Any
 
 from offbeat import config as configuration
 from offbeat import verification
+from offbeat.alerts.alerts import Alerts
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
@@ -20,6 +21,7 @@ from offbeat.config import Config
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Job, Settings
+from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
@@ -87,7 +89,7 @@ class Service:
         self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics,
-            lambda outcome: self.broadcast.publish(outcome), self.budget.close,
+            self._tell, self.budget.close,
         )
         pages = journal.pages(self.database, 0, self.engine.covered_by_all())
         await self.applier.replay(pages, min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0))))
@@ -96,6 +98,12 @@ class Service:
         newest = await self.database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'job'")
         newest_adjustment = await adjustments.newest_number(self.database)
         self._join([state.job for state in self.engine.jobs.values()], int(newest[0][0]), newest_adjustment, last)
+        await self.alerts.begin()
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.broadcast.publish(outcome)
+        if outcome.findings:
+            self.alerts.wake()
 
     def _join(self, known: list[Job], newest_job: int, newest_adjustment: int, last_seq: int) -> None:
         config, metrics = self.config, self.metrics
@@ -141,6 +149,17 @@ class Service:
             self.applier.settle,
             lambda: self.config.http.stream_clients_max,
             metrics.stream_clients.set,
+        )
+        self.alerts = Alerts(
+            self.database,
+            lambda: self.config,
+            self.clock,
+            metrics,
+            lambda: self.jobs.by_number,
+            self.catalog,
+            self.applier.settle,
+            lambda: self.committer.seq,
+            self.broadcast.say,
         )
         self.results = Results(
             self.database,
@@ -214,6 +233,7 @@ class Service:
             self.results,
             self.jobs,
             self.feedback,
+            self.alerts,
             self.broadcast,
             lambda: self.config,
             self.ready,
@@ -232,6 +252,8 @@ class Service:
             self.applier.run(),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
+            self.alerts.run(),
+            self.alerts.deliveries.run(),
             self._tick(),
             self._retire(),
             self._probe(),

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offbeat.cli.sample import sample_toml, settings_table
+from offbeat.cli.sample import sample_toml, settings_table, sinks_table
 
 TOP = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ def generated() -> dict[Path, str]:
     """Each generated file and what it must hold."""
     return {
         TOP / "deploy" / "offbeat.toml": sample_toml(),
-        TOP / "docs" / "settings.md": SETTINGS_HEAD + settings_table(),
+        TOP / "docs" / "settings.md": f"{SETTINGS_HEAD}{settings_table()}\n{sinks_table()}",
     }
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offbeat.alerts.alerts import Alerts
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
@@ -142,6 +143,7 @@ class Parts:
     results: Results
     jobs: Jobs
     feedback: Feedback
+    alerts: Alerts
     stream: Stream
     config: Callable[[], Config]
     ready: Callable[[], str | None]
