@@ -278,8 +278,9 @@ class Behind:
 
     def parts(self) -> Parts:
         """As the doors are given them."""
-        return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream,
-                     self.analyses, lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
+        return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
+                     lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
+                     self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)
