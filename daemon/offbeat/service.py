@@ -141,7 +141,14 @@ class Service:
             config.engine.time_zone,
         )
         self.analyses = Analyses(
-            self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses, newest_analysis
+            self.database,
+            self.clock,
+            self.runner,
+            self.hub,
+            self.intake.submit,
+            self._stored_analyses,
+            newest_analysis,
+            config.engine.jobs_open_max,
         )
         self.feedback = Feedback(
             self.database,
@@ -269,6 +276,7 @@ class Service:
             try:
                 await self.runner.checkpoint_due()
                 await self.analyses.idle(idle_timeout_s)
+                await self.analyses.persist()
             except OffbeatError as e:
                 log.warning("a job that is idle is not closed: %s", e.message)
 
@@ -285,6 +293,7 @@ class Service:
             await asyncio.sleep(RETIRE_EVERY_S)
             try:
                 gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
+                gone += await self.analyses.retire()
                 if gone:
                     log.info("retention removed %d rows", gone)
             except StoreUnavailable as e:

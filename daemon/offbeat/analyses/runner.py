@@ -17,7 +17,7 @@ from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.engine.entries import Entry
-from offbeat.errors import NotFound, StoreUnavailable
+from offbeat.errors import NotFound, Refused, StoreUnavailable
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
 from offbeat.store.snapshots import Frozen, name_of
@@ -32,6 +32,13 @@ CHECKPOINT_RECORDS = 5_000_000
 """Records after which a checkpoint is due however young the last one is: the journal is kept until then."""
 
 
+class AnalysisFailed(Refused):
+    """The analysis of a job has met with a fault of ours, and stands still until the job is closed."""
+
+    code = "analysis_failed"
+    status = 500
+
+
 @dataclass(slots=True)
 class Running:
     """One analysis and what of it is not in the store.
@@ -39,6 +46,7 @@ class Running:
     seq      the entry that its checkpoint stands for    changed  the first entry after it, and when it came
     again    while a checkpoint is written: the first entry after that
     records  since the last checkpoint
+    failed   what went wrong; from there on nothing is applied, until it is reverted
     """
 
     number: int
@@ -48,6 +56,7 @@ class Running:
     changed: tuple[int, int] | None = None
     again: tuple[int, int] | None = None
     records: int = 0
+    failed: str = ""
     taken: dict[int, Taken] = field(default_factory=dict)
 
 
@@ -162,8 +171,14 @@ class Runner:
     async def _revert(self, entry: Entry, order: Command) -> None:
         running = self._running.get(order.job)
         if running is not None and entry.seq > running.seq:
-            state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
+            if order.snapshot:
+                state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
+            else:
+                state = Analysis(running.spec).save()
             forget = order.time_ms > 0
+            running.changed = running.changed or (entry.seq, entry.at_ms)
+            running.again = running.again or (entry.seq, entry.at_ms)
+            running.failed = ""
             await self.ask(order.job, lambda analysis: analysis.revert(state, keep_time=not forget))
             if forget:
                 newest = running.state.latest_result_ms
@@ -178,8 +193,12 @@ class Runner:
             assert isinstance(entry.body, Upload | Command)
             running = self._running.get(entry.body.job)
             outcome = None
-            if running is not None and entry.seq > running.seq:
-                outcome = self._one(running, entry, entry.body)
+            if running is not None and entry.seq > running.seq and not running.failed:
+                try:
+                    outcome = self._one(running, entry, entry.body)
+                except Exception as e:
+                    log.exception("the analysis of job %s has failed at entry %d", running.spec.id, entry.seq)
+                    running.failed = f"{type(e).__name__}: {e}"
             applied.append(_Applied(entry, entry.body.job, outcome))
         return applied
 
@@ -195,6 +214,13 @@ class Runner:
             return running.state.advance(body.time_ms)
         if body.order == "skip":
             running.state.skip()
+        if body.order == "changed":
+            running.spec = kept.spec_of(body.spec)
+            anew = Analysis(running.spec)
+            anew.restore(running.state.save())
+            running.state = anew
+        if body.order == "reset":
+            running.state.reset(body.time_ms, body.end_ms)
         return None
 
     async def _until_written(self, job: int, outcome: Outcome) -> None:
@@ -240,10 +266,22 @@ class Runner:
             await waiter[1]
 
     async def taken(self, number: int, seq: int) -> Taken:
-        """What became of the records of entry *seq*, once its results are in the store; it is told once."""
+        """What became of the records of entry *seq*, once its results are in the store; it is told once.
+
+        Raises AnalysisFailed if they were not analysed.
+        """
         await self.reached(seq)
         running = self._running.get(number)
-        return running.taken.pop(seq, Taken()) if running is not None else Taken()
+        if running is None:
+            return Taken()
+        if seq not in running.taken and running.failed:
+            raise AnalysisFailed(f"the analysis of job {running.spec.id} has failed: {running.failed}")
+        return running.taken.pop(seq, Taken())
+
+    def failure(self, number: int) -> str:
+        """What an analysis has failed of; empty if it has not."""
+        running = self._running.get(number)
+        return "" if running is None else running.failed
 
     async def freeze(self, number: int) -> Frozen:
         """The models of an analysis as they are, for a snapshot. Raises NotFound."""
@@ -281,7 +319,7 @@ class Runner:
         """Write the state of an analysis, which goes on meanwhile. Raises StoreUnavailable, NotFound."""
         async with self._turn:  # between two entries, of which the results are in the store
             running = self._running.get(number)
-            if running is None or running.changed is None:
+            if running is None or running.changed is None or running.failed:
                 return
             seq, records = self.settled, running.records
             state = await self.ask(number, Analysis.save)

@@ -141,6 +141,12 @@ class Analysis:
         self._drop_open()
         self._skipping = self._first is not None
 
+    def reset(self, start_ms: int, end_ms: int) -> None:
+        """What open buckets that overlap [start_ms, end_ms) hold is forgotten: it is about to be sent anew."""
+        first, beyond = start_ms // self._span_ms, -(-end_ms // self._span_ms)
+        for bucket in [number for number in self._events if first <= number < beyond]:
+            self._drop_bucket(bucket)
+
     def _drop_open(self) -> None:
         self._events.clear()
         for question in self._questions:

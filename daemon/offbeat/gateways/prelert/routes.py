@@ -33,7 +33,7 @@ CALLS: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "jobs/{job}", jobs.delete_job),
     ("GET", "detectors/{job}", jobs.get_detectors),
     ("POST", "data/{job}", data.post_data),
-    ("POST", "dataload/{job}", data.post_data),
+    ("POST", "dataload/{job}", data.post_dataload),
     ("POST", "data/{job}/flush", data.post_flush),
     ("POST", "data/{job}/close", data.post_close),
     ("POST", "preview/{job}", data.post_preview),
