@@ -112,7 +112,7 @@ async def test_records_that_wait_count_against_the_bound_of_the_intake(tmp_path:
         await service.analyses.create(OTHER, {})
         async with service.runner._turn:  # nothing is applied
             first = asyncio.create_task(send(service, "test", ROWS[:600], 300))
-            while not service.budget.pending_bytes:
+            while not service.budget.pending_bytes:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0)
             with pytest.raises(IntakeFull):
                 await send(service, "other", ROWS[:600], 300)
