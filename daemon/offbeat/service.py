@@ -114,7 +114,7 @@ class Service:
 
     async def _recover_analyses(self, last_seq: int) -> None:
         self.hub = Hub()
-        self.runner = Runner(self.database, self.config.store, self.clock, self.hub.tell)
+        self.runner = Runner(self.database, self.config.store, self.clock, self.hub.tell, self.metrics)
         self._stored_analyses = await analyses.load(self.database)
         await self.runner.recover(self._stored_analyses, journal.pages(self.database, 0, of="analyses"), last_seq)
 
@@ -125,6 +125,11 @@ class Service:
         budget, tail = self.budget, self.engine.tail
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
         metrics.tail_rows.set_function(lambda: tail.row_count)
+        runner = self.runner
+        metrics.analyses.set_function(lambda: runner.analyses)
+        metrics.analyses_failed.set_function(lambda: runner.failed)
+        metrics.analysis_lag.set_function(lambda: runner.lag)
+        metrics.analysis_model_bytes.set_function(lambda: runner.model_bytes)
         self.committer = Committer(
             self.database,
             self.catalog,
@@ -156,6 +161,8 @@ class Service:
             self.intake.submit,
             self._stored_analyses,
             newest_analysis,
+            budget,
+            lambda: self.config,
             config.engine.jobs_open_max,
         )
         self.feedback = Feedback(

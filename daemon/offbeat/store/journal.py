@@ -111,10 +111,7 @@ def statements_of(group: Group, quarantine_max: int) -> Statements:
             "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
             list(group.counters.items()),
         ),
-        (
-            "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
-            [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys],
-        ),
+        *keys_kept(group.keys),
         (
             "INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
             [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected],
@@ -140,6 +137,12 @@ def statements_of(group: Group, quarantine_max: int) -> Statements:
         ),
     ]
     return [(sql, rows) for sql, rows in statements if rows]
+
+
+def keys_kept(keys: Sequence[KeyRow]) -> Statements:
+    """What remembers *keys*."""
+    rows = [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in keys]
+    return [("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)", rows)]
 
 
 def spec_json(spec: JobSpec) -> str:
