@@ -13,7 +13,7 @@ from offbeat.engine.analysis.kinds import question_of
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer
-from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken
+from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
 from offbeat.records import Strings
@@ -223,6 +223,11 @@ class Analysis:
         return (
             None if self._frontier is None or not self.totals.counts["bucket"] else (self._frontier - 1) * self._span_ms
         )
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What was left out of results or of learning, by detector and cause: since it was created, or reverted."""
+        return tuple(one for question in self._questions for one in question.withheld)
 
     def size(self) -> Size:
         """What the models take."""

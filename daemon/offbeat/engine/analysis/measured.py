@@ -13,7 +13,8 @@ from offbeat.engine.analysis.judges import Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
-from offbeat.engine.analysis.results import Size
+from offbeat.engine.analysis.restraint import Restraint
+from offbeat.engine.analysis.results import Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.split import Split
 from offbeat_detectors.buckets.features import Gathered
@@ -45,6 +46,7 @@ class Measured:
         self._own = tuple(field for field in analysis.influencers if field in own)
         removable = [field for field in analysis.influencers if field not in own]
         self._split = Split(spec, names)
+        self._restraint = Restraint(index, spec, self._split, analysis.bucket_span_s)
         self._gathering = Gathering(function, spec.field, removable)
         self._removable = bool(removable)
         self._judges = judges
@@ -94,14 +96,22 @@ class Measured:
             self._gathering.forget(bucket)
 
     def _answer(self, bucket: int, complete: float, *, learn: bool) -> Answer:
-        gathered = self._filled(self._gathering.look(bucket), bucket)
+        came = self._gathering.look(bucket)
+        gathered = self._filled(came, bucket)
+        plain = learn and not self._removable and not self._restraint.teaches_less
         probabilities, drafts = [], list[Draft]()
         for j, (judge, description) in enumerate(zip(self._judges, self._function.descriptions, strict=True)):
             has = ~np.isnan(gathered.value[:, j])
             member, value = gathered.entity[has], np.ascontiguousarray(gathered.value[has, j])
-            plain = learn and not self._removable
-            said = judge.process(member, bucket, value) if plain else judge.judge(member, bucket, value, complete)
-            p = self._sided(said)
+            said = (
+                judge.process(member, bucket, value, np.ones(member.size))
+                if plain
+                else judge.judge(member, bucket, value, complete)
+            )
+            held = self._restraint.hold(
+                bucket, self._entity(member), member, value, said.typical, self._sided(said), final=learn
+            )
+            p = held.probability
             odd = np.flatnonzero(p <= CUT_OFF)
             blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd]) if odd.size else {}
             drafts += [
@@ -109,9 +119,14 @@ class Measured:
                 for i in odd.tolist()
             ]
             if learn and not plain:
-                judge.process(member, bucket, value)
+                judge.process(member, bucket, value, held.teaches.astype(np.float64))
             probabilities.append(p)
+        if learn:
+            self._restraint.learn(self._entity(came.entity), came.entity)
         return Answer(self._index, np.concatenate(probabilities), drafts)
+
+    def _entity(self, member: NDArray[np.int32]) -> NDArray[np.int32]:
+        return self._split.members.first[member] if self._spec.over else member
 
     def _filled(self, gathered: Gathered, bucket: int) -> Gathered:
         """With a zero for every member that is known and has no row, if such a bucket says something."""
@@ -201,6 +216,11 @@ class Measured:
             influences,
         )
 
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What it left out, by cause."""
+        return self._restraint.withheld
+
     # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def size(self) -> Size:
@@ -219,6 +239,7 @@ class Measured:
     def save(self) -> State:
         """All of it, as arrays."""
         state = under("split", self._split.save()) | under("open", self._gathering.save())
+        state |= under("restraint", self._restraint.save())
         state["since"] = self._since.copy()
         for i, judge in enumerate(self._judges):
             state |= under(f"judge{i}", judge.save())
@@ -230,5 +251,6 @@ class Measured:
         self._follow()
         self._since[:] = state["since"]
         self._gathering.restore(part(state, "open"))
+        self._restraint.restore(part(state, "restraint"))
         for i, judge in enumerate(self._judges):
             judge.restore(part(state, f"judge{i}"))
