@@ -24,6 +24,8 @@ from offbeat_detectors.buckets.model import BucketOpinions
 from offbeat_detectors.contract import State
 
 NEVER = np.int64(1 << 62)
+GROWS, SHRINKS = ("count", "sum", "distinct_count", "info_content", "max"), ("min",)
+"""Features that more rows of a bucket can only make larger, or smaller; a sum as a rule."""
 MEMBER_BYTES = 200
 """Of a member beside its models: its place in tables of names and pairs."""
 
@@ -83,7 +85,7 @@ class Measured:
         return answer
 
     def look(self, bucket: int, complete: float) -> Answer:
-        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        """Judge an open bucket of which a share *complete* has come, and change nothing."""
         return self._answer(bucket, complete, learn=False)
 
     def drop(self, bucket: int) -> None:
@@ -109,11 +111,17 @@ class Measured:
                 else judge.judge(member, bucket, value, complete)
             )
             held = self._restraint.hold(
-                bucket, self._entity(member), member, value, said.typical, self._sided(said), final=learn
+                bucket,
+                self._entity(member),
+                member,
+                value,
+                said.typical,
+                self._sided(said, j, value, final=learn),
+                final=learn,
             )
             p = held.probability
             odd = np.flatnonzero(p <= CUT_OFF)
-            blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd]) if odd.size else {}
+            blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd], final=learn) if odd.size else {}
             drafts += [
                 self._draft(description, int(member[i]), float(p[i]), float(value[i]), said, i, blamed)
                 for i in odd.tolist()
@@ -138,14 +146,22 @@ class Measured:
         value[place] = np.nan_to_num(gathered.value)
         return Gathered(known, np.zeros(known.size), value, gathered.beyond)
 
-    def _sided(self, said: BucketOpinions) -> NDArray[np.float64]:
+    def _sided(
+        self, said: BucketOpinions, feature: int, value: NDArray[np.float64], *, final: bool
+    ) -> NDArray[np.float64]:
         match self._function.side:
             case "high":
-                return said.probability_high
+                p = said.probability_high
             case "low":
-                return said.probability_low
+                p = said.probability_low
             case _:
-                return said.probability
+                p = said.probability
+        if final:
+            return p
+        # What is low of an open bucket, and can still grow, is no anomaly yet.
+        name = self._function.features[feature]
+        unproven = value < said.typical if name in GROWS else value > said.typical if name in SHRINKS else False
+        return np.where(unproven & ~np.isnan(p), 1.0, p)
 
     def _blamed(
         self,
@@ -155,13 +171,15 @@ class Measured:
         complete: float,
         member: NDArray[np.int32],
         probability: NDArray[np.float64],
+        *,
+        final: bool,
     ) -> dict[int, dict[str, tuple[tuple[str, float], ...]]]:
         """By member that is odd: the values of each influencer field, and how much of the oddness goes with each."""
         found: dict[int, dict[str, tuple[tuple[str, float], ...]]] = {}
         for field, rest in self._gathering.without(bucket, member):
             if not rest.entity.size:
                 continue
-            share = self._taken_away(rest, feature, judge, bucket, complete, member, probability)
+            share = self._taken_away(rest, feature, judge, bucket, complete, member, probability, final=final)
             for entity in np.unique(rest.entity).tolist():
                 mine = np.flatnonzero(rest.entity == entity)
                 mine = mine[np.lexsort((rest.code[mine], -share[mine]))]
@@ -178,9 +196,11 @@ class Measured:
         complete: float,
         member: NDArray[np.int32],
         probability: NDArray[np.float64],
+        *,
+        final: bool,
     ) -> NDArray[np.float64]:
         value = np.ascontiguousarray(rest.without[:, feature])
-        without = self._sided(judge.judge(rest.entity, bucket, value, complete))
+        without = self._sided(judge.judge(rest.entity, bucket, value, complete), feature, value, final=final)
         whole = dict(zip(member.tolist(), probability.tolist(), strict=True))
         return influence(np.array([whole[entity] for entity in rest.entity.tolist()]), without)
 

@@ -58,7 +58,7 @@ class Question(Protocol):
         ...
 
     def look(self, bucket: int, complete: float) -> Answer:
-        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        """Judge an open bucket of which a share *complete* has come, and change nothing."""
         ...
 
     def drop(self, bucket: int) -> None:

@@ -77,7 +77,7 @@ class Watching(ABC):
         return Answer(self.index, probability, drafts)
 
     def look(self, bucket: int, complete: float) -> Answer:
-        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        """Judge an open bucket of which a share *complete* has come, and change nothing."""
         return Answer(self.index, *self.judged(bucket, *self._tally.rows(bucket), learn=False))
 
     def drop(self, bucket: int) -> None:
