@@ -15,7 +15,8 @@ from offbeat.engine.analysis.results import Cause
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.watching import ENTITY, MEMBER, SEEN, Watching
 from offbeat_detectors.buckets.functions import Function
-from offbeat_detectors.buckets.rare import FreqRareModel, FreqRareOpinions, RareModel, RareOpinions, RareOverModel
+from offbeat_detectors.buckets.popular import FreqRareModel, FreqRareOpinions, RareOverModel
+from offbeat_detectors.buckets.rare import RareModel, RareOpinions
 from offbeat_detectors.contract import State
 
 CAUSES_MAX = 10
