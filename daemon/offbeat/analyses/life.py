@@ -11,17 +11,22 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import quote
 
+from offbeat.analyses.again import Again
 from offbeat.analyses.hub import Hub
-from offbeat.analyses.runner import AnalysisFailed, Runner
+from offbeat.analyses.runner import Runner
+from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import RETENTION_DAYS, Snapshots
 from offbeat.clock import Clock
+from offbeat.config import Config
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.errors import Conflict, NotFound, Refused
 from offbeat.intake.committer import Begun, Control
+from offbeat.intake.parcels import Budget
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
+from offbeat.store.journal import keys_kept
 from offbeat.store.raw import RawRecords
 from offbeat.store.retention import retire_results
 
@@ -109,8 +114,11 @@ class Analyses:
         submit: Callable[[Control], Awaitable[int]],
         stored: list[kept.Kept],
         newest_number: int,
+        budget: Budget,
+        config: Callable[[], Config],
         open_max: int = ANALYSES_MAX,
     ) -> None:
+        self._budget, self._config = budget, config
         self._open_max = open_max
         self.raw = RawRecords(database.path.parent / RAW)
         self._database, self._clock, self._runner, self._submit = database, clock, runner, submit
@@ -188,7 +196,7 @@ class Analyses:
             seq = await self._submit(Control("analysis", command=Command(job.number, "deleted")))
             del self._by_id[id]
             await self._runner.reached(seq)
-            self._runner.end(job.number)
+            await self._runner.end(job.number)
             self.hub.tell(job.number, (None,))
             await self._database.write(kept.forget(job.number))
             await self.raw.forget(job.raw_name)
@@ -247,15 +255,23 @@ class Analyses:
             job.sending = False
 
     async def upload(
-        self, id: str, uploads: AsyncIterator[Upload], *, skip: bool = False, reset_ms: tuple[int, int] | None = None
+        self,
+        id: str,
+        uploads: AsyncIterator[Upload],
+        *,
+        skip: bool = False,
+        reset_ms: tuple[int, int] | None = None,
+        again: Again | None = None,
     ) -> Taken:
         """Take records, part by part, and say what became of them once their results are in the store.
 
         skip   the time up to the first of them is downtime
         reset  open buckets of this range are forgotten before the first comes
+        again  they come with an Idempotency-Key: what of them is journaled already is left out
 
         A job that is paused takes them and analyses nothing. Raises NotFound, InUse, TooManyOpen, AnalysisFailed,
-        StoreUnavailable, and whatever *uploads* raises: what came before stays analysed.
+        IntakeFull, IdempotencyKeyReused, StoreUnavailable, and whatever *uploads* raises: what came before stays
+        analysed.
         """
         job = self.get(id)
         with self._sending(job):
@@ -263,41 +279,81 @@ class Analyses:
                 async for _ in uploads:
                     continue
                 return Taken()
+            if again is not None:
+                await again.open(self._database, job.number, self._remembered_since_ms(), await self._totals(job))
+                if again.taken is not None:
+                    async for _ in uploads:
+                        continue
+                    return again.answer()
             if job.status != "RUNNING":
                 if sum(other.status == "RUNNING" for other in self._by_id.values()) >= self._open_max:
                     raise TooManyOpen(f"{self._open_max} jobs are open already", hint="close one first")
                 await self._become(job, "RUNNING")
             job.last_data_ms = self._clock.now_ms()
-            if skip:
+            begun = again is not None and again.begun
+            if skip and not begun:
                 await self._order(Command(job.number, "skip"))
-            if reset_ms is not None:
+            if reset_ms is not None and not begun:
                 await self._order(Command(job.number, "reset", reset_ms[0], end_ms=reset_ms[1]))
-            taken, flying = Taken(), deque[asyncio.Future[Taken]]()
             try:
-                async for upload in uploads:
-                    job.last_data_ms = self._clock.now_ms()
-                    if len(flying) >= IN_FLIGHT:
-                        taken.add(await flying.popleft())
-                    flying.append(asyncio.ensure_future(self._put(job.number, upload)))
-                    await asyncio.sleep(0)  # it is journaled before the next, for the intake keeps the order
+                taken = await self._sent(job, uploads, again)
             finally:
-                done = await asyncio.gather(*flying, return_exceptions=True)
                 if self._runner.failure(job.number):
                     await self._become(job, "FAILED")
                 else:
                     await self._keep(job)
-            for one in done:
-                if isinstance(one, BaseException):
-                    raise one
-                taken.add(one)
+            if again is not None:
+                taken = (await self._totals(job)).since(again.before) if begun else taken
+                await self._database.write(keys_kept([again.end(taken, self._clock.now_ms())]))
             return taken
+
+    async def _sent(self, job: Job, uploads: AsyncIterator[Upload], again: Again | None) -> Taken:
+        """Journal part by part, each once the one before is: whatever is refused, no part after it is taken."""
+        taken, flying = Taken(), deque[asyncio.Future[Taken]]()
+        journaled: asyncio.Future[int] | None = None
+        try:
+            async for whole in uploads:
+                job.last_data_ms = self._clock.now_ms()
+                upload = whole if again is None else again.left(whole)
+                if upload is None:
+                    continue
+                if len(flying) >= IN_FLIGHT:
+                    taken.add(await flying.popleft())
+                size = upload.records.nbytes
+                if journaled is None:
+                    self._budget.take(size)
+                else:
+                    await self._budget.take_when_free(size, self._config().http.body_timeout_s)
+                key = None if again is None else again.row(self._clock.now_ms())
+                journaled = asyncio.ensure_future(self._journaled(journaled, Control("records", upload, key)))
+                flying.append(asyncio.ensure_future(self._applied(job.number, journaled, size)))
+        finally:
+            done = await asyncio.gather(*flying, return_exceptions=True)
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+            taken.add(one)
+        return taken
+
+    async def _journaled(self, before: asyncio.Future[int] | None, control: Control) -> int:
+        if before is not None:
+            await before
+        return await self._submit(control)
+
+    async def _applied(self, number: int, journaled: asyncio.Future[int], size: int) -> Taken:
+        try:
+            return await self._runner.taken(number, await journaled)
+        finally:
+            self._budget.give(size)
+
+    async def _totals(self, job: Job) -> Taken:
+        return await self._runner.ask(job.number, lambda analysis: analysis.totals.copy())
+
+    def _remembered_since_ms(self) -> int:
+        return self._clock.now_ms() - int(self._config().ingest.idempotency_window_s * 1000)
 
     async def _order(self, command: Command) -> None:
         await self._runner.reached(await self._submit(Control("analysis", command=command)))
-
-    async def _put(self, number: int, upload: Upload) -> Taken:
-        seq = await self._submit(Control("records", upload=upload))
-        return await self._runner.taken(number, seq)
 
     async def flush(
         self, id: str, *, interim: bool, start_ms: int | None, end_ms: int | None, advance_ms: int | None

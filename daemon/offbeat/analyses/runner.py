@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import TypeVar
 
+from offbeat.analyses.running import AnalysisFailed, Running
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.analysis.analysis import Analysis
@@ -17,56 +19,23 @@ from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.engine.entries import Entry
-from offbeat.errors import NotFound, Refused, StoreUnavailable
+from offbeat.errors import NotFound, StoreUnavailable
+from offbeat.metrics import Metrics
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
 from offbeat.store.snapshots import Frozen, name_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+Applied = tuple[int, Outcome]
+"""The number of an analysis, and what an entry of it gave."""
 DAY_MS = 86_400_000
 RENORMALIZED_DAYS, RENORMALIZED_SPANS = 30, 100
 """How far back scores are set anew where the job does not say: the longer of both."""
 ENTRIES_AT_ONCE = 16
 CHECKPOINT_RECORDS = 5_000_000
 """Records after which a checkpoint is due however young the last one is: the journal is kept until then."""
-
-
-class AnalysisFailed(Refused):
-    """The analysis of a job has met with a fault of ours, and stands still until the job is closed."""
-
-    code = "analysis_failed"
-    status = 500
-
-
-@dataclass(slots=True)
-class Running:
-    """One analysis and what of it is not in the store.
-
-    seq      the entry that its checkpoint stands for    changed  the first entry after it, and when it came
-    again    while a checkpoint is written: the first entry after that
-    records  since the last checkpoint
-    failed   what went wrong; from there on nothing is applied, until it is reverted
-    """
-
-    number: int
-    spec: AnalysisSpec
-    state: Analysis
-    seq: int
-    changed: tuple[int, int] | None = None
-    again: tuple[int, int] | None = None
-    records: int = 0
-    failed: str = ""
-    taken: dict[int, Taken] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Applied:
-    """One entry and what it gave."""
-
-    entry: Entry
-    job: int
-    outcome: Outcome | None
+RETRY_S = 1.0
 
 
 class Runner:
@@ -81,8 +50,10 @@ class Runner:
         config: StoreConfig,
         clock: Clock,
         on_results: Callable[[int, list[BucketResult]], None],
+        metrics: Metrics,
     ) -> None:
         self._database, self._config, self._clock, self._on_results = database, config, clock, on_results
+        self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
         self._running: dict[int, Running] = {}
         self._waiting: deque[Entry] = deque()
@@ -90,18 +61,20 @@ class Runner:
         self._idle = asyncio.Event()
         self._idle.set()
         self._turn = asyncio.Lock()  # from applying entries to their results in the store
+        self._checkpointing = asyncio.Lock()  # held before *_turn*: two at a time would undo each other
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.settled = 0
 
     # ── which there are ───────────────────────────────────────────────────────────────────────────────────────
 
     async def recover(self, stored: list[kept.Kept], entries: AsyncIterator[list[Entry]], last_seq: int) -> None:
-        """Bring *stored* analyses to where the journal ends, at *last_seq*. Raises BadPack, StoreUnavailable."""
+        """Bring *stored* analyses to where the journal ends, at *last_seq*. Raises StoreUnavailable.
+
+        One whose state cannot be read has failed; the others go on.
+        """
+        await kept.tidy(self._database)
         for one in stored:
-            analysis = Analysis(one.spec)
-            if one.seq > one.created_seq:
-                analysis.restore(await kept.load_state(self._database, one.number, kept.position(one.seq)))
-            self._running[one.number] = Running(one.number, one.spec, analysis, max(one.seq, one.created_seq))
+            self._running[one.number] = await self._restored(one)
         async for page in entries:
             mine = [entry for entry in page if isinstance(entry.body, Upload | Command)]
             if mine:
@@ -110,13 +83,27 @@ class Runner:
         for running in self._running.values():
             running.taken.clear()  # nobody waits for them any more
 
+    async def _restored(self, one: kept.Kept) -> Running:
+        running = Running(one.number, one.spec, Analysis(one.spec), max(one.seq, one.created_seq))
+        if failed := await kept.failure_of(self._database, one.number):
+            running.seq, running.failed = failed
+        if one.seq > one.created_seq:
+            try:
+                state = await kept.load_state(self._database, one.number, kept.position(one.seq))
+                await self._on_thread(running.state.restore, state)
+            except Exception as e:
+                running.fail(e, running.seq)
+                await self._database.write(kept.failed(one.number, running.seq, running.failed))
+        return running
+
     def begin(self, number: int, spec: AnalysisSpec, created_seq: int) -> None:
         """A new analysis; entries after *created_seq* are its own."""
         self._running[number] = Running(number, spec, Analysis(spec), created_seq)
 
-    def end(self, number: int) -> None:
-        """An analysis that was deleted."""
-        self._running.pop(number, None)
+    async def end(self, number: int) -> None:
+        """An analysis that was deleted: once this returns, nothing of it is written any more."""
+        async with self._checkpointing, self._turn:
+            self._running.pop(number, None)
 
     def covered(self, seq: int) -> int:
         """The newest entry, up to *seq*, that no analysis needs to be replayed, nor any before it."""
@@ -128,7 +115,30 @@ class Runner:
         running = self._running.get(number)
         if running is None:
             raise NotFound(f"there is no analysis number {number}")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, running.state)
+        return await self._on_thread(lambda: function(running.state))
+
+    async def _on_thread(self, function: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
+
+    @property
+    def lag(self) -> int:
+        """Entries that wait to be applied."""
+        return len(self._waiting)
+
+    @property
+    def analyses(self) -> int:
+        """How many there are."""
+        return len(self._running)
+
+    @property
+    def failed(self) -> int:
+        """How many of them stand still."""
+        return sum(bool(one.failed) for one in self._running.values())
+
+    @property
+    def model_bytes(self) -> int:
+        """What the models of all take, as of the last buckets of each."""
+        return sum(one.model_bytes for one in self._running.values())
 
     # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -153,94 +163,100 @@ class Runner:
         async with self._turn:
             waiting: list[Entry] = []
             for entry in entries:
-                waiting.append(entry)
                 if isinstance(entry.body, Command) and entry.body.order == "revert":
                     await self._apply_together(waiting)
                     await self._revert(entry, entry.body)
                     waiting = []
-            if waiting:
-                await self._apply_together(waiting)
-
-    async def _apply_together(self, entries: list[Entry]) -> None:
-        for one in await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, entries):
-            if one.outcome is not None:
-                await self._until_written(one.job, one.outcome)
-        if not (isinstance(entries[-1].body, Command) and entries[-1].body.order == "revert"):
+                else:
+                    waiting.append(entry)
+            await self._apply_together(waiting)
             self._settle(entries[-1].seq)
 
-    async def _revert(self, entry: Entry, order: Command) -> None:
-        running = self._running.get(order.job)
-        if running is not None and entry.seq > running.seq:
-            state = None
-            if order.snapshot:
-                state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
-            forget = order.time_ms > 0
-            running.changed = running.changed or (entry.seq, entry.at_ms)
-            running.again = running.again or (entry.seq, entry.at_ms)
-            running.failed = ""
-            running.state = await self.ask(order.job, lambda one: one.reverted(state, keep_time=not forget))
-            if forget:
-                newest = running.state.latest_result_ms
-                await self._database.write(
-                    kept.forget_results_after(order.job, newest if newest is not None else -(1 << 62))
-                )
-        self._settle(entry.seq)
+    async def _apply_together(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        applied = await self._on_thread(self._apply, entries)
+        for number, those in groupby(applied, key=lambda one: one[0]):
+            outcomes = [outcome for _, outcome in those]
+            await self._until_stored(partial(self._write, number, outcomes))
+        await self._give_up()
 
-    def _apply(self, entries: list[Entry]) -> list[_Applied]:
-        applied = []
-        for entry in entries:
-            assert isinstance(entry.body, Upload | Command)
-            running = self._running.get(entry.body.job)
-            outcome = None
-            if running is not None and entry.seq > running.seq and not running.failed:
-                try:
-                    outcome = self._one(running, entry, entry.body)
-                except Exception as e:
-                    log.exception("the analysis of job %s has failed at entry %d", running.spec.id, entry.seq)
-                    running.failed = f"{type(e).__name__}: {e}"
-            applied.append(_Applied(entry, entry.body.job, outcome))
-        return applied
-
-    def _one(self, running: Running, entry: Entry, body: Upload | Command) -> Outcome | None:
-        running.changed = running.changed or (entry.seq, entry.at_ms)
-        running.again = running.again or (entry.seq, entry.at_ms)
-        if isinstance(body, Upload):
-            running.records += body.records.size
-            outcome = running.state.take(body)
-            running.taken[entry.seq] = outcome.taken
-            return outcome
-        if body.order == "advance":
-            return running.state.advance(body.time_ms)
-        if body.order == "skip":
-            running.state.skip()
-        if body.order == "changed":
-            running.spec = kept.spec_of(body.spec)
-            anew = Analysis(running.spec)
-            anew.restore(running.state.save())
-            running.state = anew
-        if body.order == "reset":
-            running.state.reset(body.time_ms, body.end_ms)
-        return None
-
-    async def _until_written(self, job: int, outcome: Outcome) -> None:
+    async def _until_stored(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._write(job, outcome)
+                await work()
                 return
             except StoreUnavailable as e:
                 log.warning("results of an analysis wait: %s", e.message)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RETRY_S)
 
-    async def _write(self, job: int, outcome: Outcome) -> None:
-        results: list[BucketResult] = []
-        for one in outcome.buckets:
+    async def _give_up(self) -> None:
+        """Remember where an analysis has failed: the journal need not be kept for it any more."""
+        for running in [one for one in self._running.values() if one.failed and one.changed is not None]:
+            seq = max(running.seq, running.failed_seq)
+            await self._until_stored(partial(self._database.write, kept.failed(running.number, seq, running.failed)))
+            running.seq, running.changed, running.again, running.records = seq, None, None, 0
+
+    async def _revert(self, entry: Entry, order: Command) -> None:
+        running = self._running.get(order.job)
+        if running is None or entry.seq <= running.seq:
+            return
+        running.touch(entry)
+        try:
+            state = None
+            if order.snapshot:
+                state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
+            await self._on_thread(running.revert, state, order.time_ms <= 0)
+        except Exception as e:
+            running.fail(e, entry.seq)
+            await self._give_up()
+            return
+        if order.time_ms > 0:
+            newest = running.state.latest_result_ms
+            after = kept.forget_results_after(order.job, newest if newest is not None else -(1 << 62))
+            await self._until_stored(partial(self._database.write, after))
+
+    def _apply(self, entries: list[Entry]) -> list[Applied]:
+        applied: list[Applied] = []
+        with self._metrics.analysis_seconds.time():
+            for entry in entries:
+                assert isinstance(entry.body, Upload | Command)
+                running = self._running.get(entry.body.job)
+                if running is None or entry.seq <= running.seq or running.failed:
+                    continue
+                try:
+                    outcome = running.apply(entry, entry.body)
+                except Exception as e:
+                    running.fail(e, entry.seq)
+                    continue
+                if outcome is not None:
+                    applied.append((running.number, outcome))
+        return applied
+
+    async def _write(self, number: int, outcomes: Sequence[Outcome]) -> None:
+        """Write the results of one analysis, in their order. To write them again changes nothing."""
+        told: list[BucketResult] = []
+        waiting: list[BucketResult] = []
+        for one in (one for outcome in outcomes for one in outcome.buckets):
             if isinstance(one, Rescore):
-                await self._rescore(job, results[-1].start_ms, one)
+                await self._write_results(number, waiting)
+                waiting = []
+                await self._rescore(number, told[-1].start_ms, one)
             else:
-                await self._database.write(kept.statements_of(job, one))
-                results.append(one)
-        if results:
-            self._on_results(job, results)
+                told.append(one)
+                waiting.append(one)
+        await self._write_results(number, waiting)
+        if told:
+            self._on_results(number, told)
+            self._metrics.analysis_buckets_total.inc(len(told))
+            self._metrics.analysis_findings_total.inc(sum(len(one.found) for one in told))
+        self._metrics.analysis_records_total.inc(
+            sum(outcome.taken.counts["processed_record"] + outcome.taken.counts["out_of_order"] for outcome in outcomes)
+        )
+
+    async def _write_results(self, number: int, results: Sequence[BucketResult]) -> None:
+        for some in kept.by_rows(results):
+            await self._database.write(kept.statements_of(number, some))
 
     async def _rescore(self, job: int, newest_ms: int, by: Rescore) -> None:
         running = self._running.get(job)
@@ -299,8 +315,7 @@ class Runner:
         async with self._turn:
             found = await self.ask(number, lambda analysis: analysis.interim(start_ms, end_ms))
             await self._database.write(kept.forget_interim(number))
-            for result in found:
-                await self._database.write(kept.statements_of(number, result))
+            await self._write_results(number, found)
         if found:
             self._on_results(number, found)
 
@@ -316,20 +331,22 @@ class Runner:
 
     async def checkpoint(self, number: int) -> None:
         """Write the state of an analysis, which goes on meanwhile. Raises StoreUnavailable, NotFound."""
-        async with self._turn:  # between two entries, of which the results are in the store
-            running = self._running.get(number)
-            if running is None or running.changed is None or running.failed:
-                return
-            seq, records = self.settled, running.records
-            state = await self.ask(number, Analysis.save)
-            running.again, running.records = None, 0
-        try:
-            await kept.keep_state(self._database, number, kept.position(seq), state)
-            await self._database.write(kept.move(number, seq))
-        except BaseException:
-            running.records += records
-            raise
-        running.seq, running.changed = seq, running.again
+        async with self._checkpointing:
+            async with self._turn:  # between two entries, of which the results are in the store
+                running = self._running.get(number)
+                if running is None or running.changed is None or running.failed:
+                    return
+                seq, records = self.settled, running.records
+                state = await self.ask(number, Analysis.save)
+                running.again, running.records = None, 0
+            try:
+                with self._metrics.analysis_checkpoint_seconds.time():
+                    await kept.keep_state(self._database, number, kept.position(seq), state)
+                    await self._database.write(kept.move(number, seq))
+            except BaseException:
+                running.records += records
+                raise
+            running.seq, running.changed = seq, running.again
 
     async def drained(self) -> None:
         """Wait until all that was put is applied and its results are in the store."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from offbeat.analyses.again import Again
 from offbeat.analyses.life import Job
 from offbeat.engine.analysis.entries import Upload
 from offbeat.engine.analysis.results import Taken
@@ -23,6 +24,7 @@ from offbeat.gateways.prelert.documents import ACKNOWLEDGED, Document
 from offbeat.gateways.prelert.errors import PrelertError, of_upload
 from offbeat.gateways.prelert.refusals import document_of, numbered
 from offbeat.gateways.prelert.translation import configuration_of_job, said_of, spec_of
+from offbeat.http.events import idempotency_key
 from offbeat.wire.records.errors import UploadRefused
 from offbeat.wire.records.preview import preview
 from offbeat.wire.records.reader import Reader
@@ -106,8 +108,10 @@ async def _uploaded(
         reset_ms = _reset_ms(call, job)
         if keep:
             body = call.analyses.raw.keep(job.raw_name, body, call.parts.config().store.dataload_bytes_max)
-        async with aclosing(body), aclosing(_uploads(job, body)) as uploads:
-            taken = await _taken(call, job, uploads, reset_ms)
+        key = idempotency_key(call.request.headers.get("Idempotency-Key"))
+        again = None if key is None else Again(key)
+        async with aclosing(body), aclosing(_uploads(job, body, again)) as uploads:
+            taken = await _taken(call, job, uploads, reset_ms, again)
         if refused_for_order(taken):
             late, seen = taken.counts["out_of_order"], taken.counts["input_record"]
             raise PrelertError(30105, f"{late} of {seen} records are out of order")
@@ -117,13 +121,15 @@ async def _uploaded(
         return {"jobId": id, "error": document_of(refused)}, refused
 
 
-async def _taken(call: Call, job: Job, uploads: AsyncIterator[Upload], reset_ms: tuple[int, int] | None) -> Taken:
+async def _taken(
+    call: Call, job: Job, uploads: AsyncIterator[Upload], reset_ms: tuple[int, int] | None, again: Again | None
+) -> Taken:
     """What became of an upload. A job that ignores downtime does so when it opens; one that does so ONCE, once."""
     ignores = configuration_of_job(job).ignore_downtime
     opening = job.status == "CLOSED" and ignores in ("ONCE", "ALWAYS")
     try:
         return await call.analyses.upload(
-            job.spec.id, uploads, skip=opening or call.flag("ignoreDowntime"), reset_ms=reset_ms
+            job.spec.id, uploads, skip=opening or call.flag("ignoreDowntime"), reset_ms=reset_ms, again=again
         )
     finally:
         if opening and ignores == "ONCE" and job.status != "CLOSED":
@@ -131,13 +137,15 @@ async def _taken(call: Call, job: Job, uploads: AsyncIterator[Upload], reset_ms:
             await call.analyses.change(job, spec_of(done, job.spec.id), said_of(done))
 
 
-async def _uploads(job: Job, body: AsyncIterator[bytes]) -> AsyncGenerator[Upload]:
+async def _uploads(job: Job, body: AsyncIterator[bytes], again: Again | None) -> AsyncGenerator[Upload]:
     """The body as records, read on a thread; what is counted of it goes with them."""
     configuration = configuration_of_job(job)
     reader = Reader(configuration.data, configuration.transforms, job.spec.columns)
     try:
         async with aclosing(_blocks(body)) as blocks:
             async for block in blocks:
+                if again is not None:
+                    again.feed(block)
                 reading = reader.feed(block)
                 while (read := await asyncio.to_thread(next, reading, None)) is not None:
                     yield _upload(job, read)

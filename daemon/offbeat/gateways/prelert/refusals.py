@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from offbeat.analyses.life import CannotPause, CannotResume, InUse, TooManyJobs, TooManyOpen
-from offbeat.analyses.runner import AnalysisFailed
+from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import IntakeFull, NotFound, Refused, StoreUnavailable
 from offbeat.gateways.prelert.errors import PrelertError
