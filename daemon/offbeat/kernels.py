@@ -2,8 +2,8 @@
 
 Compiled kernels are kept (``offbeat_detectors.machine_code``). If any is missing, a second process compiles too, if
 there is a second processor: it begins at the other end, and each finds what the other has made. It goes on to the
-kernels of analyses, and of detectors that no job uses yet. The daemon never waits for it: what is not there, it compiles
-itself. So does a start that finds analyses whose journal must be replayed.
+kernels of analyses, and of detectors that no job uses yet. The daemon never waits for it: what is not there, it
+compiles itself. So does a start that finds analyses whose journal must be replayed.
 """
 from __future__ import annotations
 
