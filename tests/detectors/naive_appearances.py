@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,6 +42,49 @@ class Rare:
         self.gone += least
         self.count = {value if each == out else each: 0.0 if each == out else count
                       for each, count in self.count.items()}
+
+
+class Popular:
+    """Of one population: the pairs of a member and a value of each bucket, judged before any is learned.
+
+    mark  the place among 2^64 of a member
+    """
+
+    def __init__(self, mark: Callable[[int], int]) -> None:
+        self.mark, self.buckets, self.gone = mark, 0, 0.0
+        self.members: tuple[set[int], set[int]] = (set(), set())
+        self.having: dict[int, tuple[set[int], set[int]]] = {}
+
+    @staticmethod
+    def counted(marks: tuple[set[int], set[int]], size: int) -> float:
+        return size * math.log(size / max(0.5, size - len(marks[0] | marks[1])))
+
+    def probability(self, value: int) -> float:
+        if self.buckets < 10:
+            return math.nan
+        count = {each: self.counted(marks, 128) for each, marks in self.having.items()}
+        own = count.get(value, 0.0)
+        new = value not in count
+        expected = sum(each for each in count.values() if each <= max(own, 1.5)) + self.gone + new
+        return min(1.0, 1.0 - math.exp(-expected / (self.counted(self.members, 1024) + new)))
+
+    def bucket(self, pairs: list[tuple[int, int]]) -> list[float]:
+        said = [self.probability(value) for _, value in pairs]
+        self.buckets += 1
+        if self.buckets % 1000 == 0:
+            self.gone /= 2
+            self.members = (set(), self.members[0])
+            self.having = {value: (set(), marks[0]) for value, marks in self.having.items()}
+        for member, value in pairs:
+            self.members[0].add(self.mark(member) % 1024)
+            if value not in self.having and len(self.having) == 64:
+                count = {each: self.counted(marks, 128) for each, marks in self.having.items()}
+                out = min(count, key=lambda each: count[each])
+                self.gone += count[out]
+                self.having = {value if each == out else each: (set(), set()) if each == out else marks
+                               for each, marks in self.having.items()}
+            self.having.setdefault(value, (set(), set()))[0].add(self.mark(member) % 128)
+        return said
 
 
 class Clock:

@@ -28,14 +28,14 @@ class Table:
     def __init__(self, slots: int, seen_max: float) -> None:
         self.value, self.seen, self.seen_max = [0.0] * slots, [0.0] * slots, seen_max
 
-    def near(self, middle: float) -> list[tuple[int, float]]:
-        at = (middle * len(self.value) - 0.5) % len(self.value)
+    def near(self, middle: tuple[int, int]) -> list[tuple[int, float]]:
+        at = (middle[0] * len(self.value) / middle[1] - 0.5) % len(self.value)
         return [(int(at), 1.0 - at % 1.0), ((int(at) + 1) % len(self.value), at % 1.0)]
 
-    def at(self, middle: float) -> float:
+    def at(self, middle: tuple[int, int]) -> float:
         return sum(share * self.value[slot] for slot, share in self.near(middle))
 
-    def jump(self, middle: float) -> float:
+    def jump(self, middle: tuple[int, int]) -> float:
         """The largest step near, beyond the mean of the steps beside it."""
         size = len(self.value)
         step = [abs(self.value[(slot + 1) % size] - self.value[slot]) for slot in range(size)]
@@ -43,7 +43,7 @@ class Table:
         return max([0.0] + [step[i % size] - (step[(i - 1) % size] + step[(i + 1) % size]) / 2
                             for i in (slot - 1, slot, slot + 1)])
 
-    def teach(self, middle: float, error: float, weight: float) -> None:
+    def teach(self, middle: tuple[int, int], error: float, weight: float) -> None:
         for slot, share in self.near(middle):
             if weight * share:
                 self.seen[slot] = f32(min(self.seen_max, self.seen[slot] + weight * share))
@@ -71,8 +71,9 @@ class Courses:
             self.level[name] += by
         self.trend, self.count = 0.0, min(self.count, 6)
 
-    def middle(self, bucket: int, round_s: int) -> float:
-        return (bucket * self.span_s + self.span_s // 2) % round_s / round_s
+    def middle(self, bucket: int, round_s: int) -> tuple[int, int]:
+        """How far into the round the middle of a bucket is, and how long the round is."""
+        return (bucket * self.span_s + self.span_s // 2) % round_s, round_s
 
     def expect(self, name: str, bucket: int) -> float:
         expected = self.level[name]

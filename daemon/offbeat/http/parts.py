@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
 from offbeat.clock import Clock
 from offbeat.config import Config
@@ -143,6 +144,7 @@ class Parts:
     results: Results
     jobs: Jobs
     feedback: Feedback
+    alerts: Alerts
     stream: Stream
     analyses: Analyses
     config: Callable[[], Config]

@@ -17,7 +17,7 @@ Handler = Callable[[web.Request, Parts, Asked], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
 SEQUENCE_WAIT_S = 10.0
-ASKED = "asked"
+ASKED = web.RequestKey("ASKED", bool)
 """Where a request remembers that its sender was told to go on."""
 DOCUMENT_BYTES_MAX = 256 * 1024
 """Largest JSON document that a request may bring where no events are meant."""

@@ -12,7 +12,7 @@ import orjson
 
 from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Rescore
 from offbeat.engine.analysis.scoring import BUCKET, BUCKET_TIME, RECORD, level_of
-from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.spec import AnalysisSpec, detector_of
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.database import Database, Statements
 from offbeat_detectors.contract import State
@@ -54,7 +54,7 @@ def spec_json(spec: AnalysisSpec) -> str:
 def spec_of(text: str) -> AnalysisSpec:
     """The analysis that ``spec_json`` was given."""
     d: dict[str, Any] = orjson.loads(text)
-    d["detectors"] = tuple(DetectorSpec(**one) for one in d["detectors"])
+    d["detectors"] = tuple(detector_of(one) for one in d["detectors"])
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in d.items()}
     return AnalysisSpec(**given)
 

@@ -61,6 +61,15 @@ def test_one_law_alone_has_its_own_tails() -> None:
         assert low == pytest.approx(stats.poisson.cdf(x, 10.0), rel=0.15)
 
 
+def test_ratios_learned_at_a_high_level_say_nothing_of_one_near_zero() -> None:
+    row = fresh(METRIC, 1.0, 100.0)  # a spread of a hundredth: all laws are alike here
+    up, down, _, _ = residuals.deviations(row, METRIC, 102.0, 100.0, 0.01, 0.01, 1.0)
+    assert up == pytest.approx(2.0, abs=0.1)
+    up, down, lower, upper = residuals.deviations(row, METRIC, 3.0, 1.0, 0.01, 0.01, 1.0)
+    assert up == pytest.approx(2.0, abs=0.2) and down == pytest.approx(2.0, abs=0.2)
+    assert lower < -1.0 and upper > 3.0
+
+
 DRAWS = {
     NORMAL: (METRIC, lambda rng: rng.normal(0.0, 1.0)),
     HEAVIER: (METRIC, lambda rng: rng.standard_t(3.5)),

@@ -22,6 +22,10 @@ from tests.store.process import config
 T = TypeVar("T")
 START_TIMEOUT_S = 110.0
 BASE = "/engine/v2"
+FIRST_S = 1_400_000_400
+"""2014-05-13 17:00, where a bucket of an hour begins."""
+START_MS = 1_772_366_400_000
+"""2026-03-01 12:00."""
 FIELDS = ("time", "airline", "responsetime")
 METRIC = {"function": "metric", "fieldName": "responsetime", "byFieldName": "airline"}
 
@@ -69,15 +73,19 @@ class Answer:
 class Engine:
     """A daemon, its clock, and calls of it: each connects anew, and sends no header but those named."""
 
-    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop, clock: ManualClock, address: str) -> None:
+    def __init__(self, service: Service, clock: ManualClock, address: str) -> None:
         self.service, self.clock = service, clock
-        self._loop = loop
+        self._loop, self.stopped = asyncio.get_running_loop(), asyncio.Event()
         self.host, _, port = address.removeprefix("http://").partition(":")
         self.port = int(port)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* gives on the daemon's own event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def stop(self) -> None:
+        """Begin to end it."""
+        self._loop.call_soon_threadsafe(self.stopped.set)
 
     def connect(self) -> socket.socket:
         """A bare connection."""
@@ -184,6 +192,13 @@ class Engine:
         return documents
 
 
+def raw_answer(connection: socket.socket) -> Answer:
+    """What comes over a bare connection: one answer, or several of them after another call."""
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return Answer(response.status, response.headers, response.read())
+
+
 def _answer(connection: http.client.HTTPConnection) -> Answer:
     response = connection.getresponse()
     return Answer(response.status, response.headers, response.read())
@@ -194,7 +209,7 @@ def csv(rows: Iterator[tuple[Any, ...]] | list[tuple[Any, ...]], fields: tuple[s
     return "".join(",".join(map(str, row)) + "\n" for row in [fields, *rows]).encode()
 
 
-def steady(buckets: int, span_s: int = 3600, first_s: int = 1_000_800, each: int = 4) -> list[tuple[Any, ...]]:
+def steady(buckets: int, span_s: int = 3600, first_s: int = FIRST_S, each: int = 4) -> list[tuple[Any, ...]]:
     """Rows of two airlines, a few a bucket, without anything unusual."""
     return [(first_s + i * span_s + j * span_s // each, airline, 100 + (7 * i + 3 * j) % 10)
             for i in range(buckets) for j in range(each) for airline in ("AAL", "BAW")]
@@ -206,21 +221,17 @@ def packed(body: bytes) -> bytes:
 
 
 @contextmanager
-def engine(state_dir: Path, **sections: dict[str, Any]) -> Iterator[Engine]:
+def engine(state_dir: Path, clock: ManualClock | None = None, **sections: dict[str, Any]) -> Iterator[Engine]:
     """A daemon that listens; *sections* of its settings."""
     started: Future[Engine] = Future()
-    clock = ManualClock(1_772_366_400_000)  # 2026-03-01 12:00
+    clock = clock or ManualClock(START_MS)
 
     async def live() -> None:
         settings = config(state_dir, **{"http": {"port": 0}, **sections})
         async with running(settings, clock=clock) as service, listening(service, []) as addresses:
-            stop = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            made = Engine(service, loop, clock, addresses[0])
-            made.stop = lambda: loop.call_soon_threadsafe(stop.set)  # type: ignore[attr-defined]
+            made = Engine(service, clock, addresses[0])
             started.set_result(made)
-            await stop.wait()
-            await service.stop()
+            await made.stopped.wait()
 
     def work() -> None:
         try:
@@ -237,6 +248,6 @@ def engine(state_dir: Path, **sections: dict[str, Any]) -> Iterator[Engine]:
         try:
             yield made
         finally:
-            made.stop()  # type: ignore[attr-defined]
+            made.stop()
     finally:
         thread.join(60)

@@ -90,6 +90,22 @@ class Rescore:
     normalizer: Normalizer
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What one detector has left out of final results, or of learning, for one cause.
+
+    cause      exclude_frequent, or "rule 0", the first of its rules
+    values     judged, and no part of a result; records: how many of them would have been records
+    unlearned  values that taught nothing
+    """
+
+    detector: int
+    cause: str
+    values: int
+    records: int
+    unlearned: int
+
+
 COUNTS = (
     "processed_record",
     "missing_field",

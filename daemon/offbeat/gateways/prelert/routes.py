@@ -115,15 +115,16 @@ def _fits(pattern: tuple[str, ...], segments: list[str]) -> Mapping[str, str] | 
     return found
 
 
-ROUTES = (
+ROUTES = tuple(
     Route(
         "*",
-        "/engine/{rest:.*}",
+        path,
         any_call,
         "prelert",
         {200: Content("What the Prelert Engine API says.")},
         as_refused=document_of,
         reads=False,
         listed=False,
-    ),
+    )
+    for path in ("/engine/{rest:.*}", "/engine")
 )
