@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -76,7 +77,7 @@ class Job:
         """End it."""
         self._call("DELETE", f"/jobs/{self._id}", None, 200)
 
-    def _call(self, method: str, path: str, body: bytes | None, status: int) -> dict[str, list[dict[str, dict[str, int]]]]:
+    def _call(self, method: str, path: str, body: bytes | None, status: int) -> Any:
         connection = HTTPConnection(*self._daemon.address, timeout=TIMEOUT_S)
         try:
             connection.request(method, PATH + path, body, {"Content-Length": str(len(body or b""))})
@@ -84,8 +85,7 @@ class Job:
             said = answer.read()
             if answer.status != status:
                 raise RuntimeError(f"{method} {path}: {answer.status} {said.decode(errors='replace')}")
-            document: dict[str, list[dict[str, dict[str, int]]]] = orjson.loads(said)
-            return document
+            return orjson.loads(said)
         finally:
             connection.close()
 
@@ -98,7 +98,7 @@ def sizes(options: argparse.Namespace, entities: int) -> int:
 
 
 def rates(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
-    """Records a second by entities, one upload each in turn, a job of its own in every round; models begin at nothing."""
+    """Records a second by entities, one upload each in turn; each has a new job, whose models begin at nothing."""
     made: dict[int, list[float]] = {entities: [] for entities in ENTITIES}
     told: dict[int, str] = {}
     with Daemon(directory / "rates") as daemon:
@@ -114,8 +114,8 @@ def rates(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -
                 other_cores = others.cores(cpu_s)
                 made[entities].append(records / took_s)
                 bytes_each = sum(map(len, pieces)) / records
-                told[entities] = (f"{records:,} records of {bytes_each:.0f} bytes, {digits(cpu_s / records * 1e6)} CPU s "
-                                  f"a million, {other_cores:.2f} cores for others")
+                told[entities] = (f"{records:,} records of {bytes_each:.0f} bytes, {digits(cpu_s / records * 1e6)} "
+                                  f"CPU s a million, {other_cores:.2f} cores for others")
                 job.delete()
                 print(f"round {number + 1}  {entities:7,} entities {short(records / took_s):>7} records/s", flush=True)
     few = ENTITIES[0]
