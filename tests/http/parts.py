@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from offbeat.analyses.life import Analyses
 from offbeat.clock import ManualClock
 from offbeat.config import Config
 from offbeat.errors import BadRequest, Conflict, NotFound, Refused, TooManyClients
@@ -243,6 +244,13 @@ class MemoryStream:
             yield [event]
 
 
+class NoAnalyses(Analyses):
+    """No job with detectors: those are tested with the real daemon."""
+
+    def __init__(self) -> None:
+        self._by_id = {}
+
+
 @dataclass
 class Behind:
     """All that stands behind the doors of one test."""
@@ -259,8 +267,9 @@ class Behind:
 
     def parts(self) -> Parts:
         """As the doors are given them."""
-        return Parts(self.intake, self.results, self.jobs, self.feedback, self.stream, lambda: self.config,
-                     lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
+        return Parts(self.intake, self.results, self.jobs, self.feedback, self.stream, NoAnalyses(),
+                     lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
+                     self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,11 +17,13 @@ from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
-from offbeat.engine.entries import Entry
+from offbeat.engine.catalog import Catalog
+from offbeat.engine.entries import Block, Entry
 from offbeat.errors import NotFound, StoreUnavailable
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
 from offbeat.store.snapshots import Frozen, name_of
+from offbeat_detectors.contract import State
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -63,7 +66,8 @@ class _Applied:
 class Runner:
     """Runs all analyses on a thread of its own.
 
-    *on_results(number, results)* is called on the event loop, in order, once they are in the store.
+    *on_results(number, results)* is called on the event loop, in order, once they are in the store. *catalog* has the
+    names of the events that analyses listen to; without one none may listen.
     """
 
     def __init__(
@@ -72,11 +76,15 @@ class Runner:
         config: StoreConfig,
         clock: Clock,
         on_results: Callable[[int, list[BucketResult]], None],
+        catalog: Catalog | None = None,
     ) -> None:
         self._database, self._config, self._clock, self._on_results = database, config, clock, on_results
+        self._catalog = catalog
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
         self._running: dict[int, Running] = {}
-        self._waiting: deque[Entry] = deque()
+        self._expected: dict[int, Running] = {}
+        self._waiting: deque[tuple[Entry, Callable[[], None]]] = deque()
+        self._newest = 0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -92,22 +100,39 @@ class Runner:
             analysis = Analysis(one.spec)
             if one.seq > one.created_seq:
                 analysis.restore(await kept.load_state(self._database, one.number, kept.position(one.seq)))
+            elif await kept.has_state(self._database, one.number, kept.BROUGHT):
+                analysis.restore(await kept.load_state(self._database, one.number, kept.BROUGHT))
             self._running[one.number] = Running(one.number, one.spec, analysis, max(one.seq, one.created_seq))
         async for page in entries:
-            mine = [entry for entry in page if isinstance(entry.body, Upload | Command)]
-            if mine:
+            if mine := [entry for entry in page if self.wants(entry)]:
                 await self._apply_and_write(mine)
         self._settle(last_seq)
+        self._newest = last_seq
         for running in self._running.values():
             running.taken.clear()  # nobody waits for them any more
 
-    def begin(self, number: int, spec: AnalysisSpec, created_seq: int) -> None:
-        """A new analysis; entries after *created_seq* are its own."""
-        self._running[number] = Running(number, spec, Analysis(spec), created_seq)
+    def expect(self, number: int, analysis: Analysis) -> None:
+        """An analysis that is about to be created: it begins with its entry, so that it misses none after it."""
+        self._expected[number] = Running(number, analysis.spec, analysis, 0)
+
+    def expect_no_more(self, number: int) -> None:
+        """It was not created after all."""
+        self._expected.pop(number, None)
 
     def end(self, number: int) -> None:
         """An analysis that was deleted."""
         self._running.pop(number, None)
+
+    def wants(self, entry: Entry) -> bool:
+        """Is *entry* one for analyses? What is none's is not put."""
+        if isinstance(entry.body, Upload | Command):
+            return True
+        return entry.kind in ("data", "tick") and any(one.spec.listens for one in self._running.values())
+
+    def rests(self, number: int) -> bool:
+        """Does an analysis that listens take no events for now?"""
+        feed = self._running[number].state.feed
+        return feed is not None and feed.resting
 
     def covered(self, seq: int) -> int:
         """The newest entry, up to *seq*, that no analysis needs to be replayed, nor any before it."""
@@ -123,9 +148,13 @@ class Runner:
 
     # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, entry: Entry) -> None:
-        """Queue a durable entry."""
-        self._waiting.append(entry)
+    def put(self, entry: Entry, done: Callable[[], None] = lambda: None) -> None:
+        """Queue a durable entry; *done* is called on the loop when what it gave is in the store."""
+        if isinstance(entry.body, Command) and (begins := self._expected.pop(entry.body.job, None)) is not None:
+            begins.seq = entry.seq
+            self._running[begins.number] = begins
+        self._waiting.append((entry, done))
+        self._newest = entry.seq
         self._idle.clear()
         self._some.set()
 
@@ -135,7 +164,9 @@ class Runner:
             await self._some.wait()
             while self._waiting:
                 some = [self._waiting.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._waiting)))]
-                await self._apply_and_write(some)
+                await self._apply_and_write([entry for entry, _ in some])
+                for _, done in some:
+                    done()
                 await self.checkpoint_due()
             self._some.clear()
             self._idle.set()
@@ -175,7 +206,9 @@ class Runner:
     def _apply(self, entries: list[Entry]) -> list[_Applied]:
         applied = []
         for entry in entries:
-            assert isinstance(entry.body, Upload | Command)
+            if not isinstance(entry.body, Upload | Command):
+                applied += self._heard(entry)
+                continue
             running = self._running.get(entry.body.job)
             outcome = None
             if running is not None and entry.seq > running.seq:
@@ -183,9 +216,30 @@ class Runner:
             applied.append(_Applied(entry, entry.body.job, outcome))
         return applied
 
-    def _one(self, running: Running, entry: Entry, body: Upload | Command) -> Outcome | None:
+    def _heard(self, entry: Entry) -> list[_Applied]:
+        """What events, or a tick, give to the analyses that listen."""
+        applied = []
+        for running in list(self._running.values()):
+            if not running.spec.listens or entry.seq <= running.seq:
+                continue
+            if isinstance(entry.body, Block):
+                assert self._catalog is not None
+                outcome = running.state.hear(entry.body, entry.at_ms, self._catalog)
+            else:
+                outcome = running.state.tick(entry.at_ms)
+            if outcome is not None:
+                self._changes(running, entry)
+                running.records += outcome.taken.counts["input_record"]
+                applied.append(_Applied(entry, running.number, outcome))
+        return applied
+
+    @staticmethod
+    def _changes(running: Running, entry: Entry) -> None:
         running.changed = running.changed or (entry.seq, entry.at_ms)
         running.again = running.again or (entry.seq, entry.at_ms)
+
+    def _one(self, running: Running, entry: Entry, body: Upload | Command) -> Outcome | None:
+        self._changes(running, entry)
         if isinstance(body, Upload):
             running.records += body.records.size
             outcome = running.state.take(body)
@@ -193,8 +247,13 @@ class Runner:
             return outcome
         if body.order == "advance":
             return running.state.advance(body.time_ms)
-        if body.order == "skip":
-            running.state.skip()
+        match body.order:
+            case "skip":
+                running.state.skip()
+            case "rest":
+                running.state.rest()
+            case "resume":
+                running.state.resume()
         return None
 
     async def _until_written(self, job: int, outcome: Outcome) -> None:
@@ -209,6 +268,8 @@ class Runner:
     async def _write(self, job: int, outcome: Outcome) -> None:
         results: list[BucketResult] = []
         for one in outcome.buckets:
+            if job not in self._running:  # it was deleted meanwhile, and what it had with it
+                return
             if isinstance(one, Rescore):
                 await self._rescore(job, results[-1].start_ms, one)
             else:
@@ -239,6 +300,10 @@ class Runner:
             self._waiters.append(waiter)
             await waiter[1]
 
+    async def caught_up(self) -> None:
+        """Wait until what all entries so far gave is in the store."""
+        await self.reached(self._newest)
+
     async def taken(self, number: int, seq: int) -> Taken:
         """What became of the records of entry *seq*, once its results are in the store; it is told once."""
         await self.reached(seq)
@@ -254,6 +319,15 @@ class Runner:
                     one.save(), one.totals.latest_ms, one.latest_result_ms, one.size(), one.scoring.quantiles
                 ),
             )
+
+    @asynccontextmanager
+    async def still(self, number: int) -> AsyncIterator[State]:
+        """The models of an analysis. While this is open its results in the store are those up to them.
+
+        Raises NotFound.
+        """
+        async with self._turn:
+            yield await self.ask(number, Analysis.save)
 
     # ── interim results, checkpoints ──────────────────────────────────────────────────────────────────────────
 

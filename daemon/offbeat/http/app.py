@@ -11,7 +11,19 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
-from offbeat.http import docs, events, feedback, health, jobs, openapi, results, stream
+from offbeat.http import (
+    analyses,
+    analysis_models,
+    analysis_results,
+    docs,
+    events,
+    feedback,
+    health,
+    jobs,
+    openapi,
+    results,
+    stream,
+)
 from offbeat.http.documents import answer
 from offbeat.http.parameters import listed, nearest
 from offbeat.http.parts import Parts
@@ -22,6 +34,7 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
+    *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES,
     *feedback.ROUTES, *health.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0

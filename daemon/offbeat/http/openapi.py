@@ -30,6 +30,7 @@ TAGS = {
 PATH_PARAMETERS = {
     "source": "Name of the source; a slash in it is written %2F.",
     "id": "Name of the job.",
+    "snapshot": "The id of the snapshot.",
     "name": "Name of the adjustment.",
     "record": "The id of the record, percent-encoded as any part of a path is.",
 }

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from offbeat.http import analysis_schemas
+
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
@@ -292,3 +294,4 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "InfluxVersion": document({"version": TEXT}),
 }
+SCHEMAS |= analysis_schemas.SCHEMAS

@@ -22,6 +22,8 @@ PIECE_BYTES = 1 << 20
 LEVEL_ZSTD = -1
 CURRENT = "current"
 """The name of the state of a checkpoint; a model snapshot's is ``snapshot:<id>``."""
+BROUGHT = "brought"
+"""The name of the state that an imported analysis begins with; its first checkpoint takes the place."""
 PAGE = 2_000
 
 KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -249,10 +251,21 @@ def _some(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]
 async def keep_state(database: Database, job: int, name: str, state: State) -> None:
     """Write *state* under *name*, which nobody reads yet, a piece a transaction. Raises StoreUnavailable."""
     packed = await asyncio.to_thread(pack, state, LEVEL_ZSTD)
-    await database.write([("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, name)])])
+    for statements in pieces_of(job, name, packed):
+        await database.write(statements)
+
+
+def pieces_of(job: int, name: str, packed: bytes) -> Iterator[Statements]:
+    """What writes a state that is packed, a transaction each."""
+    yield [("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, name)])]
     for piece, first in enumerate(range(0, len(packed), PIECE_BYTES)):
         row = (job, name, piece, packed[first : first + PIECE_BYTES])
-        await database.write([("INSERT INTO analysis_state VALUES (?, ?, ?, ?)", [row])])
+        yield [("INSERT INTO analysis_state VALUES (?, ?, ?, ?)", [row])]
+
+
+async def has_state(database: Database, job: int, name: str) -> bool:
+    """Is there a state of this name?"""
+    return bool(await database.read("SELECT 1 FROM analysis_state WHERE job = ? AND name = ? LIMIT 1", (job, name)))
 
 
 async def load_state(database: Database, job: int, name: str) -> State:
@@ -273,13 +286,20 @@ def move(job: int, seq: int) -> Statements:
     return [
         ("UPDATE analysis SET seq = ? WHERE number = ?", [(seq, job)]),
         (
-            "DELETE FROM analysis_state WHERE job = ? AND name LIKE ? AND name <> ?",
-            [(job, f"{CURRENT}:%", position(seq))],
+            "DELETE FROM analysis_state WHERE job = ? AND (name LIKE ? AND name <> ? OR name = ?)",
+            [(job, f"{CURRENT}:%", position(seq), BROUGHT)],
         ),
     ]
 
 
+BELONGINGS = (*RESULTS, "model_snapshot", "analysis_state")
+
+
 def forget(job: int) -> Statements:
     """What deletes all that belongs to *job*, but for the job itself."""
-    tables = (*RESULTS, "model_snapshot", "analysis_state")
-    return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in tables]
+    return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in BELONGINGS]
+
+
+def forget_orphans() -> Statements:
+    """What deletes all that belongs to no job: one that was deleted, or was not imported to the end."""
+    return [(f"DELETE FROM {table} WHERE job NOT IN (SELECT number FROM analysis)", [()]) for table in BELONGINGS]

@@ -12,7 +12,7 @@ from offbeat.engine.analysis.results import COUNTS
 from offbeat.packing import pack, unpack
 from offbeat.uploads import Records, arrays_of, records_of
 
-Order = Literal["created", "deleted", "advance", "revert", "skip"]
+Order = Literal["created", "deleted", "advance", "revert", "skip", "rest", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Command:
     deleted   end it
     advance   no record before *time_ms* will come
     skip      the time up to the next record is downtime
+    rest      take no events from now on
+    resume    take events again, and the time up to the next record is downtime
     revert    go on from the model snapshot *snapshot*; time_ms: 1 as if nothing had come since, −1 not earlier than now
     """
 
