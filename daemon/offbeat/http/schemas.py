@@ -178,7 +178,12 @@ SCHEMAS: dict[str, Schema] = {
             "bytes_per_series": WHOLE,
         }
     ),
-    "Jobs": paged("jobs", "Job"),
+    "Jobs": document(
+        {
+            "jobs": listing({"oneOf": [named("Job"), named("Analysis")]}),
+            "next_cursor": {"type": ["string", "null"]},
+        }
+    ),
     "FeedbackGiven": document(
         {
             "verdict": VERDICT,
