@@ -1,6 +1,7 @@
 """Jobs with detectors, over the real daemon: what it is sent, and what it answers."""
 from __future__ import annotations
 
+import io
 import json
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -41,6 +42,8 @@ class Client:
     async def call(self, method: str, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
         """What *path* (below /api/v1) answers, which must be with *status*; a document is sent as JSON."""
         data = json.dumps(body).encode() if isinstance(body, dict) else body
+        if isinstance(data, bytes):
+            data = io.BytesIO(data)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = URL(f"/api/v1{path}", encoded=True)
         async with self.http.request(method, url, data=data, headers=named, skip_auto_headers=["Content-Type"]) as made:

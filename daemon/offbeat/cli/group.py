@@ -14,6 +14,7 @@ COMMANDS = {
     "records": ("offbeat.cli.records", "List findings."),
     "explain": ("offbeat.cli.explain", "Say why a finding is one."),
     "sources": ("offbeat.cli.sources", "List what sends, or show one source."),
+    "jobs": ("offbeat.cli.jobs", "List, create, feed and move jobs."),
     "feedback": ("offbeat.cli.feedback", "Say that a finding was normal, or that one was missed."),
     "watch": ("offbeat.cli.watch", "Follow findings as they are made."),
     "diagnosis": ("offbeat.cli.diagnosis", "Show why the daemon says what it says, or nothing."),
