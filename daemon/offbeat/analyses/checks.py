@@ -98,7 +98,7 @@ def _check_detector(place: str, detector: DetectorSpec, spec: AnalysisSpec) -> N
         function = function_of(detector.function)
     except UnknownFunction as e:
         where = {"field": f"{place}.function"}
-        raise UnknownFunctionAsked(f"{place}.function is {e.message}", hint=e.hint, where=where) from None
+        raise UnknownFunctionAsked(f"{place}.function: {e.message}", hint=e.hint, where=where) from None
     for name in ("field", "by", "over", "partition"):
         value: str = getattr(detector, name)
         _name(f"{place}.{name}", value)

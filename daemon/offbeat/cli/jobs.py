@@ -13,6 +13,7 @@ from offbeat.cli.options import TIMES, as_parameters, json_option, list_options,
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 ELSEWHERE = {
     "send": "offbeat.cli.jobs_send",
+    "results": "offbeat.cli.jobs_results",
     "export": "offbeat.cli.jobs_move",
     "import": "offbeat.cli.jobs_move",
     "snapshots": "offbeat.cli.jobs_snapshots",
