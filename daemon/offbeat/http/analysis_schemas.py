@@ -59,7 +59,7 @@ ASKED: Schema = {
     "fields": _listing(TEXT),
 }
 NEEDED = ("id", "detectors")
-VALUED: Schema = {"oneOf": [{"type": "null"}, _named("FieldValue")]}
+VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}
 SCHEMAS: dict[str, Schema] = {
     "Detector": _document(DETECTOR),
     "DetectorSpec": _document(DETECTOR, optional=tuple(name for name in DETECTOR if name != "function")),
@@ -93,7 +93,6 @@ SCHEMAS: dict[str, Schema] = {
             "status": {"type": "string", "enum": ["ok", "soft_limit", "hard_limit"]},
         }
     ),
-    "FieldValue": _document({"field": TEXT, "value": {"type": ["string", "null"]}}),
     "FieldValues": _document({"field": TEXT, "values": _listing(TEXT)}),
     "Cause": _document(
         {
