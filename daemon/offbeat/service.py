@@ -14,6 +14,7 @@ from typing import Any
 
 from offbeat import config as configuration
 from offbeat import verification
+from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.hub import Hub
 from offbeat.analyses.life import Analyses, idle_timeout_s
 from offbeat.analyses.runner import Runner
@@ -25,6 +26,7 @@ from offbeat.engine.analysis.results import BucketResult, Found
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Entry, Job, Settings
+from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
@@ -96,7 +98,7 @@ class Service:
         self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics,
-            lambda outcome: self.broadcast.publish(outcome), self.budget.close, self.runner.covered,
+            self._tell, self.budget.close, self.runner.covered,
         )
         pages = journal.pages(self.database, 0, self.engine.covered_by_all())
         await self.applier.replay(pages, min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0))))
@@ -107,11 +109,18 @@ class Service:
         newest_analysis = await analyses.newest_number(self.database)
         jobs = [state.job for state in self.engine.jobs.values()]
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
+        await self.alerts.begin()
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.broadcast.publish(outcome)
+        if outcome.findings:
+            self.alerts.wake()
 
     async def _recover_analyses(self, last_seq: int) -> None:
         self.hub = Hub()
-        self.runner = Runner(self.database, self.config.store, self.clock, self._tell_results, self.catalog)
-        await self.database.write(analyses.forget_orphans())
+        self.runner = Runner(
+            self.database, self.config.store, self.clock, self._tell_results, self.metrics, self.catalog
+        )
         self._stored_analyses = await analyses.load(self.database)
         listening = [max(one.seq, one.created_seq) for one in self._stored_analyses if one.spec.listens]
         pages = (
@@ -142,6 +151,11 @@ class Service:
         budget, tail = self.budget, self.engine.tail
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
         metrics.tail_rows.set_function(lambda: tail.row_count)
+        runner = self.runner
+        metrics.analyses.set_function(lambda: runner.analyses)
+        metrics.analyses_failed.set_function(lambda: runner.failed)
+        metrics.analysis_lag.set_function(lambda: runner.lag)
+        metrics.analysis_model_bytes.set_function(lambda: runner.model_bytes)
         self.committer = Committer(
             self.database,
             self.catalog,
@@ -175,6 +189,9 @@ class Service:
             self.intake.submit,
             self._stored_analyses,
             newest_analysis,
+            budget,
+            lambda: self.config,
+            config.engine.jobs_open_max,
             self.jobs.has,
             turn,
         )
@@ -194,6 +211,17 @@ class Service:
             self.applier.settle,
             lambda: self.config.http.stream_clients_max,
             metrics.stream_clients.set,
+        )
+        self.alerts = Alerts(
+            self.database,
+            lambda: self.config,
+            self.clock,
+            metrics,
+            lambda: self.jobs.by_number,
+            self.catalog,
+            self.applier.settle,
+            lambda: self.committer.seq,
+            self.broadcast.say,
         )
         self.results = Results(
             self.database,
@@ -275,6 +303,7 @@ class Service:
             self.results,
             self.jobs,
             self.feedback,
+            self.alerts,
             self.broadcast,
             self.analyses,
             lambda: self.config,
@@ -296,6 +325,8 @@ class Service:
             self._close_idle(),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
+            self.alerts.run(),
+            self.alerts.deliveries.run(),
             self._tick(),
             self._retire(),
             self._probe(),
@@ -307,6 +338,7 @@ class Service:
             try:
                 await self.runner.checkpoint_due()
                 await self.analyses.idle(idle_timeout_s)
+                await self.analyses.persist()
             except OffbeatError as e:
                 log.warning("a job that is idle is not closed: %s", e.message)
 
@@ -323,6 +355,7 @@ class Service:
             await asyncio.sleep(RETIRE_EVERY_S)
             try:
                 gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
+                gone += await self.analyses.retire()
                 if gone:
                     log.info("retention removed %d rows", gone)
             except StoreUnavailable as e:

@@ -127,7 +127,8 @@ READERS: Mapping[str, Callable[[str, Any], Any]] = {
 def asked(spec: AnalysisSpec) -> Document:
     """What a job is asked, in the form in which it is asked for."""
     document = {name: getattr(spec, name) for name in READERS}
-    return document | {"detectors": [asdict(one) for one in spec.detectors]}
+    detectors = [{name: getattr(one, name) for name in DETECTOR_READERS} for one in spec.detectors]
+    return document | {"detectors": detectors}
 
 
 def job(one: Job, totals: Taken, size: Size, latest_result_ms: int | None) -> Document:

@@ -17,6 +17,8 @@ Handler = Callable[[web.Request, Parts, Asked], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
 SEQUENCE_WAIT_S = 10.0
+ASKED = web.RequestKey("ASKED", bool)
+"""Where a request remembers that its sender was told to go on."""
 DOCUMENT_BYTES_MAX = 256 * 1024
 """Largest JSON document that a request may bring where no events are meant."""
 
@@ -104,12 +106,13 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
 
     A sender that waits to be asked for it (Expect: 100-continue) is asked when it is first read.
     """
-    if hdrs.EXPECT in request.headers:
+    if hdrs.EXPECT in request.headers and ASKED not in request:
         return _asked_for(request)
     return request.content.iter_any()
 
 
 async def _asked_for(request: web.Request) -> AsyncIterator[bytes]:
+    request[ASKED] = True
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # the answer itself has not begun
     async for chunk in request.content.iter_any():

@@ -27,7 +27,7 @@ from offbeat.records import LineError, Receipt, RejectedLine
 from offbeat.store import adjustments, journal
 from offbeat.store.adjustments import Given
 from offbeat.store.database import Database
-from offbeat.store.journal import Group
+from offbeat.store.journal import Group, KeyRow
 
 QUARANTINE_OF_BODY_MAX = 100
 LINE_START_CHARACTERS = 200
@@ -48,11 +48,12 @@ class Begun:
 @dataclass(slots=True)
 class Control:
     """An entry that is not data of events: a tick, a job or an adjustment that begins or ends, settings; of an analysis
-    its records, or a command.
+    its records, with what to remember of their Idempotency-Key, or a command.
     """
 
     kind: str
     upload: Upload | None = None
+    key: KeyRow | None = None
     command: Command | None = None
     begun: Begun | None = None
     job: Job | None = None
@@ -86,7 +87,9 @@ class Prepared:
 class Committer:
     """One group after the other.
 
-    *feed(entry, bytes)* hands a durable entry on; *release(bytes)* returns what gave none.
+    *feed(entry, bytes)* hands a durable entry on; *release(bytes)* returns what gave none. ``last_call`` is called when
+    the writer is free: the little that it gives goes along. (The large does not: to commit it while more is decoded is
+    faster than to have more of it in a group.)
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Committer:
             metrics,
         )
         self._feed, self._release = feed, release
+        self.last_call: Callable[[], list[Parcel]] = list
         self._waiting: deque[Parcel | Control] = deque()
         self._some = asyncio.Event()
         self._over = asyncio.Event()  # set while no transaction is under way
@@ -160,7 +164,9 @@ class Committer:
 
         try:
             with self._metrics.commit_seconds.time():
-                await journal.commit(self._database, prepare, self._config().ingest.quarantine_rows_max)
+                await journal.commit(
+                    self._database, lambda: items.extend(self.last_call()), prepare,
+                    self._config().ingest.quarantine_rows_max)
         except Exception as e:
             await asyncio.to_thread(self._catalog.back_to, mark)
             self._fail(items, e)
@@ -258,6 +264,7 @@ class Committer:
             group.ended.append((control.ended, at_ms, seq))
         elif control.upload is not None:
             entry_body, body = control.upload, pack_upload(control.upload)
+            group.keys += [control.key] if control.key is not None else []
         elif control.command is not None:
             entry_body, body = control.command, pack_command(control.command)
             if (begun := control.begun) is not None:

@@ -12,7 +12,7 @@ import orjson
 
 from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Rescore
 from offbeat.engine.analysis.scoring import BUCKET, BUCKET_TIME, RECORD, level_of
-from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.spec import AnalysisSpec, detector_of
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.database import Database, Statements
 from offbeat_detectors.contract import State
@@ -24,7 +24,11 @@ CURRENT = "current"
 """The name of the state of a checkpoint; a model snapshot's is ``snapshot:<id>``."""
 BROUGHT = "brought"
 """The name of the state that an imported analysis begins with; its first checkpoint takes the place."""
+FAILED = "failed"
+"""The name under which it is kept that an analysis has failed, and where."""
 PAGE = 2_000
+ROWS_AT_ONCE = 128
+"""What one transaction writes of results: senders that wait for theirs do not notice."""
 
 KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_RECORD = "INSERT OR REPLACE INTO result_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -52,7 +56,7 @@ def spec_json(spec: AnalysisSpec) -> str:
 def spec_of(text: str) -> AnalysisSpec:
     """The analysis that ``spec_json`` was given."""
     d: dict[str, Any] = orjson.loads(text)
-    d["detectors"] = tuple(DetectorSpec(**one) for one in d["detectors"])
+    d["detectors"] = tuple(detector_of(one) for one in d["detectors"])
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in d.items()}
     return AnalysisSpec(**given)
 
@@ -84,35 +88,56 @@ def document_of(number: int, document: dict[str, Any]) -> Statements:
 # ── results ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def statements_of(job: int, result: BucketResult) -> Statements:
-    """What writes the result of a bucket; to write it twice changes nothing."""
-    start, interim = result.start_ms, int(result.interim)
-    place = [(job, start)]
-    parts = [{"field": part.field, "probability": part.probability, "score": part.score} for part in result.parts]
+def by_rows(results: Sequence[BucketResult]) -> Iterator[Sequence[BucketResult]]:
+    """*results* in their order, some at a time: of about ROWS_AT_ONCE rows, or one."""
+    first = rows = 0
+    for i, result in enumerate(results):
+        count = 1 + len(result.found) + len(result.influencers)
+        if i > first and rows + count > ROWS_AT_ONCE:
+            yield results[first:i]
+            first, rows = i, 0
+        rows += count
+    if first < len(results):
+        yield results[first:]
+
+
+def statements_of(job: int, results: Sequence[BucketResult]) -> Statements:
+    """What writes the results of buckets, each bucket once; to write them twice changes nothing."""
+    places = [(job, result.start_ms) for result in results]
     return [
-        ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", place),
-        ("DELETE FROM result_influencer WHERE job = ? AND start_ms = ?", place),
+        ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", places),
+        ("DELETE FROM result_influencer WHERE job = ? AND start_ms = ?", places),
+        (KEEP_BUCKET, [_bucket(job, result) for result in results]),
         (
-            KEEP_BUCKET,
+            KEEP_RECORD,
+            [_record(job, of.start_ms, i, int(of.interim), one) for of in results for i, one in enumerate(of.found)],
+        ),
+        (
+            KEEP_INFLUENCER,
             [
-                (
-                    job,
-                    start,
-                    interim,
-                    result.event_count,
-                    len(result.found),
-                    result.probability,
-                    result.anomaly_score,
-                    result.anomaly_score,
-                    result.normalized_max,
-                    result.score,
-                    orjson.dumps({"parts": parts}),
-                )
+                _influencer(job, of.start_ms, i, int(of.interim), one)
+                for of in results
+                for i, one in enumerate(of.influencers)
             ],
         ),
-        (KEEP_RECORD, [_record(job, start, i, interim, one) for i, one in enumerate(result.found)]),
-        (KEEP_INFLUENCER, [_influencer(job, start, i, interim, one) for i, one in enumerate(result.influencers)]),
     ]
+
+
+def _bucket(job: int, result: BucketResult) -> tuple[Any, ...]:
+    parts = [{"field": part.field, "probability": part.probability, "score": part.score} for part in result.parts]
+    return (
+        job,
+        result.start_ms,
+        int(result.interim),
+        result.event_count,
+        len(result.found),
+        result.probability,
+        result.anomaly_score,
+        result.anomaly_score,
+        result.normalized_max,
+        result.score,
+        orjson.dumps({"parts": parts}),
+    )
 
 
 def _record(job: int, start_ms: int, ordinal: int, interim: int, found: Found) -> tuple[Any, ...]:
@@ -289,17 +314,60 @@ def move(job: int, seq: int) -> Statements:
             "DELETE FROM analysis_state WHERE job = ? AND (name LIKE ? AND name <> ? OR name = ?)",
             [(job, f"{CURRENT}:%", position(seq), BROUGHT)],
         ),
+        ("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, FAILED)]),
     ]
 
 
 BELONGINGS = (*RESULTS, "model_snapshot", "analysis_state")
 
 
+def failed(job: int, seq: int, why: str) -> Statements:
+    """What remembers that *job* has failed at entry *seq*; its next checkpoint forgets it."""
+    return [("INSERT OR REPLACE INTO analysis_state VALUES (?, ?, 0, ?)", [(job, FAILED, orjson.dumps([seq, why]))])]
+
+
+async def failure_of(database: Database, job: int) -> tuple[int, str] | None:
+    """Where *job* has failed, and why; None if it has not."""
+    rows = await database.read("SELECT body FROM analysis_state WHERE job = ? AND name = ?", (job, FAILED))
+    if not rows:
+        return None
+    seq, why = orjson.loads(rows[0][0])
+    return int(seq), str(why)
+
+
+async def tidy(database: Database) -> None:
+    """Delete what a kill left behind: pieces that nothing stands for, all that belonged to jobs that are gone.
+
+    Raises StoreUnavailable.
+    """
+    known = "SELECT number FROM analysis"
+    gone: set[int] = set()
+    for table in BELONGINGS:
+        # The jobs of a table by its key, one look-up each: a table may have millions of rows.
+        rows = await database.read(
+            f"WITH RECURSIVE one(job) AS (SELECT min(job) FROM {table} UNION ALL "
+            f"SELECT (SELECT min(job) FROM {table} WHERE job > one.job) FROM one WHERE job IS NOT NULL) "
+            f"SELECT job FROM one WHERE job IS NOT NULL AND job NOT IN ({known})"
+        )
+        gone |= {row[0] for row in rows}
+    for job in sorted(gone):
+        await database.write(forget(job))
+    await database.write(
+        [
+            (
+                "DELETE FROM analysis_state WHERE name LIKE ? AND name <> "
+                "(SELECT ? || ':' || seq FROM analysis WHERE number = job)",
+                [(f"{CURRENT}:%", CURRENT)],
+            ),
+            (
+                "DELETE FROM analysis_state WHERE name LIKE 'snapshot:%' AND NOT EXISTS "
+                "(SELECT 1 FROM model_snapshot s WHERE s.job = analysis_state.job AND 'snapshot:' || s.id = name)",
+                [()],
+            ),
+        ]
+    )
+
+
 def forget(job: int) -> Statements:
     """What deletes all that belongs to *job*, but for the job itself."""
     return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in BELONGINGS]
-
-
-def forget_orphans() -> Statements:
-    """What deletes all that belongs to no job: one that was deleted, or was not imported to the end."""
-    return [(f"DELETE FROM {table} WHERE job NOT IN (SELECT number FROM analysis)", [()]) for table in BELONGINGS]

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.completeness import Completeness
 from offbeat.engine.analysis.entries import Upload
 from offbeat.engine.analysis.feed import Feed
 from offbeat.engine.analysis.kinds import question_of
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer
-from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken
+from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
 from offbeat.engine.catalog import Catalog
@@ -44,6 +45,7 @@ class Analysis:
             else None
         )
         self.feed = Feed(spec) if spec.listens else None
+        self._completeness = Completeness(spec.bucket_span_s)
         self.totals = Taken()
         self._latest_ms = NEVER  # of all records processed, or what was said to be so
         self._frontier: int | None = None  # the first bucket that is not closed
@@ -184,6 +186,12 @@ class Analysis:
         self._drop_open()
         self._skipping = self._first is not None
 
+    def reset(self, start_ms: int, end_ms: int) -> None:
+        """What open buckets that overlap [start_ms, end_ms) hold is forgotten: it is about to be sent anew."""
+        first, beyond = start_ms // self._span_ms, -(-end_ms // self._span_ms)
+        for bucket in [number for number in self._events if first <= number < beyond]:
+            self._drop_bucket(bucket)
+
     def _drop_open(self) -> None:
         self._events.clear()
         for question in self._questions:
@@ -203,7 +211,7 @@ class Analysis:
             if rescore := self._scoring.moved():
                 outcome.buckets.append(rescore)
             outcome.taken.count(bucket=1)
-            self._events.pop(bucket, None)
+            self._completeness.learn(bucket, self._events.pop(bucket, 0.0))
         self._frontier = target
 
     def _drop_bucket(self, bucket: int) -> None:
@@ -241,9 +249,10 @@ class Analysis:
         return found
 
     def _complete(self, bucket: int) -> float:
-        """How much of a bucket has passed by the records seen, 0 to 1."""
+        """How much of an open bucket is there by now, above 0 up to 1."""
         passed = (self._latest_ms - bucket * self._span_ms) / self._span_ms
-        return min(1.0, max(1.0 / self._span_ms, passed))
+        passed = min(1.0, max(1.0 / self._span_ms, passed))
+        return self._completeness.share(bucket, self._events.get(bucket, 0.0), passed)
 
     @property
     def categories(self) -> Categorizer | None:
@@ -266,6 +275,11 @@ class Analysis:
         return (
             None if self._frontier is None or not self.totals.counts["bucket"] else (self._frontier - 1) * self._span_ms
         )
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What was left out of results or of learning, by detector and cause: since it was created, or reverted."""
+        return tuple(one for question in self._questions for one in question.withheld)
 
     def size(self) -> Size:
         """What the models take."""
@@ -306,7 +320,7 @@ class Analysis:
             state |= under(f"names{i}", names.save())
         for i, question in enumerate(self._questions):
             state |= under(f"question{i}", question.save())
-        state |= under("scoring", self._scoring.save())
+        state |= under("scoring", self._scoring.save()) | under("completeness", self._completeness.save())
         if self._categorizer is not None:
             state |= under("categories", self._categorizer.save())
         if self.feed is not None:
@@ -350,6 +364,7 @@ class Analysis:
         for i, question in enumerate(self._questions):
             question.restore(part(state, f"question{i}"))
         self._scoring.restore(part(state, "scoring"))
+        self._completeness.restore(part(state, "completeness"))
         if self._categorizer is not None:
             self._categorizer.restore(part(state, "categories"))
         if self.feed is not None:
