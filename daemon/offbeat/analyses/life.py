@@ -146,6 +146,7 @@ class Analyses:
                 said.get("finished_ms"),
                 said.get("last_data_ms"),
             )
+        self.raw.tidy({job.raw_name for job in self._by_id.values()})
 
     def _status_of(self, one: kept.Kept, said: Mapping[str, Any]) -> Status:
         """The status after a start; of one that listens, the journal knows whether it rests."""
