@@ -15,8 +15,9 @@ from typing import Any
 from offbeat import config as configuration
 from offbeat import verification
 from offbeat.alerts.alerts import Alerts
+from offbeat.analyses import upkeep
 from offbeat.analyses.hub import Hub
-from offbeat.analyses.life import Analyses, idle_timeout_s
+from offbeat.analyses.life import Analyses
 from offbeat.analyses.runner import Runner
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
@@ -182,18 +183,8 @@ class Service:
             turn := asyncio.Lock(),
         )
         self.analyses = Analyses(
-            self.database,
-            self.clock,
-            self.runner,
-            self.hub,
-            self.intake.submit,
-            self._stored_analyses,
-            newest_analysis,
-            budget,
-            lambda: self.config,
-            config.engine.jobs_open_max,
-            self.jobs.has,
-            turn,
+            self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses,
+            newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
         self.feedback = Feedback(
             self.database,
@@ -322,7 +313,7 @@ class Service:
             self.committer.run(),
             self.applier.run(),
             self.runner.run(),
-            self._close_idle(),
+            upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
             self.alerts.run(),
@@ -331,16 +322,6 @@ class Service:
             self._retire(),
             self._probe(),
         ]
-
-    async def _close_idle(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.runner.checkpoint_due()
-                await self.analyses.idle(idle_timeout_s)
-                await self.analyses.persist()
-            except OffbeatError as e:
-                log.warning("a job that is idle is not closed: %s", e.message)
 
     async def _tick(self) -> None:
         while True:
@@ -355,7 +336,7 @@ class Service:
             await asyncio.sleep(RETIRE_EVERY_S)
             try:
                 gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
-                gone += await self.analyses.retire()
+                gone += await upkeep.retire(self.analyses)
                 if gone:
                     log.info("retention removed %d rows", gone)
             except StoreUnavailable as e:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from offbeat.analyses import upkeep
 from offbeat.clock import ManualClock
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.store.raw import RawRecords
@@ -120,11 +121,11 @@ def test_results_that_are_older_than_a_job_wants_go(daemon: Engine) -> None:
     kept, short = daemon.create(), daemon.create(resultsRetentionDays=1)
     for id in (kept, short):
         daemon.upload(id, hours(0, 50))
-    assert daemon.run(daemon.service.analyses.retire()) > 0
+    assert daemon.run(upkeep.retire(daemon.service.analyses)) > 0
     assert starts(daemon, kept) == [*range(49)]
     assert starts(daemon, short) == [*range(24, 49)]
     assert {record["timestamp"] for record in daemon.records(short)} <= {b["timestamp"] for b in daemon.buckets(short)}
-    assert daemon.run(daemon.service.analyses.retire()) == 0
+    assert daemon.run(upkeep.retire(daemon.service.analyses)) == 0
 
 
 # ── what is sent to /dataload ─────────────────────────────────────────────────────────────────────────────────────
