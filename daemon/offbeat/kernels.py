@@ -2,8 +2,8 @@
 
 Compiled kernels are kept (``offbeat_detectors.machine_code``). If any is missing, a second process compiles too, if
 there is a second processor: it begins at the other end, and each finds what the other has made. It goes on to the
-kernels of analyses, and of detectors that no job uses yet. The daemon never waits for it: what is not there, it compiles
-itself. So does a start that finds analyses whose journal must be replayed.
+kernels of analyses, and of detectors that no job uses yet. The daemon never waits for it: what is not there, it
+compiles itself. So does a start that finds analyses whose journal must be replayed.
 """
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from offbeat_detectors.warm import warm_up, warm_up_others
 OTHERS = ("offbeat_detectors.ewma", "offbeat_detectors.joint", "offbeat_detectors.population",
           "offbeat_detectors.parts", "offbeat_detectors.rhythm_divided")
 """Modules whose kernels are compiled when the daemon is ready, unless a job, or a long journal, needs them before."""
-OF_ANALYSES = "offbeat_detectors.buckets."
-"""The same, all modules of a package."""
+OF_ANALYSES = ("offbeat_detectors.buckets.", "offbeat.engine.analysis.")
+"""The same, all modules of these packages."""
 SAY_EVERY_S, DRAW_EVERY_S = 5.0, 0.2
 ESTIMATE_FROM = 0.15
 """Of the work; the time left cannot be told from less."""

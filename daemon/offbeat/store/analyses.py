@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import orjson
 
+from offbeat.engine.analysis.question import CUT_OFF
 from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Rescore
 from offbeat.engine.analysis.scoring import BUCKET, BUCKET_TIME, RECORD, level_of
 from offbeat.engine.analysis.spec import AnalysisSpec, detector_of
@@ -33,6 +36,13 @@ ROWS_AT_ONCE = 128
 KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_RECORD = "INSERT OR REPLACE INTO result_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_INFLUENCER = "INSERT OR REPLACE INTO result_influencer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SET_RECORD = "UPDATE result_record SET normalized = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
+SET_INFLUENCER = "UPDATE result_influencer SET anomaly_score = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
+SET_BUCKET = "UPDATE result_bucket SET anomaly_score = ?, body = ? WHERE job = ? AND start_ms = ?"
+SET_LARGEST = (
+    "UPDATE result_bucket AS b SET normalized_max = (SELECT coalesce(max(normalized), 0.0) FROM result_record r "
+    "WHERE r.job = b.job AND r.start_ms = b.start_ms) WHERE job = ? AND start_ms = ?"
+)
 RESULTS = ("result_bucket", "result_record", "result_influencer")
 
 
@@ -184,60 +194,65 @@ def forget_results_after(job: int, start_ms: int) -> Statements:
 async def rescore(database: Database, job: int, before_ms: int, since_ms: int, by: Rescore) -> None:
     """Set the scores of results from *since_ms* on, before *before_ms*, anew. Raises StoreUnavailable.
 
-    What each was at first stays. To do it twice changes nothing.
+    What each was at first stays. To do it twice changes nothing, nor does it to begin anew after a kill in between.
     """
+    asked = (job, since_ms, before_ms)
     for level in by.levels:
         if level == RECORD:
-            await _rescore_rows(
-                database, job, (since_ms, before_ms), by, level, "result_record", "start_ms, ordinal", "normalized", ""
-            )
+            for some in _some(await database.look(partial(_records_changed, asked, by))):
+                # With the records of a bucket goes the largest of them: a kill does not come in between.
+                buckets = sorted({(job, row[2]) for row in some})
+                await database.write([(SET_RECORD, some), (SET_LARGEST, buckets)])
         elif level != BUCKET:
-            field = level.removeprefix(level_of(""))
-            await _rescore_rows(
-                database,
-                job,
-                (since_ms, before_ms),
-                by,
-                level,
-                "result_influencer",
-                "start_ms, ordinal",
-                "anomaly_score",
-                field,
-            )
-    await _rescore_buckets(database, job, (since_ms, before_ms), by)
+            for some in _some(await database.look(partial(_influencers_changed, asked, by, level))):
+                await database.write([(SET_INFLUENCER, some)])
+    for some in _some(await database.look(partial(_buckets_changed, asked, by))):
+        await database.write([(SET_BUCKET, some)])
 
 
-async def _rescore_rows(
-    database: Database,
-    job: int,
-    span: tuple[int, int],
-    by: Rescore,
-    level: str,
-    table: str,
-    key: str,
-    column: str,
-    field: str,
-) -> None:
-    where = "job = ? AND start_ms >= ? AND start_ms < ?" + (" AND field = ?" if field else "")
-    asked = (job, *span, field) if field else (job, *span)
-    rows = await database.read(f"SELECT {key}, probability, {column} FROM {table} WHERE {where} ORDER BY {key}", asked)
+def _records_changed(asked: tuple[int, int, int], by: Rescore, db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    rows = db.execute(
+        "SELECT start_ms, ordinal, probability, normalized FROM result_record "
+        "WHERE job = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms, ordinal",
+        asked,
+    ).fetchall()
+    return [(score, asked[0], start, ordinal) for score, start, ordinal in _changed(rows, by, RECORD)]
+
+
+def _influencers_changed(
+    asked: tuple[int, int, int], by: Rescore, level: str, db: sqlite3.Connection
+) -> list[tuple[Any, ...]]:
+    rows = db.execute(
+        "SELECT start_ms, ordinal, probability, anomaly_score FROM result_influencer "
+        "WHERE job = ? AND start_ms >= ? AND start_ms < ? AND field = ? ORDER BY start_ms, ordinal",
+        (*asked, level.removeprefix(level_of(""))),
+    ).fetchall()
+    return [(score, asked[0], start, ordinal) for score, start, ordinal in _changed(rows, by, level)]
+
+
+def _changed(rows: list[Any], by: Rescore, level: str) -> list[tuple[float, int, int]]:
+    """Score, start and ordinal of the rows (start, ordinal, probability, score) whose score is another now."""
     if not rows:
-        return
-    scores = np.nan_to_num(by.normalizer.rescore(level, np.array([row[2] for row in rows]))).tolist()
-    changed = [(score, job, *row[:2]) for row, score in zip(rows, scores, strict=True) if score != row[3]]
-    for some in _some(changed):
-        sql = f"UPDATE {table} SET {column} = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
-        await database.write([(sql, some)])
+        return []
+    start, ordinal, probability, score = (np.array(column) for column in zip(*rows, strict=True))
+    now = np.nan_to_num(by.normalizer.rescore(level, probability.astype(np.float64)))
+    at = np.flatnonzero(now != score)
+    return list(zip(now[at].tolist(), start[at].tolist(), ordinal[at].tolist(), strict=True))
 
 
-async def _rescore_buckets(database: Database, job: int, span: tuple[int, int], by: Rescore) -> None:
-    """Of each bucket the scores of its parts, the largest of which is its own, and of its records the largest."""
-    rows = await database.read(
-        "SELECT start_ms, body, anomaly_score, normalized_max, (SELECT coalesce(max(normalized), 0.0) "
-        "FROM result_record r WHERE r.job = b.job AND r.start_ms = b.start_ms) FROM result_bucket b "
-        "WHERE job = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms",
-        (job, *span),
-    )
+def _buckets_changed(asked: tuple[int, int, int], by: Rescore, db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Of each bucket the scores of its parts, the largest of which is its own.
+
+    Those of a bucket without a record, as little probable as others, are 0 whatever the past is.
+    """
+    if not any(level != RECORD for level in by.levels):
+        return []
+    of_influencers = any(level not in (RECORD, BUCKET) for level in by.levels)
+    rows = db.execute(
+        "SELECT start_ms, body, anomaly_score FROM result_bucket WHERE job = ? AND start_ms >= ? AND start_ms < ? "
+        "AND (probability <= ? OR (? AND record_count > 0)) ORDER BY start_ms",
+        (*asked, CUT_OFF, of_influencers),
+    ).fetchall()
     bodies = [orjson.loads(row[1]) for row in rows]
     parts = [part for body in bodies for part in body["parts"]]
     for field in dict.fromkeys(part["field"] for part in parts):
@@ -248,21 +263,12 @@ async def _rescore_buckets(database: Database, job: int, span: tuple[int, int], 
             for part, score in zip(those, np.nan_to_num(made).tolist(), strict=True):
                 part["score"] = score
     changed = []
-    for (start, packed, anomaly, most, now_most), body in zip(rows, bodies, strict=True):
+    for (start, packed, anomaly), body in zip(rows, bodies, strict=True):
         score = max((part["score"] for part in body["parts"]), default=anomaly)
         again = orjson.dumps(body)
-        if (score, now_most, again) != (anomaly, most, packed):
-            changed.append((score, now_most, again, job, start))
-    for some in _some(changed):
-        await database.write(
-            [
-                (
-                    "UPDATE result_bucket SET anomaly_score = ?, normalized_max = ?, body = ? "
-                    "WHERE job = ? AND start_ms = ?",
-                    some,
-                )
-            ]
-        )
+        if (score, again) != (anomaly, packed):
+            changed.append((score, again, asked[0], start))
+    return changed
 
 
 def _some(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
