@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from offbeat.service import on_second_call
+from offbeat.intake.parcels import on_second_call
 from tests.http.buckets import SPAN_S, SPEC, START_MS, Client, daemon, ndjson, rows
 from tests.store.process import copied
 
@@ -169,7 +169,7 @@ async def test_a_job_that_is_paused_hears_nothing_also_after_a_restart(state_dir
 
 
 def test_what_two_must_do_with_an_entry_is_done_when_the_second_has() -> None:
-    given = []
+    given: list[int] = []
     give = on_second_call(lambda: given.append(1))
     give()
     assert given == []
