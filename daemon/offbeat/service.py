@@ -23,7 +23,7 @@ from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
-from offbeat.engine.analysis.results import BucketResult, Found
+from offbeat.engine.analysis.results import BucketResult
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Entry, Job, Settings
@@ -31,13 +31,12 @@ from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
-from offbeat.http import analysis_documents
-from offbeat.http.documents import Document
+from offbeat.http.analysis_documents import live_records
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
-from offbeat.intake.parcels import Budget
+from offbeat.intake.parcels import Budget, on_second_call
 from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
@@ -137,13 +136,8 @@ class Service:
         if self.recovering or (job := self.analyses.by_number(number)) is None:
             return
 
-        def document(result: BucketResult, found: Found) -> Callable[[], Document]:
-            return lambda: analysis_documents.live_record(job.spec, result, found)
-
-        for result in results:
-            if not result.interim:
-                for found in result.found:
-                    self.broadcast.tell(job.spec.id, found.score, document(result, found))
+        for score, document in live_records(job.spec, results):
+            self.broadcast.tell(job.spec.id, score, document)
 
     def _join(
         self, known: list[Job], newest_job: int, newest_adjustment: int, newest_analysis: int, last_seq: int
@@ -393,18 +387,6 @@ class Service:
         self.decoding.close()
         self.applier.close()
         self.runner.close()
-
-
-def on_second_call(function: Callable[[], None]) -> Callable[[], None]:
-    """What calls *function* when it is called for the second time."""
-    left = [function]
-
-    def call() -> None:
-        if not left:
-            function()
-        left.clear()
-
-    return call
 
 
 def watch_of(config: Config) -> JobSpec:

@@ -23,7 +23,7 @@ class Columns:
         self._texts = dict(zip(records.fields, records.texts, strict=True))
         self._codes = dict(zip(records.fields, records.codes, strict=True))
         self._numbers: dict[str, NDArray[np.int32]] = {}
-        self._values: dict[str, NDArray[np.float64]] = {}
+        self._values: dict[str, NDArray[np.float64]] = dict(records.values)
         self._hashes: dict[str, NDArray[np.uint64]] = {}
 
     def put(self, field: str, texts: Strings, codes: NDArray[np.int32]) -> None:
