@@ -17,6 +17,7 @@ from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.hub import Hub
 from offbeat.analyses.life import Analyses, idle_timeout_s
 from offbeat.analyses.runner import Runner
+from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
@@ -470,4 +471,4 @@ async def running(
 
 def verify(state_dir: Path) -> VerifyReport:
     """Replay what the journal still holds and compare it with the store. Raises CannotStart."""
-    return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config())))
+    return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config()), replayed))
