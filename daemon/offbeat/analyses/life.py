@@ -18,19 +18,21 @@ from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import RETENTION_DAYS, Snapshots
 from offbeat.clock import Clock
 from offbeat.config import Config
+from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
-from offbeat.errors import Conflict, NotFound, Refused
+from offbeat.errors import Conflict, NotFound, NotYet, Refused
 from offbeat.intake.committer import Begun, Control
 from offbeat.intake.parcels import Budget
 from offbeat.store import analyses as kept
-from offbeat.store.database import Database
+from offbeat.store.database import Database, Statements
 from offbeat.store.journal import keys_kept
 from offbeat.store.raw import RawRecords
 from offbeat.store.retention import retire_results
 
 T = TypeVar("T")
+Brought = Callable[[int], AsyncIterator[Statements]]
 Status = Literal["RUNNING", "CLOSING", "CLOSED", "FAILED", "PAUSING", "PAUSED"]
 IN_FLIGHT = 2
 """Parts of an upload that are journaled or applied while the next is read."""
@@ -103,7 +105,10 @@ class Job:
 
 
 class Analyses:
-    """All jobs that ask questions, by id. *submit* journals an entry."""
+    """All jobs that ask questions, by id. *submit* journals an entry.
+
+    *taken(id)* says whether another kind of job has an id; *turn* is held by whoever creates or deletes a job.
+    """
 
     def __init__(
         self,
@@ -117,6 +122,8 @@ class Analyses:
         budget: Budget,
         config: Callable[[], Config],
         open_max: int = ANALYSES_MAX,
+        taken: Callable[[str], bool] = lambda id: False,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self._budget, self._config = budget, config
         self._open_max = open_max
@@ -125,7 +132,7 @@ class Analyses:
         self.snapshots = Snapshots(database, clock, runner, submit)
         self._newest = newest_number
         self.hub = hub
-        self._turn = asyncio.Lock()
+        self._taken, self._turn = taken, turn or asyncio.Lock()
         self._by_id: dict[str, Job] = {}
         for one in stored:
             said = one.document
@@ -134,11 +141,19 @@ class Analyses:
                 one.spec,
                 one.created_ms,
                 said.get("said", {}),
-                _status_of(said, runner.failure(one.number)),
+                self._status_of(one, said),
                 clock.now_ms(),
                 said.get("finished_ms"),
                 said.get("last_data_ms"),
             )
+
+    def _status_of(self, one: kept.Kept, said: Mapping[str, Any]) -> Status:
+        """The status after a start; of one that listens, the journal knows whether it rests."""
+        if self._runner.failure(one.number):
+            return "FAILED"
+        if one.spec.listens:
+            return "PAUSED" if self._runner.rests(one.number) else "RUNNING"
+        return "PAUSED" if said.get("status") == "PAUSED" else "CLOSED"
 
     @property
     def runner(self) -> Runner:
@@ -159,6 +174,14 @@ class Analyses:
         """By when they were created, then by id."""
         return sorted(self._by_id.values(), key=lambda job: (job.created_ms, job.spec.id))
 
+    def has(self, id: str) -> bool:
+        """Is there a job with that id?"""
+        return id in self._by_id
+
+    def by_number(self, number: int) -> Job | None:
+        """The job with that number."""
+        return next((job for job in self._by_id.values() if job.number == number), None)
+
     def get(self, id: str) -> Job:
         """One job. Raises NotFound."""
         if id not in self._by_id:
@@ -167,21 +190,41 @@ class Analyses:
 
     async def create(self, spec: AnalysisSpec, said: Mapping[str, Any]) -> Job:
         """Begin a job; *said* is kept with it. Raises Conflict for an id that is taken, and at the limit of jobs."""
-        return await asyncio.shield(self._create(spec, dict(said)))
+        return await asyncio.shield(self._create(Analysis(spec), dict(said)))
 
-    async def _create(self, spec: AnalysisSpec, said: dict[str, Any]) -> Job:
+    async def bring(self, analysis: Analysis, said: Mapping[str, Any], brought: Brought) -> Job:
+        """Begin a job that was elsewhere before, with its state; *brought(number)* is what is written of it first.
+
+        Raises as ``create``, and StoreUnavailable; then nothing of it stays.
+        """
+        return await asyncio.shield(self._create(analysis, dict(said), brought))
+
+    async def _create(self, analysis: Analysis, said: dict[str, Any], brought: Brought | None = None) -> Job:
+        spec = analysis.spec
         async with self._turn:
-            if spec.id in self._by_id:
+            if spec.id in self._by_id or self._taken(spec.id):
                 raise Conflict(f"there is a job {spec.id} already", hint="delete it first", where={"job": spec.id})
             if len(self._by_id) >= ANALYSES_MAX:
                 raise TooManyJobs(f"there are {ANALYSES_MAX} jobs already", hint="delete one first")
             number = self._newest + 1
             begun = Begun(number, spec.id, kept.spec_json(spec), {"said": said, "status": "CLOSED"})
             control = Control("analysis", command=Command(number, "created"), begun=begun)
-            seq = await self._submit(control)
+            self._runner.expect(number, analysis)
+            try:
+                # What is brought along is there before the job is: a crash in between leaves what a start deletes.
+                if brought is not None:
+                    async for statements in brought(number):
+                        await self._database.write(statements)
+                await self._submit(control)
+            except BaseException:
+                self._runner.expect_no_more(number)
+                if brought is not None:
+                    await self._database.write(kept.forget(number))
+                raise
             self._newest = number
-            self._runner.begin(number, spec, seq)
             job = self._by_id[spec.id] = Job(number, spec, control.done.result().at_ms, said)
+            if spec.listens:
+                job.status, job.since_ms = "RUNNING", job.created_ms
             return job
 
     async def delete(self, id: str) -> None:
@@ -364,6 +407,7 @@ class Analyses:
         advance  no record before it will come: buckets that end by then are final
         """
         job = self.get(id)
+        await self._runner.caught_up()
         if advance_ms is not None:
             await self._order(Command(job.number, "advance", advance_ms))
         if failure := self._runner.failure(job.number):
@@ -372,6 +416,13 @@ class Analyses:
             raise AnalysisFailed(f"the analysis of job {id} has failed: {failure}", hint="close the job")
         if interim:
             await self._runner.interim(job.number, start_ms, end_ms)
+
+    async def caught_up(self, timeout_s: float) -> None:
+        """Wait until what all entries so far gave can be read. Raises NotYet."""
+        try:
+            await asyncio.wait_for(self._runner.caught_up(), timeout_s)
+        except TimeoutError:
+            raise NotYet(f"the analyses are not as far after {timeout_s:g} s") from None
 
     async def close(self, id: str) -> None:
         """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse.
@@ -390,9 +441,10 @@ class Analyses:
             await self._order(Command(job.number, "revert", -1, newest[0].id if newest else ""))
             await self._runner.checkpoint(job.number)
         else:
+            await self._runner.caught_up()
             await self._rest(job, "close")
         job.finished_ms = self._clock.now_ms()
-        await self._become(job, "CLOSED")
+        await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
 
     async def pause(self, id: str) -> None:
         """Take what is sent, and analyse none of it, until resumed. Raises NotFound, CannotPause, InUse."""
@@ -402,6 +454,8 @@ class Analyses:
         if job.sending:
             raise _in_use(job)
         await self._become(job, "PAUSING")
+        if job.spec.listens:
+            await self._order(Command(job.number, "rest"))
         await self._rest(job, "pause")
         await self._become(job, "PAUSED")
 
@@ -410,8 +464,8 @@ class Analyses:
         job = self.get(id)
         if job.status != "PAUSED":
             raise CannotResume(f"job {id} is {job.status}: only one that is PAUSED can be resumed")
-        await self._order(Command(job.number, "skip"))
-        await self._become(job, "CLOSED")
+        await self._order(Command(job.number, "resume"))
+        await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
 
     async def _rest(self, job: Job, why: str) -> None:
         if await self._runner.ask(job.number, lambda analysis: analysis.totals.latest_ms) is not None:
@@ -424,7 +478,7 @@ class Analyses:
         now_ms = self._clock.now_ms()
         for job in self.all():
             patience_s = timeout_of(job)
-            quiet = job.status == "RUNNING" and not job.sending and patience_s > 0
+            quiet = job.status == "RUNNING" and not job.sending and not job.spec.listens and patience_s > 0
             if quiet and now_ms - (job.last_data_ms or job.since_ms) > 1000 * patience_s:
                 await self.close(job.spec.id)
 
@@ -444,13 +498,6 @@ class Analyses:
             if (days := job.document.get("results_retention_days")) is not None:
                 gone += await retire_results(self._database, job.number, float(days))
         return gone
-
-
-def _status_of(stored: Mapping[str, Any], failure: str) -> Status:
-    """Of a job that was found in the store."""
-    if failure:
-        return "FAILED"
-    return "PAUSED" if stored.get("status") == "PAUSED" else "CLOSED"
 
 
 def _date(time_ms: int) -> str:

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
@@ -17,13 +18,14 @@ from offbeat.config import StoreConfig
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
-from offbeat.engine.analysis.spec import AnalysisSpec
+from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Entry
 from offbeat.errors import NotFound, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
 from offbeat.store.snapshots import Frozen, name_of
+from offbeat_detectors.contract import State
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -41,7 +43,8 @@ RETRY_S = 1.0
 class Runner:
     """Runs all analyses on a thread of its own.
 
-    *on_results(number, results)* is called on the event loop, in order, once they are in the store.
+    *on_results(number, results)* is called on the event loop, in order, once they are in the store. *catalog* has the
+    names of the events that analyses listen to; without one none may listen.
     """
 
     def __init__(
@@ -51,12 +54,15 @@ class Runner:
         clock: Clock,
         on_results: Callable[[int, list[BucketResult]], None],
         metrics: Metrics,
+        catalog: Catalog | None = None,
     ) -> None:
         self._database, self._config, self._clock, self._on_results = database, config, clock, on_results
-        self._metrics = metrics
+        self._metrics, self._catalog = metrics, catalog
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
         self._running: dict[int, Running] = {}
-        self._waiting: deque[Entry] = deque()
+        self._expected: dict[int, Running] = {}
+        self._waiting: deque[tuple[Entry, Callable[[], None]]] = deque()
+        self._newest = 0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,37 +83,53 @@ class Runner:
             self._running[one.number] = await self._restored(one)
         await self.replay(entries)
         self._settle(last_seq)
+        self._newest = last_seq
         for running in self._running.values():
             running.taken.clear()  # nobody waits for them any more
 
     async def replay(self, entries: AsyncIterator[list[Entry]]) -> None:
         """Apply what the journal has, before anything is put. Raises StoreUnavailable."""
         async for page in entries:
-            mine = [entry for entry in page if isinstance(entry.body, Upload | Command)]
-            if mine:
+            if mine := [entry for entry in page if self.wants(entry)]:
                 await self._apply_and_write(mine)
 
     async def _restored(self, one: kept.Kept) -> Running:
         running = Running(one.number, one.spec, Analysis(one.spec), max(one.seq, one.created_seq))
         if failed := await kept.failure_of(self._database, one.number):
             running.seq, running.failed = failed
-        if one.seq > one.created_seq:
+        name = kept.position(one.seq) if one.seq > one.created_seq else kept.BROUGHT
+        if name != kept.BROUGHT or await kept.has_state(self._database, one.number, name):
             try:
-                state = await kept.load_state(self._database, one.number, kept.position(one.seq))
+                state = await kept.load_state(self._database, one.number, name)
                 await self._on_thread(running.state.restore, state)
             except Exception as e:
                 running.fail(e, running.seq)
                 await self._database.write(kept.failed(one.number, running.seq, running.failed))
         return running
 
-    def begin(self, number: int, spec: AnalysisSpec, created_seq: int) -> None:
-        """A new analysis; entries after *created_seq* are its own."""
-        self._running[number] = Running(number, spec, Analysis(spec), created_seq)
+    def expect(self, number: int, analysis: Analysis) -> None:
+        """An analysis that is about to be created: it begins with its entry, so that it misses none after it."""
+        self._expected[number] = Running(number, analysis.spec, analysis, 0)
+
+    def expect_no_more(self, number: int) -> None:
+        """It was not created after all."""
+        self._expected.pop(number, None)
 
     async def end(self, number: int) -> None:
         """An analysis that was deleted: once this returns, nothing of it is written any more."""
         async with self._checkpointing, self._turn:
             self._running.pop(number, None)
+
+    def wants(self, entry: Entry) -> bool:
+        """Is *entry* one for analyses? What is none's is not put."""
+        if isinstance(entry.body, Upload | Command):
+            return True
+        return entry.kind in ("data", "tick") and any(one.spec.listens for one in self._running.values())
+
+    def rests(self, number: int) -> bool:
+        """Does an analysis that listens take no events for now?"""
+        feed = self._running[number].state.feed
+        return feed is not None and feed.resting
 
     def covered(self, seq: int) -> int:
         """The newest entry, up to *seq*, that no analysis needs to be replayed, nor any before it."""
@@ -146,9 +168,13 @@ class Runner:
 
     # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, entry: Entry) -> None:
-        """Queue a durable entry."""
-        self._waiting.append(entry)
+    def put(self, entry: Entry, done: Callable[[], None] = lambda: None) -> None:
+        """Queue a durable entry; *done* is called on the loop when what it gave is in the store."""
+        if isinstance(entry.body, Command) and (begins := self._expected.pop(entry.body.job, None)) is not None:
+            begins.seq = entry.seq
+            self._running[begins.number] = begins
+        self._waiting.append((entry, done))
+        self._newest = entry.seq
         self._idle.clear()
         self._some.set()
 
@@ -158,7 +184,9 @@ class Runner:
             await self._some.wait()
             while self._waiting:
                 some = [self._waiting.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._waiting)))]
-                await self._apply_and_write(some)
+                await self._apply_and_write([entry for entry, _ in some])
+                for _, done in some:
+                    done()
                 await self.checkpoint_due()
             self._some.clear()
             self._idle.set()
@@ -224,18 +252,29 @@ class Runner:
         applied: list[Applied] = []
         with self._metrics.analysis_seconds.time():
             for entry in entries:
-                assert isinstance(entry.body, Upload | Command)
-                running = self._running.get(entry.body.job)
-                if running is None or entry.seq <= running.seq or running.failed:
-                    continue
-                try:
-                    outcome = running.apply(entry, entry.body)
-                except Exception as e:
-                    running.fail(e, entry.seq)
-                    continue
-                if outcome is not None:
-                    applied.append((running.number, outcome))
+                for running in self._concerned(entry):
+                    try:
+                        outcome = self._outcome(running, entry)
+                    except Exception as e:
+                        running.fail(e, entry.seq)
+                        continue
+                    if outcome is not None:
+                        applied.append((running.number, outcome))
         return applied
+
+    def _concerned(self, entry: Entry) -> list[Running]:
+        """Those that *entry* is for: the one that it names, or all that listen to events."""
+        if isinstance(entry.body, Upload | Command):
+            named = self._running.get(entry.body.job)
+            those = [] if named is None else [named]
+        else:
+            those = [one for one in list(self._running.values()) if one.spec.listens]
+        return [one for one in those if entry.seq > one.seq and not one.failed]
+
+    def _outcome(self, running: Running, entry: Entry) -> Outcome | None:
+        if isinstance(entry.body, Upload | Command):
+            return running.apply(entry, entry.body)
+        return running.hear(entry, self._catalog)
 
     async def _write(self, number: int, outcomes: Sequence[Outcome]) -> None:
         """Write the results of one analysis, in their order. To write them again changes nothing."""
@@ -284,6 +323,10 @@ class Runner:
             self._waiters.append(waiter)
             await waiter[1]
 
+    async def caught_up(self) -> None:
+        """Wait until what all entries so far gave is in the store."""
+        await self.reached(self._newest)
+
     async def taken(self, number: int, seq: int) -> Taken:
         """What became of the records of entry *seq*, once its results are in the store; it is told once.
 
@@ -311,6 +354,15 @@ class Runner:
                     one.save(), one.totals.latest_ms, one.latest_result_ms, one.size(), one.scoring.quantiles
                 ),
             )
+
+    @asynccontextmanager
+    async def still(self, number: int) -> AsyncIterator[State]:
+        """The models of an analysis. While this is open its results in the store are those up to them.
+
+        Raises NotFound.
+        """
+        async with self._turn:
+            yield await self.ask(number, Analysis.save)
 
     # ── interim results, checkpoints ──────────────────────────────────────────────────────────────────────────
 

@@ -9,7 +9,8 @@ from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Outcome, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
-from offbeat.engine.entries import Entry
+from offbeat.engine.catalog import Catalog
+from offbeat.engine.entries import Block, Entry
 from offbeat.errors import OffbeatError, Refused
 from offbeat.store import analyses as kept
 from offbeat_detectors.contract import State
@@ -75,6 +76,10 @@ class Running:
             return self.state.advance(body.time_ms)
         if body.order == "skip":
             self.state.skip()
+        if body.order == "rest":
+            self.state.rest()
+        if body.order == "resume":
+            self.state.resume()
         if body.order == "changed":
             self.spec = kept.spec_of(body.spec)
             anew = Analysis(self.spec)
@@ -84,7 +89,21 @@ class Running:
             self.state.reset(body.time_ms, body.end_ms)
         return None
 
+    def hear(self, entry: Entry, catalog: Catalog | None) -> Outcome | None:
+        """Apply events, of which *catalog* has the names, or a tick; None if they change nothing."""
+        if isinstance(entry.body, Block):
+            assert catalog is not None
+            outcome = self.state.hear(entry.body, entry.at_ms, catalog)
+        else:
+            outcome = self.state.tick(entry.at_ms)
+        if outcome is not None:
+            self.touch(entry)
+            self.records += outcome.taken.counts["input_record"]
+            if outcome.buckets:
+                self.model_bytes = self.state.size().model_bytes
+        return outcome
+
     def revert(self, state: State | None, keep_time: bool) -> None:
-        """Go on from a saved *state*, or from the beginning, as ``Analysis.revert`` does; it works again."""
-        self.state.revert(Analysis(self.spec).save() if state is None else state, keep_time=keep_time)
+        """Go on from a saved *state*, or from the beginning, as ``Analysis.reverted`` does; it works again."""
+        self.state = self.state.reverted(state, keep_time=keep_time)
         self.failed, self.failed_seq = "", 0

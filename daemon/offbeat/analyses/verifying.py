@@ -12,6 +12,7 @@ from offbeat.clock import ManualClock
 from offbeat.config import StoreConfig
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
+from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Entry
 from offbeat.metrics import Metrics
 from offbeat.packing import BadPack
@@ -44,7 +45,7 @@ class _Case:
     settled: bool
 
 
-async def replayed(database: Database) -> tuple[int, list[str]]:
+async def replayed(database: Database, catalog: Catalog) -> tuple[int, list[str]]:
     """How many entries were replayed, of each analysis as far back as the journal reaches, and what came out otherwise.
 
     *database* is a copy that nobody needs any more: the replay writes into it. An analysis that has failed is left out.
@@ -60,7 +61,7 @@ async def replayed(database: Database) -> tuple[int, list[str]]:
     for pieces in PIECES:
         for case in cases:
             try:
-                found += await _differences(database, case, pieces, seen)
+                found += await _differences(database, catalog, case, pieces, seen)
             except BadPack as e:
                 found.append(f"job {case.one.spec.id}: {e.message}")
     return len(seen), found
@@ -73,27 +74,29 @@ async def _case(database: Database, one: kept.Kept) -> _Case:
     before = [seq for seq in await kept.positions(database, one.number) if seq < one.seq]
     start = max(before, default=one.created_seq)
     settled = True
-    async for entry in _entries(database, one.number, newest):
+    async for entry in _entries(database, one, newest):
         settled = settled and isinstance(entry.body, Command) and entry.body.order == "deleted"
     if oldest > start + 1:
         return _Case(one, newest, settled)
-    async for entry in _entries(database, one.number, start):
+    async for entry in _entries(database, one, start):
         # What was asked then, or what was gone back to, need not be there any more.
         if entry.seq <= newest and isinstance(entry.body, Command) and entry.body.order in ("revert", "changed"):
             return _Case(one, newest, settled)
     return _Case(one, start, settled)
 
 
-async def _entries(database: Database, number: int, after: int) -> AsyncIterator[Entry]:
-    async for page in journal.pages(database, after, of="analyses"):
+async def _entries(database: Database, one: kept.Kept, after: int) -> AsyncIterator[Entry]:
+    async for page in journal.pages(database, after, of="listeners" if one.spec.listens else "analyses"):
         for entry in page:
-            if isinstance(entry.body, Upload | Command) and entry.body.job == number:
+            if not isinstance(entry.body, Upload | Command) or entry.body.job == one.number:
                 yield entry
 
 
-async def _differences(database: Database, case: _Case, pieces: int, seen: set[int]) -> list[str]:
+async def _differences(
+    database: Database, catalog: Catalog, case: _Case, pieces: int, seen: set[int]
+) -> list[str]:
     one, said = case.one, f"job {case.one.spec.id}"
-    runner = Runner(database, StoreConfig(), ManualClock(0), lambda *_: None, Metrics())
+    runner = Runner(database, StoreConfig(), ManualClock(0), lambda *_: None, Metrics(), catalog)
     try:
         pages = _pages(database, case, pieces, seen, upto=one.seq)
         await runner.recover([replace(one, seq=case.start)], pages, one.seq)
@@ -122,7 +125,7 @@ async def _differences(database: Database, case: _Case, pieces: int, seen: set[i
 async def _pages(
     database: Database, case: _Case, pieces: int, seen: set[int], *, after: int | None = None, upto: int = 1 << 62
 ) -> AsyncIterator[list[Entry]]:
-    async for entry in _entries(database, case.one.number, case.start if after is None else after):
+    async for entry in _entries(database, case.one, case.start if after is None else after):
         if entry.seq > upto:
             return
         seen.add(entry.seq)

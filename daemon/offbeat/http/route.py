@@ -58,6 +58,7 @@ class Route:
     reads       the handler is given the query, read; else it reads the query itself
     timed       its time is measured; that of a stream says nothing
     listed      part of the API; else a page or its files, for a browser
+    of_analyses a sequence to wait for is waited for of analyses as well
     """
 
     method: str
@@ -74,6 +75,7 @@ class Route:
     reads: bool = True
     timed: bool = True
     listed: bool = True
+    of_analyses: bool = False
 
     def bound(self, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler as aiohttp calls it."""
@@ -85,6 +87,8 @@ class Route:
             sequence = asked.pop("sequence", None)
             if sequence is not None:
                 await parts.results.reached(sequence, SEQUENCE_WAIT_S)
+                if self.of_analyses:
+                    await parts.analyses.caught_up(SEQUENCE_WAIT_S)
             return await self.handler(request, parts, asked)
         return answer
 

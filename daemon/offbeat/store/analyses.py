@@ -25,6 +25,8 @@ PIECE_BYTES = 1 << 20
 LEVEL_ZSTD = -1
 CURRENT = "current"
 """The name of the state of a checkpoint; a model snapshot's is ``snapshot:<id>``."""
+BROUGHT = "brought"
+"""The name of the state that an imported analysis begins with; its first checkpoint takes the place."""
 FAILED = "failed"
 """The name under which it is kept that an analysis has failed, and where."""
 PAGE = 2_000
@@ -280,10 +282,21 @@ def _some(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]
 async def keep_state(database: Database, job: int, name: str, state: State) -> None:
     """Write *state* under *name*, which nobody reads yet, a piece a transaction. Raises StoreUnavailable."""
     packed = await asyncio.to_thread(pack, state, LEVEL_ZSTD)
-    await database.write([("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, name)])])
+    for statements in pieces_of(job, name, packed):
+        await database.write(statements)
+
+
+def pieces_of(job: int, name: str, packed: bytes) -> Iterator[Statements]:
+    """What writes a state that is packed, a transaction each."""
+    yield [("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, name)])]
     for piece, first in enumerate(range(0, len(packed), PIECE_BYTES)):
         row = (job, name, piece, packed[first : first + PIECE_BYTES])
-        await database.write([("INSERT INTO analysis_state VALUES (?, ?, ?, ?)", [row])])
+        yield [("INSERT INTO analysis_state VALUES (?, ?, ?, ?)", [row])]
+
+
+async def has_state(database: Database, job: int, name: str) -> bool:
+    """Is there a state of this name?"""
+    return bool(await database.read("SELECT 1 FROM analysis_state WHERE job = ? AND name = ? LIMIT 1", (job, name)))
 
 
 async def load_state(database: Database, job: int, name: str) -> State:
@@ -315,11 +328,15 @@ def move(job: int, seq: int, before: int) -> Statements:
     return [
         ("UPDATE analysis SET seq = ? WHERE number = ?", [(seq, job)]),
         (
-            "DELETE FROM analysis_state WHERE job = ? AND name LIKE ? AND name NOT IN (?, ?)",
-            [(job, f"{CURRENT}:%", position(seq), position(before))],
+            "DELETE FROM analysis_state WHERE job = ?1 AND (name LIKE ?2 AND name NOT IN (?3, ?4) OR name = ?5 AND "
+            "EXISTS (SELECT 1 FROM analysis_state WHERE job = ?1 AND name = ?4))",
+            [(job, f"{CURRENT}:%", position(seq), position(before), BROUGHT)],
         ),
         ("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, FAILED)]),
     ]
+
+
+BELONGINGS = (*RESULTS, "model_snapshot", "analysis_state")
 
 
 def failed(job: int, seq: int, why: str) -> Statements:
@@ -343,7 +360,7 @@ async def tidy(database: Database) -> None:
     """
     known = "SELECT number FROM analysis"
     gone: set[int] = set()
-    for table in (*RESULTS, "model_snapshot", "analysis_state"):
+    for table in BELONGINGS:
         # The jobs of a table by its key, one look-up each: a table may have millions of rows.
         rows = await database.read(
             f"WITH RECURSIVE one(job) AS (SELECT min(job) FROM {table} UNION ALL "
@@ -371,5 +388,4 @@ async def tidy(database: Database) -> None:
 
 def forget(job: int) -> Statements:
     """What deletes all that belongs to *job*, but for the job itself."""
-    tables = (*RESULTS, "model_snapshot", "analysis_state")
-    return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in tables]
+    return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in BELONGINGS]

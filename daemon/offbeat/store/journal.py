@@ -236,20 +236,23 @@ async def entries(database: Database, after: int) -> AsyncIterator[Entry]:
 
 
 OF_ANALYSES = "kind IN ('records', 'analysis')"
+OF_ANALYSES_THAT_LISTEN = "kind IN ('records', 'analysis', 'data', 'tick')"
 
 
 async def pages(
-    database: Database, after: int, data_after: int = 0, of: Literal["engine", "analyses"] = "engine"
+    database: Database, after: int, data_after: int = 0, of: Literal["engine", "analyses", "listeners"] = "engine"
 ) -> AsyncIterator[list[Entry]]:
     """The entries after *after*, in order, some at a time; without the data up to *data_after*.
 
-    Those of the engine, or those of analyses.
+    Those of the engine, those of analyses, or those of analyses of which some listen to events.
 
     One that created a job that was deleted since comes as if it deleted that. They are unpacked by a thread.
     """
     jobs = {job.created_seq: job for job in await load_jobs(database)}
     settings = await load_settings(database)
-    mine = OF_ANALYSES if of == "analyses" else f"NOT {OF_ANALYSES}"
+    mine = {
+        "engine": f"NOT {OF_ANALYSES}", "analyses": OF_ANALYSES, "listeners": OF_ANALYSES_THAT_LISTEN
+    }[of]
     while sizes := await database.read(
         "SELECT seq, coalesce(length(body), 0) FROM journal WHERE seq > ?1 AND (seq > ?2 OR kind <> 'data') "
         f"AND {mine} ORDER BY seq LIMIT ?3",
