@@ -19,6 +19,7 @@ from offbeat.analyses import upkeep
 from offbeat.analyses.hub import Hub
 from offbeat.analyses.life import Analyses
 from offbeat.analyses.runner import Runner
+from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
@@ -478,4 +479,10 @@ async def running(
 
 def verify(state_dir: Path) -> VerifyReport:
     """Replay what the journal still holds and compare it with the store. Raises CannotStart."""
-    return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config())))
+
+    async def of_analyses(database: Database) -> tuple[int, list[str]]:
+        return await replayed(database, (await assembled(database, Config())).catalog)
+
+    return asyncio.run(
+        verification.verify(state_dir, lambda database: assembled(database, Config()), of_analyses)
+    )

@@ -81,13 +81,17 @@ class Runner:
         await kept.tidy(self._database)
         for one in stored:
             self._running[one.number] = await self._restored(one)
-        async for page in entries:
-            if mine := [entry for entry in page if self.wants(entry)]:
-                await self._apply_and_write(mine)
+        await self.replay(entries)
         self._settle(last_seq)
         self._newest = last_seq
         for running in self._running.values():
             running.taken.clear()  # nobody waits for them any more
+
+    async def replay(self, entries: AsyncIterator[list[Entry]]) -> None:
+        """Apply what the journal has, before anything is put. Raises StoreUnavailable."""
+        async for page in entries:
+            if mine := [entry for entry in page if self.wants(entry)]:
+                await self._apply_and_write(mine)
 
     async def _restored(self, one: kept.Kept) -> Running:
         running = Running(one.number, one.spec, Analysis(one.spec), max(one.seq, one.created_seq))
@@ -397,7 +401,7 @@ class Runner:
             try:
                 with self._metrics.analysis_checkpoint_seconds.time():
                     await kept.keep_state(self._database, number, kept.position(seq), state)
-                    await self._database.write(kept.move(number, seq))
+                    await self._database.write(kept.move(number, seq, running.seq))
             except BaseException:
                 running.records += records
                 raise
