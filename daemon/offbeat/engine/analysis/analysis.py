@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.completeness import Completeness
 from offbeat.engine.analysis.entries import Upload
-from offbeat.engine.analysis.kinds import question_of
+from offbeat.engine.analysis.kinds import question_of, values_max
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer
@@ -33,7 +34,8 @@ class Analysis:
     def __init__(self, spec: AnalysisSpec) -> None:
         self.spec = spec
         self._span_ms, self._latency_ms = 1000 * spec.bucket_span_s, 1000 * spec.latency_s
-        self._names: dict[str, Names] = {}
+        most = values_max(spec)
+        self._names: defaultdict[str, Names] = defaultdict(lambda: Names(most))
         self._scoring = Scoring(spec)
         self._questions = [question_of(i, spec, self._names) for i in range(len(spec.detectors))]
         self._categorizer = (
@@ -101,8 +103,10 @@ class Analysis:
         numbers, where = np.unique(bucket, return_inverse=True)
         for number, events in zip(numbers.tolist(), np.bincount(where.ravel(), weight).tolist(), strict=True):
             self._events[number] = self._events.get(number, 0.0) + events
+        columns.reach(rows.stop)
         for question in self._questions:
             question.add(columns, rows, bucket, weight)
+        columns.saw(rows, bucket)
 
     def _weights(self, columns: Columns) -> NDArray[np.float64]:
         """(n,) how many events each record stands for; one that does not say so stands for none."""
@@ -163,7 +167,16 @@ class Analysis:
                 outcome.buckets.append(rescore)
             outcome.taken.count(bucket=1)
             self._completeness.learn(bucket, self._events.pop(bucket, 0.0))
+            self._make_room(bucket)
         self._frontier = target
+
+    def _make_room(self, bucket: int) -> None:
+        """Once *bucket* is final: forget entities, then values, that nobody needs, if there are too many."""
+        for question in self._questions:
+            question.make_room(bucket)
+        for field, names in self._names.items():
+            if names.crowded:
+                names.forget_unused(bucket, [used for question in self._questions for used in question.used(field)])
 
     def _drop_bucket(self, bucket: int) -> None:
         self._events.pop(bucket, None)
@@ -236,12 +249,13 @@ class Analysis:
         """What the models take."""
         sizes = [question.size() for question in self._questions]
         return Size(
-            sum(size.model_bytes for size in sizes),
+            sum(size.model_bytes for size in sizes) + sum(names.bytes_held for names in self._names.values()),
             sum(size.by_count for size in sizes),
             sum(size.over_count for size in sizes),
             sum(size.partition_count for size in sizes),
             sum(size.refused for size in sizes),
             max((size.status for size in sizes), key=("OK", "SOFT_LIMIT", "HARD_LIMIT").index),
+            sum(size.pruned for size in sizes),
         )
 
     # ── checkpoints ───────────────────────────────────────────────────────────────────────────────────────────
@@ -304,8 +318,7 @@ class Analysis:
         self._names.clear()
         i = 0
         while f"name{i}" in state:
-            names = self._names[state[f"name{i}"].tobytes().decode()] = Names()
-            names.restore(part(state, f"names{i}"))
+            self._names[state[f"name{i}"].tobytes().decode()].restore(part(state, f"names{i}"))
             i += 1
         for i, question in enumerate(self._questions):
             question.restore(part(state, f"question{i}"))

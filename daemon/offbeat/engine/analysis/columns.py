@@ -7,14 +7,17 @@ from collections.abc import MutableMapping
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.engine.analysis.names import NONE, Names
+from offbeat.engine.analysis.names import BEYOND, NONE, Names
 from offbeat.records import Strings
 from offbeat.uploads import Records, numbers_at
 from offbeat_detectors.buckets.distinct import hashes
 
 
 class Columns:
-    """The n records of an upload that count."""
+    """The n records of an upload that count. Those before ``reach`` have been given their numbers.
+
+    Not all at once, for what a bucket that closes between two records makes the job forget depends on no later one.
+    """
 
     def __init__(self, records: Records, names: MutableMapping[str, Names]) -> None:
         self.size = records.size
@@ -22,7 +25,8 @@ class Columns:
         self._names = names
         self._texts = dict(zip(records.fields, records.texts, strict=True))
         self._codes = dict(zip(records.fields, records.codes, strict=True))
-        self._numbers: dict[str, NDArray[np.int32]] = {}
+        self._reach = records.size
+        self._numbers: dict[str, tuple[NDArray[np.int32], int]] = {}
         self._values: dict[str, NDArray[np.float64]] = {}
         self._hashes: dict[str, NDArray[np.uint64]] = {}
 
@@ -34,14 +38,33 @@ class Columns:
         """The distinct texts of a field and (n,) which of them each record has; NONE: none."""
         return self._texts[field], self._codes[field]
 
+    def reach(self, stop: int) -> None:
+        """Records before *stop* are looked at from now on."""
+        self._reach = stop
+
     def numbers(self, field: str) -> NDArray[np.int32]:
-        """(n,) the job's number of each value; NONE without one. All NONE for no field."""
+        """(n,) the job's number of each value; NONE without one, or if there is no room. All NONE for no field."""
+        return np.maximum(self._all_numbers(field), NONE)
+
+    def beyond(self, field: str) -> NDArray[np.bool_]:
+        """(n,) where there is no room for the value."""
+        nowhere: NDArray[np.bool_] = self._all_numbers(field) == BEYOND
+        return nowhere
+
+    def _all_numbers(self, field: str) -> NDArray[np.int32]:
         if not field:
             return np.full(self.size, NONE, np.int32)
-        if field not in self._numbers:
-            known = self._names.setdefault(field, Names())
-            self._numbers[field] = known.number(self._texts[field], self._codes[field])
-        return self._numbers[field]
+        made, done = self._numbers.get(field) or (np.full(self.size, NONE, np.int32), 0)
+        if done < self._reach:
+            texts, codes = self._texts[field], self._codes[field]
+            made[done : self._reach] = self._names[field].number(texts, codes[done : self._reach])
+            self._numbers[field] = made, self._reach
+        return made
+
+    def saw(self, rows: slice, bucket: NDArray[np.int64]) -> None:
+        """Tell the names of all fields that were asked for in which bucket each of *rows* is."""
+        for field, (numbers, _) in self._numbers.items():
+            self._names[field].saw(numbers[rows], bucket)
 
     def values(self, field: str) -> NDArray[np.float64]:
         """(n,) each value as a number, NaN where it is none."""

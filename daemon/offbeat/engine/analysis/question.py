@@ -69,6 +69,14 @@ class Question(Protocol):
         """Forget the rows of all open buckets."""
         ...
 
+    def make_room(self, bucket: int) -> None:
+        """Once *bucket* is final: forget, if there are too many, whom nobody has seen for longest."""
+        ...
+
+    def used(self, field: str) -> list[NDArray[np.int32]]:
+        """The numbers of those values of a field that it knows by them."""
+        ...
+
     @property
     def withheld(self) -> tuple[Withheld, ...]:
         """What it left out, by cause."""

@@ -146,7 +146,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What the models of a job take, and whether a limit was felt."""
+    """What the models of a job take, and whether a limit was felt: rows refused, entities and members forgotten."""
 
     model_bytes: int
     by_count: int
@@ -154,6 +154,7 @@ class Size:
     partition_count: int
     refused: int
     status: str
+    pruned: int = 0
 
 
 @dataclass(slots=True)
