@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
 import orjson
 
-from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Rescore
+from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Plot, Rescore
 from offbeat.engine.analysis.scoring import BUCKET, BUCKET_TIME, RECORD, level_of
-from offbeat.engine.analysis.spec import AnalysisSpec, detector_of
+from offbeat.engine.analysis.spec import AnalysisSpec
+from offbeat.engine.analysis.spec import spec_of as spec_of_document
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.database import Database, Statements
 from offbeat_detectors.contract import State
@@ -27,7 +28,9 @@ PAGE = 2_000
 KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_RECORD = "INSERT OR REPLACE INTO result_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_INFLUENCER = "INSERT OR REPLACE INTO result_influencer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEEP_POINT = "INSERT OR REPLACE INTO result_plot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 RESULTS = ("result_bucket", "result_record", "result_influencer")
+OF_BUCKETS = (*RESULTS, "result_plot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,7 @@ def spec_json(spec: AnalysisSpec) -> str:
 
 def spec_of(text: str) -> AnalysisSpec:
     """The analysis that ``spec_json`` was given."""
-    d: dict[str, Any] = orjson.loads(text)
-    d["detectors"] = tuple(detector_of(one) for one in d["detectors"])
-    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in d.items()}
-    return AnalysisSpec(**given)
+    return spec_of_document(orjson.loads(text))
 
 
 async def load(database: Database) -> list[Kept]:
@@ -83,10 +83,13 @@ def document_of(number: int, document: dict[str, Any]) -> Statements:
 
 
 def statements_of(job: int, result: BucketResult) -> Statements:
-    """What writes the result of a bucket; to write it twice changes nothing."""
+    """What writes the result of a bucket, and deletes what of the model plot is over; twice changes nothing."""
     start, interim = result.start_ms, int(result.interim)
     place = [(job, start)]
     parts = [{"field": part.field, "probability": part.probability, "score": part.score} for part in result.parts]
+    body: dict[str, Any] = {"parts": parts}
+    if result.plot is not None and result.plot.left_out:
+        body["plot_left_out"] = result.plot.left_out
     return [
         ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", place),
         ("DELETE FROM result_influencer WHERE job = ? AND start_ms = ?", place),
@@ -104,12 +107,23 @@ def statements_of(job: int, result: BucketResult) -> Statements:
                     result.anomaly_score,
                     result.normalized_max,
                     result.score,
-                    orjson.dumps({"parts": parts}),
+                    orjson.dumps(body),
                 )
             ],
         ),
         (KEEP_RECORD, [_record(job, start, i, interim, one) for i, one in enumerate(result.found)]),
         (KEEP_INFLUENCER, [_influencer(job, start, i, interim, one) for i, one in enumerate(result.influencers)]),
+        *_plot(job, start, result.plot),
+    ]
+
+
+def _plot(job: int, start_ms: int, plot: Plot | None) -> Statements:
+    if plot is None:
+        return []
+    return [
+        ("DELETE FROM result_plot WHERE job = ? AND start_ms = ?", [(job, start_ms)]),
+        ("DELETE FROM result_plot WHERE job = ? AND start_ms < ?", [(job, plot.oldest_ms)]),
+        (KEEP_POINT, [(job, start_ms, i, *astuple(point)) for i, point in enumerate(plot.points)]),
     ]
 
 
@@ -151,7 +165,7 @@ def forget_interim(job: int) -> Statements:
 
 def forget_results_after(job: int, start_ms: int) -> Statements:
     """What deletes the results of buckets after the one at *start_ms*."""
-    return [(f"DELETE FROM {table} WHERE job = ? AND start_ms > ?", [(job, start_ms)]) for table in RESULTS]
+    return [(f"DELETE FROM {table} WHERE job = ? AND start_ms > ?", [(job, start_ms)]) for table in OF_BUCKETS]
 
 
 async def rescore(database: Database, job: int, before_ms: int, since_ms: int, by: Rescore) -> None:
@@ -281,5 +295,5 @@ def move(job: int, seq: int) -> Statements:
 
 def forget(job: int) -> Statements:
     """What deletes all that belongs to *job*, but for the job itself."""
-    tables = (*RESULTS, "model_snapshot", "analysis_state")
+    tables = (*OF_BUCKETS, "model_snapshot", "analysis_state")
     return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in tables]

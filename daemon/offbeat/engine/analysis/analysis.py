@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from offbeat.engine.analysis.kinds import question_of, values_max
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer
-from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken, Withheld
+from offbeat.engine.analysis.results import BucketResult, Outcome, Plot, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
 from offbeat.records import Strings
@@ -26,6 +27,7 @@ from offbeat_detectors.contract import State
 GAP_MAX = 10_000
 """More buckets without a record than that, one after the other: nothing was watched, and none is a result."""
 NEVER = -(1 << 62)
+DAY_MS = 86_400_000
 
 
 class Analysis:
@@ -193,8 +195,14 @@ class Analysis:
             yield from range(with_records, target)
 
     def _result(self, bucket: int, answers: list[Answer], *, interim: bool) -> BucketResult:
-        events = round(self._events.get(bucket, 0.0))
-        return self._scoring.result(bucket * self._span_ms, events, answers, interim=interim)
+        events, start_ms = round(self._events.get(bucket, 0.0)), bucket * self._span_ms
+        result = self._scoring.result(start_ms, events, answers, interim=interim)
+        asked = self.spec.model_plot
+        if asked is None or interim:
+            return result
+        points = tuple(point for answer in answers for point in answer.plot)
+        oldest_ms = start_ms - int(asked.days * DAY_MS)
+        return replace(result, plot=Plot(points, sum(answer.left_out for answer in answers), oldest_ms))
 
     def interim(self, start_ms: int | None, end_ms: int | None) -> list[BucketResult]:
         """The open buckets as they are, those in [start, end): learned from later, said now."""

@@ -12,9 +12,10 @@ from offbeat.engine.analysis.gathering import Gathering
 from offbeat.engine.analysis.judges import Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
+from offbeat.engine.analysis.plotting import POINTS_MAX, Plotting
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
 from offbeat.engine.analysis.restraint import Restraint
-from offbeat.engine.analysis.results import Size, Withheld
+from offbeat.engine.analysis.results import PlotPoint, Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.split import Room, Split
 from offbeat_detectors.buckets.features import Gathered
@@ -53,6 +54,8 @@ class Measured:
         self._zeros = function.empty == "zero" and not spec.over
         self._since = np.zeros(0, np.int64)  # the first bucket of each member
         self._version = self._split.version
+        plot = analysis.model_plot
+        self._plotting = Plotting(index, function, plot, self._values) if plot is not None else None
 
     # ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,7 +102,7 @@ class Measured:
         came = self._gathering.look(bucket)
         gathered = self._filled(came, bucket)
         plain = learn and not self._removable and not self._restraint.teaches_less
-        probabilities, drafts = [], list[Draft]()
+        probabilities, drafts, plot = [], list[Draft](), list[PlotPoint]()
         for j, (judge, description) in enumerate(zip(self._judges, self._function.descriptions, strict=True)):
             has = ~np.isnan(gathered.value[:, j])
             member, value = gathered.entity[has], np.ascontiguousarray(gathered.value[has, j])
@@ -126,10 +129,13 @@ class Measured:
             ]
             if learn and not plain:
                 judge.process(member, bucket, value, held.teaches.astype(np.float64))
+            if learn and self._plotting is not None:
+                plot += self._plotting.points(j, member, value, said)
             probabilities.append(p)
         if learn:
             self._restraint.learn(self._entity(came.entity), came.entity)
-        return Answer(self._index, np.concatenate(probabilities), drafts)
+        beyond = max(0, len(plot) - POINTS_MAX)
+        return Answer(self._index, np.concatenate(probabilities), drafts, tuple(plot[:POINTS_MAX]), beyond)
 
     def _entity(self, member: NDArray[np.int32]) -> NDArray[np.int32]:
         return self._split.members.first[member] if self._spec.over else member
@@ -212,10 +218,8 @@ class Measured:
         i: int,
         blamed: dict[int, dict[str, tuple[tuple[str, float], ...]]],
     ) -> Draft:
-        split, spec = self._split, self._spec
-        entity = int(split.members.first[member]) if spec.over else member
-        partition, by = split.partition(entity), split.by(entity)
-        over = split.over(member) if spec.over else None
+        spec = self._spec
+        partition, by, over = self._values(member)
         influences = dict(blamed.get(member, {}))
         for field in self._own:
             text = by if field == spec.by else over if field == spec.over else partition
@@ -234,6 +238,12 @@ class Measured:
             influences,
         )
 
+    def _values(self, member: int) -> tuple[str | None, str | None, str | None]:
+        """The partition, by and over value of a member."""
+        split, over = self._split, bool(self._spec.over)
+        entity = int(split.members.first[member]) if over else member
+        return split.partition(entity), split.by(entity), split.over(member) if over else None
+
     @property
     def withheld(self) -> tuple[Withheld, ...]:
         """What it left out, by cause."""
@@ -251,6 +261,8 @@ class Measured:
         if gone.entity.size or gone.member.size:
             self._since[gone.member if self._spec.over else gone.entity] = NEVER
             self._restraint.forget(gone)
+            if self._plotting is not None:
+                self._plotting.forget()
             for judge in self._judges:
                 judge.forget(gone)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
-from offbeat.engine.analysis.results import Cause, Size, Withheld
+from offbeat.engine.analysis.results import Cause, PlotPoint, Size, Withheld
 from offbeat_detectors.buckets.aggregate import CUTOFF
 from offbeat_detectors.contract import State
 
@@ -39,11 +39,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one detector says of a bucket. probability: (m,) of all that it judged, NaN where it has no opinion yet."""
+    """What one detector says of a bucket. probability: (m,) of all that it judged, NaN where it has no opinion yet.
+
+    plot, left_out  points of the model plot, if that is asked for, and how many were too many
+    """
 
     detector: int
     probability: NDArray[np.float64]
     drafts: list[Draft]
+    plot: tuple[PlotPoint, ...] = ()
+    left_out: int = 0
 
 
 class Question(Protocol):
