@@ -188,6 +188,21 @@ def test_values_that_nobody_needs_are_forgotten_and_their_numbers_given_again() 
     assert restored.number(Strings.of("zq"), np.array([1, 0], np.int32)).tolist() == [BEYOND, 0]
 
 
+@pytest.mark.parametrize("most", [1_000, 30])
+def test_few_of_many_texts_are_numbered_as_if_there_were_no_others(most: int) -> None:
+    texts = [f"text {i}" for i in range(400)]
+    codes = np.random.default_rng(2).integers(NONE, 400, 600).astype(np.int32)
+    slowly = {NONE: NONE}
+    for code in dict.fromkeys(codes.tolist()):
+        number = len([one for one in slowly.values() if one >= 0])
+        slowly.setdefault(code, number if number < most else BEYOND)
+    expected = [slowly[code] for code in codes.tolist()]
+    whole, parts = Names(most), Names(most)
+    assert whole.number(Strings.of(texts), codes).tolist() == expected
+    found = [parts.number(Strings.of(texts), codes[at : at + 20]) for at in range(0, 600, 20)]
+    assert np.concatenate(found).tolist() == expected
+
+
 def test_a_value_for_which_there_is_no_room_is_refused_as_nobody_and_not_as_one_that_is_missing() -> None:
     analysis = Analysis(spec_of(DetectorSpec("count", by="host", use_null=True), memory_max_mb=1))
     analysed(analysis, [(START_MS + i // 100, {"host": f"host-{i}"}) for i in range(5_000)])

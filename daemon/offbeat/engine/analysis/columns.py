@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,15 @@ from offbeat.engine.analysis.names import BEYOND, NONE, Names
 from offbeat.records import Strings
 from offbeat.uploads import Records, numbers_at
 from offbeat_detectors.buckets.distinct import hashes
+
+
+@dataclass(slots=True)
+class Numbered:
+    """The numbers of a field: (n,), and (n,) where there is no room for one; made of the records before *done*."""
+
+    number: NDArray[np.int32]
+    beyond: NDArray[np.bool_]
+    done: int
 
 
 class Columns:
@@ -26,7 +36,7 @@ class Columns:
         self._texts = dict(zip(records.fields, records.texts, strict=True))
         self._codes = dict(zip(records.fields, records.codes, strict=True))
         self._reach = records.size
-        self._numbers: dict[str, tuple[NDArray[np.int32], int]] = {}
+        self._numbers: dict[str, Numbered] = {}
         self._values: dict[str, NDArray[np.float64]] = {}
         self._hashes: dict[str, NDArray[np.uint64]] = {}
 
@@ -44,27 +54,30 @@ class Columns:
 
     def numbers(self, field: str) -> NDArray[np.int32]:
         """(n,) the job's number of each value; NONE without one, or if there is no room. All NONE for no field."""
-        return np.maximum(self._all_numbers(field), NONE)
+        return self._numbered(field).number
 
     def beyond(self, field: str) -> NDArray[np.bool_]:
         """(n,) where there is no room for the value."""
-        nowhere: NDArray[np.bool_] = self._all_numbers(field) == BEYOND
-        return nowhere
+        return self._numbered(field).beyond
 
-    def _all_numbers(self, field: str) -> NDArray[np.int32]:
-        if not field:
-            return np.full(self.size, NONE, np.int32)
-        made, done = self._numbers.get(field) or (np.full(self.size, NONE, np.int32), 0)
-        if done < self._reach:
-            texts, codes = self._texts[field], self._codes[field]
-            made[done : self._reach] = self._names[field].number(texts, codes[done : self._reach])
-            self._numbers[field] = made, self._reach
+    def _numbered(self, field: str) -> Numbered:
+        if field not in self._numbers:
+            nothing = np.full(self.size, NONE, np.int32)
+            self._numbers[field] = Numbered(nothing, np.zeros(self.size, np.bool_), 0 if field else self.size)
+        made = self._numbers[field]
+        if made.done < self._reach:
+            rows = slice(made.done, self._reach)
+            numbers = self._names[field].number(self._texts[field], self._codes[field][rows])
+            made.beyond[rows] = numbers == BEYOND
+            made.number[rows] = np.maximum(numbers, NONE)
+            made.done = self._reach
         return made
 
     def saw(self, rows: slice, bucket: NDArray[np.int64]) -> None:
         """Tell the names of all fields that were asked for in which bucket each of *rows* is."""
-        for field, (numbers, _) in self._numbers.items():
-            self._names[field].saw(numbers[rows], bucket)
+        for field, made in self._numbers.items():
+            if field:
+                self._names[field].saw(made.number[rows], bucket)
 
     def values(self, field: str) -> NDArray[np.float64]:
         """(n,) each value as a number, NaN where it is none."""

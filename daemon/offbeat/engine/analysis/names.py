@@ -26,6 +26,8 @@ ALWAYS = 1 << 62
 """The bucket in which a value was last seen that is never to be forgotten."""
 NAME_BYTES = 56
 """Of a value beside its text: in tables of hashes, numbers and places."""
+FEW = 4
+"""With so many times as many texts as codes, only those are looked at that a code means."""
 CROWDED = 0.8
 """The share of what there may be at most, from which on room is made."""
 _HALF = np.int64(1) << np.int64(32)
@@ -52,6 +54,10 @@ class Names:
 
         Only texts that a code means are numbered, in the order of the codes.
         """
+        if codes.size * FEW < len(texts):
+            some, where = np.unique(codes, return_inverse=True)
+            texts = chosen(texts, some[some >= 0])
+            codes = (where.ravel() - int((some < 0).sum())).astype(np.int32)
         first = np.full(len(texts) + 1, codes.size)  # where each text comes first; NONE is the last
         first[codes[::-1]] = np.arange(codes.size - 1, -1, -1)
         which = np.flatnonzero(first[:-1] < codes.size)
@@ -237,14 +243,14 @@ class Entities:
         self.version += 1
 
 
-def chosen(texts: Strings, which: NDArray[np.int64]) -> Strings:
+def chosen(texts: Strings, which: NDArray[np.integer]) -> Strings:
     """Some of *texts*, in this order."""
     if which.size == len(texts) and (which == np.arange(which.size)).all():
         return texts
-    start = np.concatenate([np.zeros(1, np.int64), texts.end[:-1]]) if len(texts) else texts.end
-    length = texts.end[which] - start[which]
+    start = np.where(which > 0, texts.end[which - 1], 0)
+    length = texts.end[which] - start
     end = np.cumsum(length)
-    at = np.repeat(start[which] - (end - length), length) + np.arange(int(length.sum()))
+    at = np.repeat(start - (end - length), length) + np.arange(int(length.sum()))
     return Strings(texts.data[at], end)
 
 
