@@ -31,8 +31,8 @@ async def written(tmp_path: Path, *results: BucketResult) -> AsyncIterator[Datab
     prepare(tmp_path / "file")
     async with Database(tmp_path / "file") as database:
         for one in results:
-            await database.write(kept.statements_of(JOB, one))
-            await database.write(kept.statements_of(JOB + 1, one))
+            await database.write(kept.statements_of(JOB, [one]))
+            await database.write(kept.statements_of(JOB + 1, [one]))
         yield database
 
 
@@ -59,7 +59,7 @@ async def test_points_older_than_the_job_keeps_them_go_with_the_next_bucket(tmp_
         found = await plot(database, JOB, Asked(take=1_000), Plotted())
         assert sorted({row.start_ms // SPAN_MS for row in found.rows}) == [15, 16, 17, 18, 19]
         assert await bucket(database, JOB, 0, interim=False) is not None  # results themselves stay
-        await database.write(kept.statements_of(JOB, result(30, asks=False)))
+        await database.write(kept.statements_of(JOB, [result(30, asks=False)]))
         assert (await plot(database, JOB, Asked(), Plotted())).count == 15
 
 

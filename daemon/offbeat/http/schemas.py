@@ -1,6 +1,7 @@
 """The documents of the API as JSON Schema, each under its name. Pure data, for the OpenAPI document and the tests."""
 from __future__ import annotations
 
+from offbeat.http import analysis_schemas
 from offbeat.http.alert_schemas import ALERT_SCHEMAS
 from offbeat.http.forms import (
     ANY_OBJECT,
@@ -160,7 +161,12 @@ SCHEMAS: dict[str, Schema] = {
             "bytes_per_series": WHOLE,
         }
     ),
-    "Jobs": paged("jobs", "Job"),
+    "Jobs": document(
+        {
+            "jobs": listing({"oneOf": [named("Job"), named("Analysis")]}),
+            "next_cursor": {"type": ["string", "null"]},
+        }
+    ),
     "FeedbackGiven": document(
         {
             "verdict": VERDICT,
@@ -277,3 +283,4 @@ SCHEMAS: dict[str, Schema] = {
     "InfluxVersion": document({"version": TEXT}),
     **ALERT_SCHEMAS,
 }
+SCHEMAS |= analysis_schemas.SCHEMAS

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.completeness import Completeness
 from offbeat.engine.analysis.entries import Upload
+from offbeat.engine.analysis.feed import Feed
 from offbeat.engine.analysis.kinds import question_of, values_max
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
@@ -19,6 +20,8 @@ from offbeat.engine.analysis.question import Answer
 from offbeat.engine.analysis.results import BucketResult, Outcome, Plot, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
+from offbeat.engine.catalog import Catalog
+from offbeat.engine.entries import Block
 from offbeat.records import Strings
 from offbeat.uploads import Records
 from offbeat_detectors.buckets.categories import Categorizer
@@ -45,6 +48,7 @@ class Analysis:
             if spec.categorization_field
             else None
         )
+        self.feed = Feed(spec) if spec.listens else None
         self._completeness = Completeness(spec.bucket_span_s)
         self.totals = Taken()
         self._latest_ms = NEVER  # of all records processed, or what was said to be so
@@ -144,10 +148,55 @@ class Analysis:
         self.totals.add(outcome.taken)
         return outcome
 
+    def hear(self, block: Block, at_ms: int, catalog: Catalog) -> Outcome | None:
+        """Apply the events of *block*, which arrived then, that are records of it; None if none is."""
+        assert self.feed is not None
+        records = None if self.feed.resting else self.feed.records(block, catalog)
+        if records is None or not records.size:
+            return None
+        due = records.time_ms[records.time_ms >= self._latest_ms - self._latency_ms]  # the others are dropped
+        if due.size:
+            self.feed.arrived(at_ms, int(due.min()))
+        return self.take(Upload(0, records, {"input_record": records.size}))
+
+    def tick(self, now_ms: int) -> Outcome | None:
+        """Close the buckets that are complete by the clock, if events come near their own time; None if there is none.
+
+        What comes for those that stay open counts as before. After GAP_MAX buckets without a record it waits for one.
+        """
+        assert self.feed is not None
+        reached_ms = self.feed.reached(now_ms)
+        if reached_ms is None or self._frontier is None or self._first is None or self._skipping:
+            return None
+        target = min((reached_ms - self._latency_ms) // self._span_ms, self._last + 1 + GAP_MAX)
+        if target <= self._frontier:
+            return None
+        outcome = Outcome()
+        self._close_until(target, outcome)
+        self.totals.add(outcome.taken)
+        return outcome
+
+    def rest(self) -> None:
+        """Take no events until ``resume``."""
+        if self.feed is not None:
+            self.feed.resting = True
+
+    def resume(self) -> None:
+        """Take events again; the time up to the next record is downtime."""
+        if self.feed is not None:
+            self.feed.resting = False
+        self.skip()
+
     def skip(self) -> None:
         """Nothing is watched up to the next record: the buckets on both sides, which are not whole, are no results."""
         self._drop_open()
         self._skipping = self._first is not None
+
+    def reset(self, start_ms: int, end_ms: int) -> None:
+        """What open buckets that overlap [start_ms, end_ms) hold is forgotten: it is about to be sent anew."""
+        first, beyond = start_ms // self._span_ms, -(-end_ms // self._span_ms)
+        for bucket in [number for number in self._events if first <= number < beyond]:
+            self._drop_bucket(bucket)
 
     def _drop_open(self) -> None:
         self._events.clear()
@@ -296,13 +345,18 @@ class Analysis:
         state |= under("scoring", self._scoring.save()) | under("completeness", self._completeness.save())
         if self._categorizer is not None:
             state |= under("categories", self._categorizer.save())
+        if self.feed is not None:
+            state |= under("feed", self.feed.save())
         return state
 
     def revert(self, state: State, *, keep_time: bool) -> None:
         """Go on from the models of *state*; what was counted stays. keep_time: what has passed does not come again."""
         counts, counted = self.totals.counts, self.totals.latest_ms
         latest_ms, frontier = self._latest_ms, self._frontier
+        feed = None if self.feed is None else self.feed.save()
         self.restore(state)
+        if self.feed is not None and feed is not None:
+            self.feed.restore(feed)
         if keep_time:
             self._drop_open()
             self._latest_ms = max(self._latest_ms, latest_ms)
@@ -334,3 +388,5 @@ class Analysis:
         self._completeness.restore(part(state, "completeness"))
         if self._categorizer is not None:
             self._categorizer.restore(part(state, "categories"))
+        if self.feed is not None:
+            self.feed.restore(part(state, "feed"))

@@ -25,6 +25,8 @@ from offbeat_detectors.buckets.model import BucketOpinions
 from offbeat_detectors.contract import State
 
 NEVER = np.int64(1 << 62)
+NOTHING = (0, 0)
+"""The version of a split that knows nobody."""
 GROWS, SHRINKS = ("count", "sum", "distinct_count", "info_content", "max"), ("min",)
 """Features that more rows of a bucket can only make larger, or smaller; a sum as a rule."""
 
@@ -53,7 +55,7 @@ class Measured:
         self._judges = judges
         self._zeros = function.empty == "zero" and not spec.over
         self._since = np.zeros(0, np.int64)  # the first bucket of each member
-        self._version = self._split.version
+        self._version = NOTHING
         plot = analysis.model_plot
         self._plotting = Plotting(index, function, plot, self._values) if plot is not None else None
 
@@ -282,7 +284,7 @@ class Measured:
     def restore(self, state: State) -> None:
         """As ``save`` gave it."""
         self._split.restore(part(state, "split"))
-        self._since = np.zeros(0, np.int64)
+        self._since, self._version = np.zeros(0, np.int64), NOTHING
         self._follow()
         self._since[:] = state["since"]
         self._gathering.restore(part(state, "open"))

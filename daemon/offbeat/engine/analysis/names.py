@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat.engine.analysis.pairs import EVER, FREE, IDLE, PLACES, fill, number_pairs
 from offbeat.interning import Interner
 from offbeat.records import Strings
 from offbeat_detectors.contract import State
@@ -19,8 +20,6 @@ NONE = -1
 """No value: the record has not got the field, or the detector does not ask for one."""
 BEYOND = -2
 """A value for which there is no room."""
-FREE = -2
-"""In the place of a pair: its number is nobody's."""
 UNLIMITED = 2**31 - 2
 ALWAYS = 1 << 62
 """The bucket in which a value was last seen that is never to be forgotten."""
@@ -30,7 +29,6 @@ FEW = 4
 """With so many times as many texts as codes, only those are looked at that a code means."""
 CROWDED = 0.8
 """The share of what there may be at most, from which on room is made."""
-_HALF = np.int64(1) << np.int64(32)
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -156,47 +154,43 @@ class Entities:
     """Pairs of numbers, NONE allowed, as one number each: a by value within a partition, a member of a population."""
 
     def __init__(self) -> None:
-        self._number: dict[int, int] = {}
-        self._first = np.zeros(16, np.int32)
-        self._second = np.zeros(16, np.int32)
-        self._free: list[int] = []
-        self.places = 0
-        """One more than the largest number that was ever given."""
-        self.version = 0
-        """Changes whenever a number stands for something new."""
+        self._head = np.zeros(3, np.int64)
+        self._first, self._second = np.zeros(16, np.int32), np.zeros(16, np.int32)
+        self._free = np.zeros(16, np.int32)
+        self._index()
+
+    def _index(self) -> None:
+        self._table = np.zeros(1 << (2 * self._first.size - 1).bit_length(), np.int32)
+        fill(self._table, self._first, self._second, self.places)
 
     def __len__(self) -> int:
-        return len(self._number)
+        return int(self._head[PLACES] - self._head[IDLE])
+
+    @property
+    def places(self) -> int:
+        """One more than the largest number that was ever given."""
+        return int(self._head[PLACES])
+
+    @property
+    def version(self) -> int:
+        """How many pairs have been new: changes whenever a number stands for something else."""
+        return int(self._head[EVER])
 
     def number(
         self, first: NDArray[np.int32], second: NDArray[np.int32], most: int = 2**31 - 1
     ) -> tuple[NDArray[np.int32], int]:
         """(n,) the number of each pair, and how many rows have none because *most* are known already (NONE there)."""
-        keys, at, where = np.unique(
-            (first.astype(np.int64) + 1) * _HALF + (second.astype(np.int64) + 1), return_index=True, return_inverse=True
-        )
-        numbers = np.empty(keys.size, np.int32)
-        for i in np.argsort(at, kind="stable").tolist():
-            key = int(keys[i])
-            number = self._number.get(key, NONE)
-            if number == NONE and len(self._number) < most:
-                number = self._enter(key)
-            numbers[i] = number
-        found = numbers[where.ravel()]
-        return found, int((found == NONE).sum())
-
-    def _enter(self, key: int) -> int:
-        if self._free:
-            number = self._free.pop()
-        else:
-            number = self.places
-            self.places += 1
-            self._first = longer(self._first, self.places, 0)
-            self._second = longer(self._second, self.places, 0)
-        self._number[key] = number
-        self._first[number], self._second[number] = (key >> 32) - 1, (key & 0xFFFFFFFF) - 1
-        self.version += 1
-        return number
+        found, done = np.empty(first.size, np.int32), 0
+        while True:
+            done = number_pairs(
+                first, second, done, most, found, self._table, self._first, self._second, self._free, self._head
+            )
+            if done == first.size:
+                return found, int((found == NONE).sum())
+            self._first, self._second, self._free = (
+                longer(each, 2 * each.size, 0) for each in (self._first, self._second, self._free)
+            )
+            self._index()
 
     @property
     def first(self) -> NDArray[np.int32]:
@@ -209,18 +203,24 @@ class Entities:
         return self._second[: self.places]
 
     @property
+    def free(self) -> NDArray[np.int32]:
+        """The numbers that are nobody's, the next one last."""
+        return self._free[: self._head[IDLE]]
+
+    @property
     def live(self) -> NDArray[np.int32]:
         """The numbers that stand for a pair, ascending."""
         return np.flatnonzero(self.first != FREE).astype(np.int32)
 
     def forget(self, numbers: NDArray[np.int32]) -> None:
         """These pairs, each once, are not known any more; the lowest number is the first to be given again."""
-        ordered = np.sort(numbers)[::-1]
-        for number in ordered.tolist():
-            key = (int(self._first[number]) + 1) * int(_HALF) + int(self._second[number]) + 1
-            del self._number[key]
-        self._first[ordered] = self._second[ordered] = FREE
-        self._free += ordered.tolist()
+        if not numbers.size:
+            return
+        self._first[numbers] = self._second[numbers] = FREE
+        idle = int(self._head[IDLE])
+        self._free[idle : idle + numbers.size] = np.sort(numbers)[::-1]
+        self._head[IDLE] += numbers.size
+        self._index()
 
     def keep_only(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
         """Forget all pairs but these; the numbers that are free now."""
@@ -231,16 +231,17 @@ class Entities:
 
     def save(self) -> State:
         """All pairs in their order, and which numbers are given next."""
-        return {"first": self.first.copy(), "second": self.second.copy(), "free": np.array(self._free, np.int32)}
+        head = self._head[EVER:].copy()
+        return {"first": self.first.copy(), "second": self.second.copy(), "free": self.free.copy(), "ever": head}
 
     def restore(self, state: State) -> None:
         """As ``save`` gave it."""
-        self._first, self._second = state["first"].astype(np.int32), state["second"].astype(np.int32)
-        self._free, self.places = state["free"].tolist(), self._first.size
-        live = self.live
-        keys = (self._first[live].astype(np.int64) + 1) * _HALF + (self._second[live].astype(np.int64) + 1)
-        self._number = dict(zip(keys.tolist(), live.tolist(), strict=True))
-        self.version += 1
+        places, idle = state["first"].size, state["free"].size
+        self._head = np.array([places, idle, state["ever"][0]], np.int64)
+        self._first, self._second = (longer(state[name].copy(), 16, 0) for name in ("first", "second"))
+        self._free = np.zeros(self._first.size, np.int32)
+        self._free[:idle] = state["free"]
+        self._index()
 
 
 def chosen(texts: Strings, which: NDArray[np.integer]) -> Strings:

@@ -162,6 +162,10 @@ class Taken:
         """As it is now."""
         return Taken(dict(self.counts), self.latest_ms)
 
+    def since(self, before: Taken) -> Taken:
+        """What was added since it was *before*."""
+        return Taken({name: count - before.counts.get(name, 0) for name, count in self.counts.items()}, self.latest_ms)
+
     def add(self, other: Taken) -> None:
         """Count *other* as well."""
         self.count(**other.counts)

@@ -89,6 +89,8 @@ class AnalysisSpec:
     renormalization_days      how far back stored scores are set anew; −1: the longer of 30 days and 100 spans
     model_plot                None: none is kept
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
+    live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
+                              over from the settings when the job is created
     """
 
     id: str
@@ -106,6 +108,12 @@ class AnalysisSpec:
     model_plot: ModelPlot | None = None
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    live_lag_max_s: float = 900.0
+
+    @property
+    def listens(self) -> bool:
+        """Are events records of it?"""
+        return bool(self.sources or self.fields)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -191,19 +191,23 @@ class Split:
             "partition": entities["first"],
             "by": entities["second"],
             "entities_free": entities["free"],
+            "entities_ever": entities["ever"],
             "entities_seen": self._seen[0][: self.entities.places].copy(),
             "entity": members["first"],
             "over": members["second"],
             "members_free": members["free"],
+            "members_ever": members["ever"],
             "members_seen": self._seen[1][: self.members.places].copy(),
             "counts": np.array([self.refused, self.pruned], np.int64),
         }
 
     def restore(self, state: State) -> None:
         """As ``save`` gave it."""
-        entities = {"first": state["partition"], "second": state["by"], "free": state["entities_free"]}
-        members = {"first": state["entity"], "second": state["over"], "free": state["members_free"]}
-        self.entities.restore(entities)
-        self.members.restore(members)
+        for pairs, first, second, name in (
+            (self.entities, "partition", "by", "entities"),
+            (self.members, "entity", "over", "members"),
+        ):
+            rest = {"free": state[f"{name}_free"], "ever": state[f"{name}_ever"]}
+            pairs.restore({"first": state[first], "second": state[second]} | rest)
         self._seen = state["entities_seen"].copy(), state["members_seen"].copy()
         self.refused, self.pruned = (int(count) for count in state["counts"])

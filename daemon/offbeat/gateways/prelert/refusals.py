@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from offbeat.analyses.life import CannotPause, CannotResume, InUse
+from offbeat.analyses.life import CannotPause, CannotResume, InUse, TooManyJobs, TooManyOpen
+from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import IntakeFull, NotFound, Refused, StoreUnavailable
 from offbeat.gateways.prelert.errors import PrelertError
 
 NUMBERS: Mapping[type[Refused], int] = {
     InUse: 40103,
+    AnalysisFailed: 40001,
+    TooManyJobs: 10109,
+    TooManyOpen: 30106,
     CannotPause: 60123,
     CannotResume: 60124,
     NoSnapshot: 60119,
