@@ -10,6 +10,7 @@ from offbeat.engine.analysis.results import BucketResult, Plot, PlotPoint
 from offbeat.store import analyses as kept
 from offbeat.store.analysis_queries import Asked, Plotted, bucket, plot, plot_left_out
 from offbeat.store.database import Database, prepare
+from offbeat.store.retention import DAY_MS, retire_results
 
 JOB, SPAN_MS, HOSTS = 3, 60_000, ("a", "b", "c")
 
@@ -61,6 +62,13 @@ async def test_points_older_than_the_job_keeps_them_go_with_the_next_bucket(tmp_
         assert await bucket(database, JOB, 0, interim=False) is not None  # results themselves stay
         await database.write(kept.statements_of(JOB, [result(30, asks=False)]))
         assert (await plot(database, JOB, Asked(), Plotted())).count == 15
+
+
+async def test_points_go_with_the_results_of_their_buckets(tmp_path: Path) -> None:
+    async with written(tmp_path, *(result(number) for number in range(20))) as database:
+        await retire_results(database, JOB, 5 * SPAN_MS / DAY_MS)
+        rows = await database.read("SELECT min(start_ms), count(*) FROM result_plot WHERE job = ?", (JOB,))
+        assert rows == [(14 * SPAN_MS, 18)]
 
 
 async def test_how_many_points_were_too_many_is_told(tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ MEMORY_MB = 1_024
 """Of the models of a job that does not say."""
 OF_MODELS = 0.75
 """The share of memory that entities and their models may take; the rest is for the values by which they are known."""
-PAIR_BYTES = 232
+PAIR_BYTES = 120
 """Of an entity or a member beside its models and its name: a pair in a table of hashes, when it was seen."""
+OPEN_BYTES = 160
+"""Of a member that is measured: its numbers in an open bucket."""
 NAME_BYTES = 100
 """Of a value, by which it is decided how many there may be."""
 
@@ -35,7 +37,7 @@ def question_of(index: int, analysis: AnalysisSpec, names: MutableMapping[str, N
         return Placed(index, function, spec, analysis, names, room_of(analysis, spec, Placed.entity_bytes(function)))
     by = ByPeers if spec.over else ByOwnPast
     judges: list[Judge] = [by(function, analysis.bucket_span_s) for _ in function.features]
-    room = room_of(analysis, spec, sum(judge.bytes_per_entity for judge in judges))
+    room = room_of(analysis, spec, sum(judge.bytes_per_entity for judge in judges), OPEN_BYTES)
     return Measured(index, function, spec, analysis, names, judges, room)
 
 
@@ -44,10 +46,12 @@ def memory_of(analysis: AnalysisSpec) -> int:
     return (analysis.memory_max_mb or MEMORY_MB) * 2**20
 
 
-def room_of(analysis: AnalysisSpec, spec: DetectorSpec, model_bytes: int) -> Room:
-    """How much a detector of an analysis may know, if the models of an entity take so many bytes."""
+def room_of(analysis: AnalysisSpec, spec: DetectorSpec, model_bytes: int, open_bytes: int = 0) -> Room:
+    """How much a detector may know, if the models of an entity, and a member's part of a bucket, take so many bytes."""
     share = int(OF_MODELS * memory_of(analysis)) // len(analysis.detectors)
-    return Room.of(share, values_max(analysis), PAIR_BYTES + model_bytes, PAIR_BYTES, over=bool(spec.over))
+    member = PAIR_BYTES + open_bytes
+    entity = model_bytes + (PAIR_BYTES if spec.over else member)
+    return Room.of(share, values_max(analysis), entity, member, over=bool(spec.over))
 
 
 def values_max(analysis: AnalysisSpec) -> int:
