@@ -48,7 +48,8 @@ def memory_of(analysis: AnalysisSpec) -> int:
 
 def room_of(analysis: AnalysisSpec, spec: DetectorSpec, model_bytes: int, open_bytes: int = 0) -> Room:
     """How much a detector may know, if the models of an entity, and a member's part of a bucket, take so many bytes."""
-    share = int(OF_MODELS * memory_of(analysis)) // len(analysis.detectors)
+    twice = 2 if analysis.overlapping_buckets else 1
+    share = int(OF_MODELS * memory_of(analysis)) // (twice * len(analysis.detectors))
     member = PAIR_BYTES + open_bytes
     entity = model_bytes + (PAIR_BYTES if spec.over else member)
     return Room.of(share, values_max(analysis), entity, member, over=bool(spec.over))

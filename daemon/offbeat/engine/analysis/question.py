@@ -51,6 +51,16 @@ class Answer:
     left_out: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A bucket and its events, with what is said of it, and of the shifted ones that overlap with it."""
+
+    bucket: int
+    events: float
+    answers: list[Answer]
+    shifted: tuple[list[Answer], ...] = ()
+
+
 class Question(Protocol):
     """A detector at work."""
 

@@ -88,6 +88,8 @@ class AnalysisSpec:
     memory_max_mb             of models; 0: the server's default, −1: no limit
     renormalization_days      how far back stored scores are set anew; −1: the longer of 30 days and 100 spans
     model_plot                None: none is kept
+    overlapping_buckets       also ask of buckets shifted by half a span; a result is then the more unusual of both
+    finalization_spans        how many spans a result waits for those, where there are any
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
     live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
                               over from the settings when the job is created
@@ -106,6 +108,8 @@ class AnalysisSpec:
     memory_max_mb: int = 0
     renormalization_days: int = -1
     model_plot: ModelPlot | None = None
+    overlapping_buckets: bool = False
+    finalization_spans: int = 2
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     live_lag_max_s: float = 900.0
