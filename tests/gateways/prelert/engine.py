@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from offbeat.clock import ManualClock
+from offbeat.gateways.prelert.dates import date_text
 from offbeat.service import Service, running
 from offbeat.serving import listening
 from tests.store.process import config
@@ -78,6 +79,11 @@ class Engine:
         self._loop, self.stopped = asyncio.get_running_loop(), asyncio.Event()
         self.host, _, port = address.removeprefix("http://").partition(":")
         self.port = int(port)
+
+    @property
+    def now(self) -> str:
+        """The time of its clock, as it writes dates."""
+        return date_text(self.clock.now_ms())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* gives on the daemon's own event loop."""

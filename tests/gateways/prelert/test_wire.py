@@ -180,7 +180,8 @@ def test_an_id_is_decoded_after_the_path_is_cut(daemon: Engine) -> None:
 def test_links_have_the_host_that_was_asked_for_and_the_query_as_it_was_understood(daemon: Engine) -> None:
     id = daemon.create()
     daemon.upload(id, csv(steady(12)))
-    answer = sent(daemon, head("GET", f"/results/{id}/buckets?skip=3&take=4&start=1400000400&foo=1&false", base="/engine/v1"))
+    path = f"/results/{id}/buckets?skip=3&take=4&start=1400000400&foo=1&false"
+    answer = sent(daemon, head("GET", path, base="/engine/v1"))
     page = answer.document
     assert list(page) == ["hitCount", "skip", "take", "nextPage", "previousPage", "documents"]
     of = f"http://h:8080/engine/v1/results/{id}/buckets?skip={{}}&take=4&expand=false&includeInterim=false" \
@@ -202,7 +203,7 @@ def test_dates_are_utc_with_milliseconds_and_a_zone_without_a_colon(daemon: Engi
                  daemon.buckets(id)[0]["timestamp"]):
         assert DATE.fullmatch(date), date
     assert b"null" not in json.dumps(job).encode()
-    assert job["createTime"] == "2026-03-01T12:00:00.000+0000"
+    assert job["createTime"] == daemon.now
 
 
 @pytest.mark.parametrize(("written", "hits"), [
@@ -215,7 +216,8 @@ def test_dates_in_queries_have_many_forms(daemon: Engine, five: str, written: st
     assert daemon.get(f"/results/{five}/buckets?{written}").document["hitCount"] == hits
 
 
-@pytest.mark.parametrize("written", ["1400004000", "1400004000000", "2014-05-13T18:00:00.000+0000", "2014-05-13T18%3A00%3A00Z"])
+@pytest.mark.parametrize("written", ["1400004000", "1400004000000", "2014-05-13T18:00:00.000+0000",
+                                     "2014-05-13T18%3A00%3A00Z"])
 def test_dates_in_paths_have_the_same_forms(daemon: Engine, five: str, written: str) -> None:
     for place in ("", "buckets/"):
         assert daemon.get(f"/results/{five}/{place}{written}").document["document"]["id"] == "1400004000"

@@ -383,24 +383,26 @@ class Analysis:
             state |= under("feed", self.feed.save())
         return state
 
-    def revert(self, state: State, *, keep_time: bool) -> None:
-        """Go on from the models of *state*; what was counted stays. keep_time: what has passed does not come again."""
-        counts, counted = self.totals.counts, self.totals.latest_ms
-        latest_ms, frontier = self._latest_ms, self._frontier
-        feed = None if self.feed is None else self.feed.save()
-        self.restore(state)
-        if self.feed is not None and feed is not None:
-            self.feed.restore(feed)
+    def reverted(self, state: State | None, *, keep_time: bool) -> Analysis:
+        """What goes on from the models of *state*, or from none; what was counted stays.
+
+        keep_time: what has passed does not come again. It is another analysis: a state is restored to an empty one.
+        """
+        anew = Analysis(self.spec)
+        if state is not None:
+            anew.restore(state)
+        if self.feed is not None and anew.feed is not None:
+            anew.feed.restore(self.feed.save())
         if keep_time:
-            self._drop_open()
-            if self._overlapping is not None:
-                self._overlapping.drop_waiting()
-            self._latest_ms = max(self._latest_ms, latest_ms)
-            if frontier is not None:
-                self._frontier = frontier if self._frontier is None else max(self._frontier, frontier)
-            self.totals = Taken(counts, counted)
-        else:
-            self.totals = Taken(counts, self.totals.latest_ms)
+            anew._drop_open()
+            if anew._overlapping is not None:
+                anew._overlapping.drop_waiting()
+            anew._latest_ms = max(anew._latest_ms, self._latest_ms)
+            if self._frontier is not None:
+                anew._frontier = self._frontier if anew._frontier is None else max(anew._frontier, self._frontier)
+        latest_ms = self.totals.latest_ms if keep_time else anew.totals.latest_ms
+        anew.totals = Taken(dict(self.totals.counts), latest_ms)
+        return anew
 
     def restore(self, state: State) -> None:
         """As ``save`` gave it, of a job that is asked the same."""

@@ -89,7 +89,7 @@ async def _to_several(call: Call, ids: list[str], *, keep: bool) -> list[tuple[D
         except Exception as e:  # each job that still takes is told
             end = e
         for queue in queues:
-            for last in (end, None, None):
+            for last in (end, None):  # one for who reads, one for who waits for the end
                 await queue.put(last)
 
     tasks = [asyncio.ensure_future(one(id, queue)) for id, queue in zip(ids, queues, strict=True)]
