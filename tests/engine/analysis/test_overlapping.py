@@ -12,7 +12,7 @@ from offbeat.engine.analysis.overlapping import restored, saved
 from offbeat.engine.analysis.question import Answer, Draft
 from offbeat.engine.analysis.results import BucketResult, Cause, PlotPoint
 from offbeat.engine.analysis.spec import DetectorSpec
-from tests.engine.analysis.logs import SPAN_S, START_MS, Row, analysed, calm, same_state, spec_of
+from tests.engine.analysis.logs import SPAN_S, START_MS, Row, analysed, calm, changing, same_state, spec_of
 from tests.engine.analysis.test_analysis import every, told
 
 SPAN_MS = 1000 * SPAN_S
@@ -100,11 +100,13 @@ def test_functions_for_which_it_is_of_no_use_are_not_asked_twice() -> None:
 
 
 @settings(max_examples=3, deadline=None, phases=(Phase.explicit, Phase.generate))
-@given(st.lists(st.integers(1, 1_499), min_size=1, max_size=8))
-def test_cuts_and_restarts_change_no_bit_of_results_that_wait(cuts: list[int]) -> None:
-    rows = calm(1_500, 6)
-    whole, cut, before, after = (Analysis(every(overlapping_buckets=True)) for _ in range(4))
+@given(st.lists(st.integers(1, 1_499), min_size=1, max_size=8), st.booleans())
+def test_cuts_and_restarts_change_no_bit_of_results_that_wait(cuts: list[int], crowded: bool) -> None:
+    rows = changing(1_500, 6) if crowded else calm(1_500, 6)
+    spec = every(overlapping_buckets=True, memory_max_mb=1 if crowded else 0)
+    whole, cut, before, after = (Analysis(spec) for _ in range(4))
     expected = told(analysed(whole, rows))
+    assert (whole.size().pruned > 0) == crowded
     assert told(analysed(cut, rows, cuts)) == expected
     found = analysed(before, rows[: cuts[0]])
     after.restore(before.save())
