@@ -93,6 +93,22 @@ def test_shifted_buckets_beside_downtime_are_no_part_of_a_result() -> None:
     assert min(p for number, p in by_number[1].items() if 60 <= number < 79) > 1e-3
 
 
+def test_a_bucket_that_is_sent_anew_leaves_no_half_of_a_shifted_one() -> None:
+    rows = [row for row in burst() if row[1]["host"] == "host-0"]
+    analysis = Analysis(spec_of(COUNT, overlapping_buckets=True, latency_s=4 * SPAN_S))
+    analysed(analysis, rows)
+    start, end = (START_MS + bucket * SPAN_MS for bucket in (97, 98))
+    analysis.reset(start, end)
+    restored_one = Analysis(analysis.spec)
+    restored_one.restore(analysis.save())
+    found = analysed(restored_one, [row for row in rows if start <= row[0] < end])
+    found += [one for one in restored_one.advance(START_MS + 100 * SPAN_MS).buckets if isinstance(one, BucketResult)]
+    late = {(one.start_ms - START_MS) // SPAN_MS: one for one in found}
+    assert [late[number].found for number in (96, 97, 98)] == [(), (), ()]  # what is half of it would be too little
+    learned = restored_one.save()["overlapping.question0.judge0.seen"]
+    assert learned.tolist() == [99 - 2]
+
+
 def test_functions_for_which_it_is_of_no_use_are_not_asked_twice() -> None:
     detectors = (DetectorSpec("max", "value"), DetectorSpec("time_of_day"), DetectorSpec("mean", "value"))
     state = Analysis(spec_of(*detectors, overlapping_buckets=True)).save()
