@@ -36,6 +36,12 @@ class InUse(Conflict):
     code = "job_in_use"
 
 
+class Fed(Conflict):
+    """The feed of the job is at work: what is sent, flushed, closed, paused is its business."""
+
+    code = "job_is_fed"
+
+
 class NotClosed(Conflict):
     """What is asked for needs a job that is closed."""
 
@@ -56,7 +62,10 @@ class CannotResume(Conflict):
 
 @dataclass(slots=True)
 class Job:
-    """One job. *document* is kept with it: what its clients said of it and read back; *since_ms*: of its status."""
+    """One job. *document* is kept with it: what its clients said of it and read back; *since_ms*: of its status.
+
+    feed  kept with it and shown to nobody as it is: where its records are read from, passwords too; *fed*: they are now
+    """
 
     number: int
     spec: AnalysisSpec
@@ -67,6 +76,8 @@ class Job:
     finished_ms: int | None = None
     last_data_ms: int | None = None
     sending: bool = False
+    feed: dict[str, Any] | None = None
+    fed: bool = False
     totals: Taken = field(default_factory=Taken)
 
 
@@ -87,6 +98,7 @@ class Analyses:
         self.snapshots = Snapshots(database, clock, runner, submit)
         self._newest = newest_number
         self.hub = hub
+        self.before_delete: Callable[[Job], Awaitable[None]] | None = None
         self._turn = asyncio.Lock()
         self._by_id: dict[str, Job] = {}
         for one in stored:
@@ -100,6 +112,7 @@ class Analyses:
                 clock.now_ms(),
                 said.get("finished_ms"),
                 said.get("last_data_ms"),
+                feed=said.get("feed"),
             )
 
     @property
@@ -127,27 +140,34 @@ class Analyses:
             raise NotFound(f"No known job with id '{id}'", where={"job": id})
         return self._by_id[id]
 
-    async def create(self, spec: AnalysisSpec, said: Mapping[str, Any]) -> Job:
-        """Begin a job; *said* is kept with it. Raises Conflict for an id that is taken, and at the limit of jobs."""
-        return await asyncio.shield(self._create(spec, dict(said)))
+    async def create(
+        self, spec: AnalysisSpec, said: Mapping[str, Any], feed: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Begin a job; *said* is kept with it, and its *feed*.
 
-    async def _create(self, spec: AnalysisSpec, said: dict[str, Any]) -> Job:
+        Raises Conflict for an id that is taken, and at the limit of jobs.
+        """
+        return await asyncio.shield(self._create(spec, dict(said), None if feed is None else dict(feed)))
+
+    async def _create(self, spec: AnalysisSpec, said: dict[str, Any], feed: dict[str, Any] | None) -> Job:
         async with self._turn:
             if spec.id in self._by_id:
                 raise Conflict(f"there is a job {spec.id} already", hint="delete it first", where={"job": spec.id})
             if len(self._by_id) >= ANALYSES_MAX:
                 raise Conflict(f"there are {ANALYSES_MAX} jobs already", hint="delete one first")
             number = self._newest + 1
-            begun = Begun(number, spec.id, kept.spec_json(spec), {"said": said, "status": "CLOSED"})
+            begun = Begun(number, spec.id, kept.spec_json(spec), {"said": said, "status": "CLOSED", "feed": feed})
             control = Control("analysis", command=Command(number, "created"), begun=begun)
             seq = await self._submit(control)
             self._newest = number
             self._runner.begin(number, spec, seq)
-            job = self._by_id[spec.id] = Job(number, spec, control.done.result().at_ms, said)
+            job = self._by_id[spec.id] = Job(number, spec, control.done.result().at_ms, said, feed=feed)
             return job
 
     async def delete(self, id: str) -> None:
-        """End a job with all that it has. Raises NotFound, InUse."""
+        """End a job with all that it has; its feed is stopped first. Raises NotFound, InUse."""
+        if self.before_delete is not None:
+            await self.before_delete(self.get(id))
         await asyncio.shield(self._delete(id))
 
     async def _delete(self, id: str) -> None:
@@ -183,6 +203,7 @@ class Analyses:
             "status": job.status,
             "finished_ms": job.finished_ms,
             "last_data_ms": job.last_data_ms,
+            "feed": job.feed,
         }
         await self._database.write(kept.document_of(job.number, document))
 
@@ -191,6 +212,33 @@ class Analyses:
         await self._keep(job)
         if status != "RUNNING":
             self.hub.tell(job.number, (None,))
+
+    # ── what feeds it ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def keep_feed(self, job: Job, feed: Mapping[str, Any] | None) -> None:
+        """Keep where the records of a job are read from. Raises StoreUnavailable."""
+        job.feed = None if feed is None else dict(feed)
+        await self._keep(job)
+
+    async def begin_feed(self, job: Job) -> None:
+        """From now on the job is its feed's. Raises InUse, Fed, CannotResume for a job that is paused."""
+        self._check_free(job, False)
+        if job.sending:
+            raise _in_use(job)
+        if job.status not in ("CLOSED", "RUNNING"):
+            raise CannotResume(f"job {job.spec.id} is {job.status}: resume it first", where={"job": job.spec.id})
+        job.fed = True
+        if job.status != "RUNNING":
+            await self._become(job, "RUNNING")
+
+    def end_feed(self, job: Job) -> None:
+        """The job is anybody's again."""
+        job.fed = False
+
+    @staticmethod
+    def _check_free(job: Job, by_feed: bool) -> None:
+        if job.fed and not by_feed:
+            raise Fed(f"the feed of job {job.spec.id} is at work: stop it first", where={"job": job.spec.id})
 
     # ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,13 +252,14 @@ class Analyses:
         finally:
             job.sending = False
 
-    async def upload(self, id: str, uploads: AsyncIterator[Upload]) -> Taken:
+    async def upload(self, id: str, uploads: AsyncIterator[Upload], *, by_feed: bool = False) -> Taken:
         """Take records, part by part, and say what became of them once their results are in the store.
 
-        A job that is paused takes them and analyses nothing. Raises NotFound, InUse, StoreUnavailable, and whatever
-        *uploads* raises: what came before stays analysed.
+        A job that is paused takes them and analyses nothing. Raises NotFound, InUse, Fed, StoreUnavailable, and
+        whatever *uploads* raises: what came before stays analysed.
         """
         job = self.get(id)
+        self._check_free(job, by_feed)
         with self._sending(job):
             taken, flying = Taken(), deque[asyncio.Future[Taken]]()
             try:
@@ -239,23 +288,29 @@ class Analyses:
         return await self._runner.taken(number, seq)
 
     async def flush(
-        self, id: str, *, interim: bool, start_ms: int | None, end_ms: int | None, advance_ms: int | None
+        self, id: str, *, interim: bool, start_ms: int | None, end_ms: int | None, advance_ms: int | None,
+        by_feed: bool = False,
     ) -> None:
-        """Return when all that was sent is analysed and can be read. Raises NotFound, StoreUnavailable.
+        """Return when all that was sent is analysed and can be read. Raises NotFound, Fed, StoreUnavailable.
 
         interim  also what open buckets give by now, all of them or those in [start, end)
         advance  no record before it will come: buckets that end by then are final
         """
         job = self.get(id)
+        self._check_free(job, by_feed)
         if advance_ms is not None:
             seq = await self._submit(Control("analysis", command=Command(job.number, "advance", advance_ms)))
             await self._runner.reached(seq)
         if interim:
             await self._runner.interim(job.number, start_ms, end_ms)
 
-    async def close(self, id: str) -> None:
-        """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse."""
+    async def close(self, id: str, *, by_feed: bool = False) -> None:
+        """End the analysis for now: everything is readable and its models are a snapshot.
+
+        Raises NotFound, InUse, Fed.
+        """
         job = self.get(id)
+        self._check_free(job, by_feed)
         if job.sending:
             raise _in_use(job)
         if job.status in ("CLOSED", "PAUSED"):
@@ -266,8 +321,9 @@ class Analyses:
         await self._become(job, "CLOSED")
 
     async def pause(self, id: str) -> None:
-        """Take what is sent, and analyse none of it, until resumed. Raises NotFound, CannotPause, InUse."""
+        """Take what is sent, and analyse none of it, until resumed. Raises NotFound, CannotPause, InUse, Fed."""
         job = self.get(id)
+        self._check_free(job, False)
         if job.status not in ("RUNNING", "CLOSED"):
             raise CannotPause(f"job {id} is {job.status}: only one that is RUNNING or CLOSED can be paused")
         if job.sending:
@@ -277,8 +333,9 @@ class Analyses:
         await self._become(job, "PAUSED")
 
     async def resume(self, id: str) -> None:
-        """Analyse what is sent from now on; the time between is downtime. Raises NotFound, CannotResume."""
+        """Analyse what is sent from now on; the time between is downtime. Raises NotFound, CannotResume, Fed."""
         job = self.get(id)
+        self._check_free(job, False)
         if job.status != "PAUSED":
             raise CannotResume(f"job {id} is {job.status}: only one that is PAUSED can be resumed")
         seq = await self._submit(Control("analysis", command=Command(job.number, "skip")))
@@ -300,7 +357,7 @@ class Analyses:
         now_ms = self._clock.now_ms()
         for job in self.all():
             patience_s = timeout_of(job)
-            quiet = job.status == "RUNNING" and not job.sending and patience_s > 0
+            quiet = job.status == "RUNNING" and not (job.sending or job.fed) and patience_s > 0
             if quiet and now_ms - (job.last_data_ms or job.since_ms) > 1000 * patience_s:
                 await self.close(job.spec.id)
 
