@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
@@ -153,8 +154,8 @@ class StoreConfig:
     tail_readings_max: int = setting(
         2_000_000,
         "readings, closed buckets and closed windows kept in memory, of at most 88 bytes, before they are packed into "
-        "chunks; that begins at half of it, and beyond 1.5 times as many events are answered with 429 until no more "
-        "than this are left",
+        "chunks; that begins between half and all of it, and beyond 1.5 times as many events are answered with 429 "
+        "until no more than this are left",
         unit="rows", low=1_000)
     checkpoint_s: float = setting(
         300.0, "longest time between two checkpoints of a shard; the journal holds that much", unit="seconds", low=0.05)
@@ -178,6 +179,97 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsConfig:
+    """Who is told of findings, and how much of that is kept. Rules are given at run time: docs/alerts.md."""
+
+    sinks: dict[str, Any] = setting(
+        {}, "where alerts go, a table [alerts.sinks.NAME] each with its type: webhook, alertmanager, email or command")
+    link_url: str = setting("", "the daemon's address as those who are told reach it: what they get has a link to it")
+    rules_max: int = setting(200, "each finding is held against every rule", unit="rules", low=1)
+    silences_max: int = setting(
+        1_000, "silences that are kept, also those that are over; these go first", unit="silences", low=1)
+    calendars_max: int = setting(64, "each has its windows in memory", unit="calendars", low=1)
+    active_max: int = setting(
+        10_000, "alerts that are active at a time; beyond it one is not raised, and that is listed as suppressed",
+        unit="alerts", low=1, reload=True)
+    cleared_max: int = setting(
+        10_000, "cleared alerts that are kept, with their deliveries; the oldest go first", unit="alerts", low=0,
+        reload=True)
+    findings_max: int = setting(
+        100, "findings of one alert that are listed; the rest is counted", unit="findings", low=1, reload=True)
+    suppressed_max: int = setting(
+        10_000, "what nobody was told, and why, that is kept for a look; the oldest go first", unit="rows", low=0,
+        reload=True)
+    waiting_max: int = setting(
+        20_000, "deliveries that wait for one sink; beyond it they are dead letters", unit="deliveries", low=1,
+        reload=True)
+    dead_letters_max: int = setting(
+        1_000, "deliveries that were given up and may be tried again; the oldest go first", unit="deliveries", low=0,
+        reload=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConfig:
+    """What every sink has."""
+
+    timeout_s: float = setting(10.0, "longest time for one attempt", unit="seconds", low=0.1, high=600)
+    attempts_max: int = setting(
+        20, "so often a delivery is tried before it is a dead letter: with the waits below, for about an hour",
+        unit="attempts", low=1)
+    backoff_s: float = setting(
+        1.0, "wait before the second attempt; each one after waits twice as long, less a random part of up to a half",
+        unit="seconds", low=0.01)
+    backoff_max_s: float = setting(300.0, "longest wait between two attempts", unit="seconds", low=0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSinkConfig(SinkConfig):
+    """What a sink has that is reached over HTTP."""
+
+    url: str = setting("", "where to POST; http or https")
+    headers: dict[str, Any] = setting({}, "headers of each request")
+    token: str = setting("", "sent as Authorization: Bearer; better in a file or the environment")
+    token_file: str = setting("", "a file that holds the token")
+    token_env: str = setting("", "an environment variable that holds the token")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfig(HttpSinkConfig):
+    """POSTs each notification as a JSON document."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerConfig(HttpSinkConfig):
+    """POSTs to Prometheus Alertmanager (API v2), and again while an alert is active. *url* is without /api/v2."""
+
+    resend_s: float = setting(60.0, "how often an active alert is sent again", unit="seconds", low=1)
+    labels: dict[str, Any] = setting({}, "labels of each alert besides alertname, rule, job, source and field")
+
+
+@dataclass(frozen=True, slots=True)
+class EmailConfig(SinkConfig):
+    """Sends each notification as a mail."""
+
+    host: str = setting("", "the mail server")
+    port: int = setting(587, "587 for starttls, 465 for tls", low=1, high=65535)
+    security: str = setting("starttls", "starttls, tls (from the first byte) or none")
+    user: str = setting("", "who logs in; empty: nobody does")
+    password: str = setting("", "the password; better in a file or the environment")
+    password_file: str = setting("", "a file that holds the password")
+    password_env: str = setting("", "an environment variable that holds the password")
+    ca_file: str = setting("", "certificates of authorities to trust instead of the system's")
+    sender: str = setting("", "the address in From")
+    to: tuple[str, ...] = setting((), "the addresses in To")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandConfig(SinkConfig):
+    """Runs a command, never by a shell, with each notification as JSON on its standard input."""
+
+    argv: tuple[str, ...] = setting((), "the program and its arguments")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one daemon, checked."""
 
@@ -187,6 +279,7 @@ class Config:
     watch: WatchConfig = field(default_factory=WatchConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -201,6 +294,48 @@ class Config:
                 f"engine.time_zone is {zone!r}: expected the IANA name of a time zone",
                 hint="as Europe/Berlin or America/New_York; the system's list is in /usr/share/zoneinfo",
                 where={"setting": "engine.time_zone"})
+        sinks_of(self.alerts)
+
+
+def sinks_of(alerts: AlertsConfig) -> dict[str, SinkConfig]:
+    """The sinks by name, checked. Raises BadConfig for the first setting of one that is not right."""
+    return {name: _sink(f"alerts.sinks.{name}", name, table) for name, table in alerts.sinks.items()}
+
+
+def _sink(place: str, name: str, table: Any) -> SinkConfig:
+    def wrong(setting: str, message: str, hint: str = "") -> BadConfig:
+        return BadConfig(f"{setting} {message}", hint=hint, where={"setting": setting})
+
+    if not isinstance(table, dict):
+        raise wrong(place, f"is {table!r}: expected a table [{place}]")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise wrong(place, "is no name of a sink: expected 1 to 64 letters, digits, '_' or '-'")
+    kind = table.get("type")
+    if kind not in SINKS:
+        raise wrong(f"{place}.type", f"is {kind!r}: expected {', '.join(SINKS)}")
+    holder, arguments = SINKS[kind], {}
+    known = {f.name: f for f in fields(holder)}
+    for one, value in table.items():
+        if one != "type":
+            if one not in known:
+                raise _unknown(one, list(known), f"{place}.")
+            arguments[one] = _coerced(f"{place}.{one}", known[one], value)
+    sink: SinkConfig = holder(**arguments)
+    _check(place, sink)
+    for one in NEEDED[kind]:
+        if not getattr(sink, one):
+            raise wrong(f"{place}.{one}", "is missing")
+    if isinstance(sink, HttpSinkConfig) and not sink.url.startswith(("http://", "https://")):
+        raise wrong(f"{place}.url", f"is {sink.url!r}: expected an address that begins with http:// or https://")
+    if isinstance(sink, EmailConfig) and sink.security not in ("starttls", "tls", "none"):
+        raise wrong(f"{place}.security", f"is {sink.security!r}: expected starttls, tls or none")
+    for one in ("headers", "labels"):
+        if not all(isinstance(value, str) for value in getattr(sink, one, {}).values()):
+            raise wrong(f"{place}.{one}", "has a value that is no text")
+    for secret in ("token", "password"):
+        if sum(bool(getattr(sink, f"{secret}{form}", "")) for form in ("", "_file", "_env")) > 1:
+            raise wrong(f"{place}.{secret}", "is given twice", f"one of {secret}, {secret}_file and {secret}_env")
+    return sink
 
 
 def known_zone(name: str) -> bool:
@@ -312,6 +447,11 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
-    "retention": RetentionConfig,
+    "retention": RetentionConfig, "alerts": AlertsConfig,
 }
+SINKS: dict[str, Any] = {
+    "webhook": WebhookConfig, "alertmanager": AlertmanagerConfig, "email": EmailConfig, "command": CommandConfig,
+}
+NEEDED = {"webhook": ("url",), "alertmanager": ("url",), "email": ("host", "sender", "to"), "command": ("argv",)}
+"""What a sink of a type cannot do without."""
 assert all(is_dataclass(s) for s in SECTIONS.values())

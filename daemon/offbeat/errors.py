@@ -124,6 +124,13 @@ class TooManyClients(Refused):
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
+class SinkFailed(Refused):
+    """A receiver of alerts did not take what it was sent."""
+
+    code = "sink_failed"
+    status = 502
+
+
 class StoreUnavailable(Refused):
     """The database cannot be written now: the disk is full or the file is read-only. Nothing was stored."""
 

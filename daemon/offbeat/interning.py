@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from offbeat.records import Strings
 from offbeat_detectors.kernel import inlined_kernel, lean_kernel
+from offbeat_detectors.rows import prefetch_at
 
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
@@ -33,6 +34,7 @@ def find_or_add(
     data: NDArray[np.uint8],
     start: int,
     stop: int,
+    h: np.uint64,
     table: NDArray[np.int32],
     hashes: NDArray[np.uint64],
     arena: NDArray[np.uint8],
@@ -41,11 +43,11 @@ def find_or_add(
 ) -> int:
     """The number of the text data[start:stop]; a text not seen before gets number *count* and is copied to the arena.
 
+    h       its hash, see ``hash_span``
     table   (2^k,) int32   open addressing; number + 1, 0 is free; must be larger than the texts it holds
     hashes  (c,) uint64, end (c,) int64, arena (b,) uint8   the texts, as in Strings, of which *count* are in use
     Returns −1 if hashes, end or arena have no room: grow them and call again.
     """
-    h = hash_span(data, start, stop)
     mask = table.size - 1
     at = np.int64(h & np.uint64(mask))
     length = stop - start
@@ -88,9 +90,40 @@ def rebuild(table: NDArray[np.int32], hashes: NDArray[np.uint64], count: int) ->
 
 
 @lean_kernel
+def hash_all(data: NDArray[np.uint8], ends: NDArray[np.int64], hashed: NDArray[np.uint64]) -> None:
+    """Fill *hashed* with the hashes of the texts (data, ends)."""
+    start = 0
+    for i in range(ends.size):
+        hashed[i] = hash_span(data, start, ends[i])
+        start = ends[i]
+
+
+@inlined_kernel
+def _ask_ahead(
+    hashed: NDArray[np.uint64],
+    i: int,
+    table: NDArray[np.int32],
+    hashes: NDArray[np.uint64],
+    arena: NDArray[np.uint8],
+    end: NDArray[np.int64],
+) -> None:
+    """Ask for what the texts after number *i* will be compared with: of a million, it is not in the cache."""
+    mask, last = np.uint64(table.size - 1), hashed.size - 1
+    prefetch_at(table, np.int64(hashed[min(i + 24, last)] & mask), 0)
+    held = table[np.int64(hashed[min(i + 16, last)] & mask)] - 1
+    if held >= 0:
+        prefetch_at(hashes, held, 0)
+        prefetch_at(end, max(0, held - 1), 0)
+    held = table[np.int64(hashed[min(i + 8, last)] & mask)] - 1
+    if held > 0:
+        prefetch_at(arena, end[held - 1], 0)
+
+
+@lean_kernel
 def find_or_add_all(
     data: NDArray[np.uint8],
     ends: NDArray[np.int64],
+    hashed: NDArray[np.uint64],
     first: int,
     found: NDArray[np.int32],
     table: NDArray[np.int32],
@@ -100,15 +133,17 @@ def find_or_add_all(
     count: int,
     limit: int,
 ) -> tuple[int, int]:
-    """Number texts first.. of (data, ends) into *found*; beyond *limit* texts a new one gets −1.
+    """Number texts first.. of (data, ends), whose hashes are *hashed*, into *found*; beyond *limit* texts a new one
+    gets −1.
 
     Returns (how many were numbered, the new count). The first is less than the texts given if the arrays must grow.
     """
     for i in range(first, ends.size):
         if 2 * (count + 1) > table.size:
             return i, count
+        _ask_ahead(hashed, i, table, hashes, arena, end)
         start = ends[i - 1] if i > 0 else 0
-        n = find_or_add(data, start, ends[i], table, hashes, arena, end, count)
+        n = find_or_add(data, start, ends[i], hashed[i], table, hashes, arena, end, count)
         if n == -1:
             return i, count
         if n == count:
@@ -137,11 +172,22 @@ class Interner:
 
     def number(self, texts: Strings, limit: int = 2**31 - 2) -> NDArray[np.int32]:
         """The number of each text, (k,) int32; a new text is added, or is −1 once *limit* texts are held."""
-        found = np.empty(len(texts), np.int32)
+        found, hashed = np.empty(len(texts), np.int32), np.empty(len(texts), np.uint64)
+        hash_all(texts.data, texts.end, hashed)
         done = 0
         while True:
             done, self.count = find_or_add_all(
-                texts.data, texts.end, done, found, self._table, self._hashes, self._arena, self._end, self.count, limit
+                texts.data,
+                texts.end,
+                hashed,
+                done,
+                found,
+                self._table,
+                self._hashes,
+                self._arena,
+                self._end,
+                self.count,
+                limit,
             )
             if done == found.size:
                 return found

@@ -81,6 +81,15 @@ class Metrics:
         )
         self.store_bytes = self._gauge("store_bytes", "Size of the database with its write-ahead log.")
         self.stream_clients = self._gauge("stream_clients", "Clients that follow /api/v1/stream now.")
+        self.alerts_raised_total = self._counter("alerts_raised_total", "Alerts that were raised, told or not.")
+        self.alerts_active = self._gauge("alerts_active", "Alerts that are active.")
+        self.alert_deliveries_total = self._counter(
+            "alert_deliveries_total",
+            "Notifications by sink and outcome: delivered, failed (one attempt), dead (given up).",
+            "sink", "outcome")
+        self.alert_suppressed_total = self._counter(
+            "alert_suppressed_total", "Notifications that nobody was told, by reason.", "reason")
+        self.alert_dead_letters = self._gauge("alert_dead_letters", "Deliveries that were given up and are kept.")
         self.http_requests_total = self._counter(
             "http_requests_total", "Requests answered, by route template; status 499: the client left first.",
             "route", "method", "status")

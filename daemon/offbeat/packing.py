@@ -130,29 +130,97 @@ def _laid_out(whole: NDArray[Any]) -> tuple[str, int, Iterable[bytes | memoryvie
     """How the bytes of an array are laid out, how many there are, and these, in blocks.
 
     i, s: whole numbers, see ``_pack_integers``. x: by plane, all first bytes, then all second ones. t: by column, of
-    what is a row for each of many things: all first bytes of the rows, and so on. r: as they are.
+    what is a row for each of many things: all first bytes of the rows, and so on. r: as they are. X, T: as x and t,
+    after the first row, and a bit for each column: those that are the same in all rows are left out. So are most of a
+    young model, which takes less time than it does to compress nothing.
     """
     flat = whole.reshape(-1)
     if whole.ndim > 1 and whole.shape[0] >= ROWS_MIN and flat.size:
-        if whole.dtype.itemsize == 2:  # a row is a history: its numbers are alike, more so than those of a column
-            return "x", whole.nbytes, _across(flat.view(np.uint8).reshape(flat.size, 2))
-        return "t", whole.nbytes, _across(flat.view(np.uint8).reshape(whole.shape[0], -1))
+        return _rows_laid_out(_bytes_of(flat, whole.shape[0]), whole.dtype.itemsize)
     if flat.size and flat.dtype.kind in "iub" and flat.dtype != np.uint64:
         how, raw = _pack_integers(flat)
         return how, len(raw), [raw]
     if flat.dtype.kind == "f" and flat.size >= ROWS_MIN:  # equal exponents side by side compress; mixed bytes do not
-        return "x", whole.nbytes, _across(flat.view(np.uint8).reshape(flat.size, flat.dtype.itemsize))
+        return "x", whole.nbytes, _across(_bytes_of(flat, flat.size))
     return "r", whole.nbytes, [flat.tobytes()]
 
 
-def _across(table: NDArray[np.uint8]) -> Iterator[memoryview]:
-    """The bytes of *table* column by column, in blocks that stay in the cache until they are compressed."""
-    rows = table.shape[0]
-    columns = max(1, BLOCK_BYTES // rows)
-    for column in range(0, table.shape[1], columns):
-        for row in range(0, rows, BLOCK_BYTES):
-            block = table[row : row + BLOCK_BYTES, column : column + columns]
-            yield np.ascontiguousarray(block.T).reshape(-1).data
+def _bytes_of(flat: NDArray[Any], rows: int) -> NDArray[np.uint8]:
+    """The bytes of *flat* as a table of so many rows, which a kernel takes: of those that may be written."""
+    return (flat if flat.flags.writeable else flat.copy()).view(np.uint8).reshape(rows, -1)
+
+
+def _rows_laid_out(table: NDArray[np.uint8], itemsize: int) -> tuple[str, int, Iterable[bytes | memoryview]]:
+    """The bytes of rows of numbers of *itemsize* bytes, as ``_laid_out`` says."""
+    rows, wide = table.shape[0], itemsize == 2  # then a row is a history: its numbers are alike, as those of no column
+    varies = np.zeros(table.shape[1], np.uint8)
+    _find_varying(table, varies)
+    varying = varies.reshape(-1, 2).any(axis=1) if wide else varies > 0
+    columns = np.flatnonzero(varying)
+    head: list[bytes] = []
+    if columns.size < varying.size:
+        head = [table[0].tobytes(), np.packbits(varying).tobytes()]
+        if wide:
+            table = np.take(table.view(np.uint16), columns, axis=1).view(np.uint8)
+    if wide:
+        table, columns = table.reshape(-1, 2), np.arange(2)
+    size = sum(map(len, head)) + table.shape[0] * columns.size
+    how = "x" if wide else "t"
+    return how.upper() if head else how, size, chain(head, _across(table, columns) if rows and table.size else [])
+
+
+@lean_kernel
+def _find_varying(table: NDArray[np.uint8], varies: NDArray[np.uint8]) -> None:
+    """Set of *varies* what is not 0 where a column of *table* is not the same in all rows."""
+    first = table[0]
+    for row in range(1, table.shape[0]):
+        for k in range(table.shape[1]):
+            varies[k] |= table[row, k] ^ first[k]
+
+
+@lean_kernel
+def _take_across(table: NDArray[np.uint8], columns: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+    """Fill *out*, (k, rows), with k *columns* of *table*. Column by column: numpy takes twice as long."""
+    for k in range(columns.size):
+        column = columns[k]
+        for row in range(table.shape[0]):
+            out[k, row] = table[row, column]
+
+
+def _across(table: NDArray[np.uint8], columns: NDArray[np.int64] | None = None) -> Iterator[memoryview]:
+    """The bytes of *columns* (None: of all) of *table*, one after the other, in blocks that stay in the cache until
+    they are compressed."""
+    if columns is None:
+        columns = np.arange(table.shape[1])
+    together = max(1, BLOCK_BYTES // table.shape[0])
+    for first in range(0, columns.size, together):
+        some = columns[first : first + together]
+        for row in range(0, table.shape[0], BLOCK_BYTES):
+            rows = table[row : row + BLOCK_BYTES]
+            block = np.empty((some.size, rows.shape[0]), np.uint8)
+            _take_across(rows, some, block)
+            yield block.reshape(-1).data
+
+
+def _rows_from(how: str, raw: memoryview, dtype: str, shape: list[int]) -> NDArray[Any]:
+    """What ``_laid_out`` laid out as x, t, X or T."""
+    size = int(np.prod(shape, dtype=np.int64))
+    if how in ("x", "t"):
+        rows = size if how == "x" else shape[0]
+        columns = np.frombuffer(raw, np.uint8).reshape(-1, rows)
+        return np.ascontiguousarray(columns.T).reshape(-1).view(dtype)
+    rows, unit = shape[0], 2 if how == "X" else 1
+    length = size // rows * np.dtype(dtype).itemsize
+    count, mask = length // unit, (length // unit + 7) // 8
+    varying = np.unpackbits(np.frombuffer(raw[length : length + mask], np.uint8), count=count) > 0
+    table = np.empty((rows, count, unit), np.uint8)
+    table[:] = np.frombuffer(raw[:length], np.uint8).reshape(count, unit)
+    planes = np.frombuffer(raw[length + mask :], np.uint8)
+    if how == "T":
+        table[:, varying, 0] = planes.reshape(-1, rows).T
+    else:
+        table[:, varying] = planes.reshape(2, rows, -1).transpose(1, 2, 0)
+    return table.reshape(-1).view(dtype)
 
 
 def unpack(packed: bytes) -> dict[str, NDArray[Any]]:
@@ -166,10 +234,8 @@ def unpack(packed: bytes) -> dict[str, NDArray[Any]]:
             at += length
             if how == "r":
                 flat: NDArray[Any] = np.frombuffer(raw, dtype, size).copy()
-            elif how in ("x", "t"):
-                rows = size if how == "x" else shape[0]
-                columns = np.frombuffer(raw, np.uint8).reshape(-1, rows)
-                flat = np.ascontiguousarray(columns.T).reshape(-1).view(dtype)
+            elif how in ("x", "t", "X", "T"):
+                flat = _rows_from(how, raw, dtype, shape)
             else:
                 flat = _unpack_integers(how, raw, size).astype(dtype)
             arrays[name] = flat.reshape(shape)

@@ -13,6 +13,7 @@ from typing import Any
 
 from offbeat import config as configuration
 from offbeat import verification
+from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.hub import Hub
 from offbeat.analyses.life import Analyses, idle_timeout_s
 from offbeat.analyses.runner import Runner
@@ -24,6 +25,7 @@ from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Entry, Job, Settings
+from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
@@ -92,7 +94,7 @@ class Service:
         self.budget = Budget(self.config.ingest.pending_bytes_max, lambda bound: refused.labels(bound).inc())
         self.applier = Applier(
             self.engine, self.database, self.config.store, self.clock, self.metrics,
-            lambda outcome: self.broadcast.publish(outcome), self.budget.close, self.runner.covered,
+            self._tell, self.budget.close, self.runner.covered,
         )
         pages = journal.pages(self.database, 0, self.engine.covered_by_all())
         await self.applier.replay(pages, min(REPLAY_THREADS_MAX, len(os.sched_getaffinity(0))))
@@ -103,6 +105,12 @@ class Service:
         newest_analysis = await analyses.newest_number(self.database)
         jobs = [state.job for state in self.engine.jobs.values()]
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
+        await self.alerts.begin()
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.broadcast.publish(outcome)
+        if outcome.findings:
+            self.alerts.wake()
 
     async def _recover_analyses(self, last_seq: int) -> None:
         self.hub = Hub()
@@ -159,6 +167,17 @@ class Service:
             self.applier.settle,
             lambda: self.config.http.stream_clients_max,
             metrics.stream_clients.set,
+        )
+        self.alerts = Alerts(
+            self.database,
+            lambda: self.config,
+            self.clock,
+            metrics,
+            lambda: self.jobs.by_number,
+            self.catalog,
+            self.applier.settle,
+            lambda: self.committer.seq,
+            self.broadcast.say,
         )
         self.results = Results(
             self.database,
@@ -237,6 +256,7 @@ class Service:
             self.results,
             self.jobs,
             self.feedback,
+            self.alerts,
             self.broadcast,
             self.analyses,
             lambda: self.config,
@@ -258,6 +278,8 @@ class Service:
             self._close_idle(),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
+            self.alerts.run(),
+            self.alerts.deliveries.run(),
             self._tick(),
             self._retire(),
             self._probe(),

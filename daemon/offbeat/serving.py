@@ -22,6 +22,7 @@ from offbeat.errors import CannotStart
 from offbeat.gateways import GATEWAYS
 from offbeat.http.app import build_app, server_options
 from offbeat.http.connections import bounded
+from offbeat.http.short import doors
 from offbeat.kernels import Kernels
 from offbeat.service import Service, running, version_of_program, watch_of
 
@@ -38,19 +39,19 @@ async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIter
     *sockets* take the place of host and port.
     """
     http = service.config.http
-    runner = web.AppRunner(
-        build_app(service.parts(), GATEWAYS), access_log=None, shutdown_timeout=1.0, **server_options()
-    )
+    parts = service.parts()
+    runner = web.AppRunner(build_app(parts, GATEWAYS), access_log=None, shutdown_timeout=1.0, **server_options())
     await runner.setup()
     assert runner.server is not None
-    loop, doors = asyncio.get_running_loop(), bounded(runner.server, http.connections_max)
+    loop = asyncio.get_running_loop()
+    door = bounded(runner.server, doors(runner.server, parts), http.connections_max)
     servers: list[asyncio.Server] = []
     try:
         try:
             for inherited in sockets:
-                servers.append(await loop.create_server(doors, sock=inherited, backlog=http.connections_max))
+                servers.append(await loop.create_server(door, sock=inherited, backlog=http.connections_max))
             if not sockets:
-                servers.append(await loop.create_server(doors, http.host, http.port, backlog=http.connections_max))
+                servers.append(await loop.create_server(door, http.host, http.port, backlog=http.connections_max))
         except OSError as e:
             raise CannotStart(
                 f"cannot listen on {http.host}:{http.port}: {_reason(e)}",

@@ -40,6 +40,8 @@ from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
 from offbeat_detectors.rows import (
     AHEAD,
     NEAR,
+    as_bytes,
+    copy_of,
     offset_of,
     prefetch_at,
     prefetch_until,
@@ -341,11 +343,6 @@ def overdue_all(
         novelty[i], expected_ms[i] = arrival.overdue_by(series[slot[i]].arrival, now_ms[i])
 
 
-def as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
-    """(capacity, itemsize) the same memory: a copy of structured rows leaves the bytes between fields to chance."""
-    return rows.view(np.uint8).reshape(rows.size, rows.itemsize)
-
-
 class Rhythm:
     """The detector "rhythm": patterns at three scales, jumps, drift, stuck values, the rhythm of arrival.
 
@@ -455,9 +452,9 @@ class Rhythm:
 
     def save(self, slot: NDArray[np.int32]) -> State:
         """A copy of the state of these slots, and of what their groups know, for each slot anew."""
-        state: State = {"series": self._bytes[slot]}
+        state: State = {"series": copy_of(self._bytes, slot)}
         state |= {f"expert.{name}": column for name, column in save_rows(self._experts, slot).items()}
-        state |= {f"ring.{i}": ring[slot] for i, ring in enumerate(self._rings)}
+        state |= {f"ring.{i}": copy_of(ring, slot) for i, ring in enumerate(self._rings)}
         known = self._groups[np.maximum(self._group[slot], 0)]
         known["living"] = 0  # follows from the series
         state["prior"] = as_bytes(known)

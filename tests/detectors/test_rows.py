@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from offbeat_detectors.rows import restore_rows, save_rows, zero_rows
+from offbeat_detectors.rows import copy_of, restore_rows, save_rows, zero_rows
 
 SERIES = np.dtype([("level", "f8"), ("table", "u2", (3,))])
 TWO = np.array([4, 1], np.int32)
@@ -18,6 +18,15 @@ def test_what_was_saved_of_some_series_is_restored_to_others() -> None:
     restore_rows(other, np.array([0, 2], np.int32), state)
     assert other["level"].tolist() == [1.5, 0.0, 2.5, 0.0, 0.0]
     assert other["table"].tolist() == [[1, 2, 3], [0, 0, 0], [4, 5, 6], [0, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("slots", [[], [2], [1, 2, 3], [3, 2, 1], [0, 2, 3], [1, 1, 2], [2, 0, 4]])
+def test_a_copy_holds_the_rows_asked_for_and_stays_as_it_is(slots: list[int]) -> None:
+    rows, slot = zero_rows(5, SERIES), np.array(slots, np.int32)
+    rows["level"] = [10.0, 11.0, 12.0, 13.0, 14.0]
+    copy, state = copy_of(rows, slot), save_rows(rows, slot)
+    rows["level"] = -1.0
+    assert copy["level"].tolist() == state["level"].tolist() == [10.0 + one for one in slots]
 
 
 def test_a_state_of_another_number_of_series_or_of_numbers_a_series_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from offbeat.engine.entries import Entry
 from offbeat.records import Strings
 from tests.engine import naive
 from tests.engine.naive import twin
-from tests.engine.run import STARTS_MS, WATCH, Clock, Create, Event, Run, Step, Tick, random_steps, steps
+from tests.engine.run import LIMITS, STARTS_MS, WATCH, Clock, Create, Event, Run, Step, Tick, random_steps, steps
 
 
 def hold_together(run: Run, slow: naive.Engine) -> None:
@@ -153,3 +154,18 @@ def test_names_that_the_catalog_gives_while_the_engine_works_are_not_the_engines
     assert frozen is not None
     assert (frozen.sources.tolist(), frozen.series.tolist()) == ([0], [0])
     run.step(Tick())
+
+
+@pytest.mark.parametrize("shards", [0, 3])
+def test_the_members_of_a_shard_are_those_that_the_catalog_names_however_many_came_between(shards: int) -> None:
+    rng, run = random.Random(5), Run(replace(LIMITS, shards=shards))
+    engine, catalog = run.engine, run.catalog
+    for part in range(12):
+        run.send([Event(f"s{rng.randrange(4 * part + 4)}", part, {rng.choice("abc"): 1.0}) for _ in range(5)])
+        owner = catalog.source_shard[: engine.source_count]
+        for shard in range(int(owner.max()) + 2) if part % 3 else [0]:
+            sources, series = engine.members(shard)
+            assert sources.tolist() == np.flatnonzero(owner == shard).tolist()
+            assert series.tolist() == np.flatnonzero(
+                owner[catalog.series_source[: engine.series_count]] == shard
+            ).tolist()

@@ -137,3 +137,39 @@ def test_rows_come_back_whatever_their_width_and_however_many(dtype: str, shape:
     rows = numbers.view(dtype).reshape(shape)
     arrays = {"rows": rows, "few": np.arange(5), "sorted": np.arange(100_000), "turned": rows.T}
     the_same(unpack(pack(arrays, level)), arrays)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4", "f8", "u1"])
+@pytest.mark.parametrize("varying", [[], [0], [6], [2, 3], list(range(7))])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_columns_that_are_the_same_in_all_rows_are_left_out_and_come_back(
+    dtype: str, varying: list[int], frozen: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    rows = np.empty((5_000, 7), dtype)
+    rows[:] = rng.integers(0, 100, 7)
+    rows[:, varying] = rng.integers(0, 100, (5_000, len(varying)))
+    rows.flags.writeable = not frozen
+    packed = pack({"rows": rows})
+    the_same(unpack(packed), {"rows": rows})
+    if not varying:
+        assert len(packed) < 150
+
+
+def test_a_column_that_differs_in_one_bit_of_one_row_varies() -> None:
+    rows = np.zeros((100, 3))
+    for row in (1, 50, 99):
+        changed = rows.copy()
+        changed.view(np.uint64)[row, 1] = 1 << 40
+        the_same(unpack(pack({"rows": changed})), {"rows": changed})
+    changed = rows.copy()
+    changed[0, 2] = -0.0
+    the_same(unpack(pack({"rows": changed})), {"rows": changed})
+
+
+def test_columns_of_many_rows_are_packed_alike_whether_they_stand_side_by_side_or_not() -> None:
+    rows = np.random.default_rng(4).integers(0, 50, (300_000, 2)).astype(np.float64)
+    within = np.zeros((300_000, 5))
+    within[:, 1:3] = rows
+    assert pack({"rows": within[:, 1:3]}) == pack({"rows": rows})
+    the_same(unpack(pack({"rows": within})), {"rows": within})

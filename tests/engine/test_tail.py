@@ -203,7 +203,7 @@ def test_a_tail_begins_with_the_entry_that_first_touched_it() -> None:
 def given(tail: Tail, shard: int, count: int, at_ms: int = 0) -> None:
     """So many readings for *shard*."""
     columns = np.zeros(count, np.int32), np.zeros(count, np.int64), np.zeros(count)
-    tail.add_readings(np.full(count, shard, np.int32), columns, 1, at_ms)
+    tail.add_readings([(shard, None)], columns, 1, at_ms)
 
 
 def test_readings_closed_buckets_closed_windows_and_events_without_values_all_count() -> None:
@@ -223,18 +223,33 @@ def test_readings_closed_buckets_closed_windows_and_events_without_values_all_co
     assert (tail.row_count, tail.given_count) == (8, 24)
 
 
-def test_the_largest_shards_are_written_from_a_half_of_what_may_be_kept_until_a_quarter_is_left() -> None:
+def test_the_largest_shards_are_written_once_the_largest_might_not_come_again_until_a_fifth_less_is_left() -> None:
     tail = Tail()
-    for shard, count in ((1, 10), (2, 200), (3, 40), (4, 240)):
+    for shard, count in ((1, 100), (2, 200), (3, 140), (4, 240)):
         given(tail, shard, count)
-    assert tail.due(1000, -1) == []
-    given(tail, 3, 60)
-    assert tail.due(1000, -1) == [4, 2]
-    for shard in (4, 2):
-        tail.freeze(shard)
+    assert tail.due(1000, -1) == [], "680, and 240 more would have room"
+    given(tail, 3, 90)
+    assert tail.due(1000, -1) == [4], "770, of which 616 may be left"
+    given(tail, 1, 200)
+    assert tail.due(1000, -1) == [1], "970, of which 776 may be left"
+    tail.freeze(1)
     assert tail.due(1000, -1) == [], "what is being written counts no more"
-    given(tail, 4, 400)
-    assert tail.due(1000, -1) == [4]
+
+
+def test_a_shard_that_has_everything_is_written_from_a_half_of_what_may_be_kept() -> None:
+    tail = Tail()
+    given(tail, 1, 499)
+    assert tail.due(1000, -1) == []
+    given(tail, 1, 1)
+    assert tail.due(1000, -1) == [1]
+
+
+def test_what_is_written_for_another_reason_makes_room_as_well() -> None:
+    tail = Tail()
+    for shard, count, at_ms in ((1, 300, 100), (2, 310, 200), (3, 90, 200)):
+        given(tail, shard, count, at_ms=at_ms)
+    assert tail.due(1000, 100) == [1]
+    assert tail.due(1000, -1) == [2]
 
 
 def test_a_small_shard_is_written_when_its_time_has_come_or_much_has_come_to_the_others() -> None:
@@ -242,10 +257,10 @@ def test_a_small_shard_is_written_when_its_time_has_come_or_much_has_come_to_the
     given(tail, 1, 1, at_ms=100)
     given(tail, 2, 1, at_ms=200)
     assert (tail.due(1000, 99), tail.due(1000, 100), tail.due(1000, 200)) == ([], [1], [1, 2])
-    for _ in range(4):
+    for _ in range(8):
         given(tail, 3, 250)
-        assert 1 not in tail.due(1003, -1)
+        assert 1 not in tail.due(1002, -1)
         tail.freeze(3)
         tail.written(3)
-    given(tail, 3, 1)
-    assert tail.due(1003, -1) == [1], "the journal would have to be kept for it"
+    given(tail, 3, 2)
+    assert tail.due(1002, -1) == [1], "the journal would have to be kept for it"

@@ -18,6 +18,7 @@ from offbeat.feedback import AdjustmentInfo
 from offbeat.gateways import GATEWAYS
 from offbeat.http.app import build_app, server_options
 from offbeat.http.parts import Parts
+from offbeat.http.short import doors
 from offbeat.jobs import check
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
@@ -68,6 +69,22 @@ class MemoryIntake:
         self.refuse_after: int | None = None
         self.bodies: asyncio.Queue[Body] = asyncio.Queue()
         self.reading = asyncio.Event()
+        self.offered: list[asyncio.Future[Receipt]] = []
+        self.answers = True  # what is offered, at once
+
+    def offer(self, body: bytes, options: Options) -> asyncio.Future[Receipt] | None:
+        if self.raises is not None and self.refuse_after is None:
+            return None
+        self.bodies.put_nowait(Body(body, options, "identity", len(body), None, None))
+        self.offered.append(asyncio.get_running_loop().create_future())
+        if self.raises is not None:
+            self.offered[-1].set_exception(self.raises)
+        elif self.answers:
+            self.offered[-1].set_result(self.receipt)
+        return self.offered[-1]
+
+    def outcome(self, taken: asyncio.Future[Receipt], options: Options) -> Receipt:
+        return taken.result()
 
     async def receive(self, body: bytes | AsyncIterator[bytes], options: Options, *,
                       encoding: str, length: int | None, key: str | None) -> Receipt:
@@ -254,13 +271,16 @@ class Behind:
     results: MemoryResults = field(default_factory=MemoryResults)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     feedback: MemoryFeedback = field(default_factory=MemoryFeedback)
+    alerts: Any = None  # the doors of alerts and analyses are tested over the real ones
+    analyses: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
 
     def parts(self) -> Parts:
         """As the doors are given them."""
-        return Parts(self.intake, self.results, self.jobs, self.feedback, self.stream, lambda: self.config,
-                     lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
+        return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
+                     lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
+                     self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,14 +317,17 @@ class Door:
 async def serving(behind: Behind | None = None) -> AsyncIterator[Door]:
     """The real server on a free port, with all doors, over *behind*."""
     behind = behind or Behind()
-    app = build_app(behind.parts(), GATEWAYS)
+    parts = behind.parts()
+    app = build_app(parts, GATEWAYS)
     runner = web.AppRunner(app, access_log=None, **server_options(), shutdown_timeout=0.1)
     await runner.setup()
+    assert runner.server is not None
+    server = await asyncio.get_running_loop().create_server(doors(runner.server, parts), "127.0.0.1", 0)
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
+        host, port = server.sockets[0].getsockname()
         url = URL.build(scheme="http", host=host, port=port)
         async with aiohttp.ClientSession(auto_decompress=True) as client:
             yield Door(client, behind, url)
     finally:
+        server.close()
         await runner.cleanup()

@@ -88,7 +88,7 @@ async def test_a_stream_that_fails_is_broken_off_and_the_failure_logged(caplog: 
         door.behind.stream.events.put_nowait(RuntimeError("the secret"))
         with pytest.raises(aiohttp.ClientError):
             await response.content.read()
-        assert [logged.name for logged in caplog.records] == ["offbeat.http.app"]
+        assert [logged.name for logged in caplog.records] == ["offbeat.http.refusals"]
         await door.get("/healthz")  # and the daemon goes on
 
 

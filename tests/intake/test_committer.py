@@ -42,12 +42,12 @@ class Committing:
 
     async def commit(self, *bodies: bytes) -> list[Receipt]:
         """Commit *bodies*, each a parcel, that wait together; the answers."""
-        waiters = [Waiter(body, Options.of(Config().ingest, "ndjson"), NOW_MS, None, None) for body in bodies]
-        for waiter in waiters:
-            self.committer.put(Parcel(decoded_of([waiter]), [waiter]))
+        parcels = [parcel(body) for body in bodies]
+        for one in parcels:
+            self.committer.put(one)
         task = asyncio.create_task(self.committer.run())
         try:
-            return [await asyncio.wait_for(waiter.taken, 30) for waiter in waiters]
+            return [await asyncio.wait_for(one.waiters[0].taken, 30) for one in parcels]
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -59,6 +59,12 @@ async def committing(directory: Path) -> AsyncIterator[Committing]:
     prepare(path)
     async with Database(path) as database:
         yield Committing(database)
+
+
+def parcel(body: bytes) -> Parcel:
+    """One body, decoded."""
+    waiters = [Waiter(body, Options.of(Config().ingest, "ndjson"), NOW_MS, None, None)]
+    return Parcel(decoded_of(waiters), waiters)
 
 
 def body(source: str, count: int, more: str = "") -> bytes:
@@ -99,6 +105,18 @@ async def test_texts_and_too_many_events_begin_an_entry_of_their_own(tmp_path: P
             for name in ("source", "time_ms", "point_row", "series", "value", "text_row", "text_field", "text_code"):
                 one, other = getattr(fed.body, name), getattr(read.body, name)
                 assert one.dtype == other.dtype and np.array_equal(one, other)
+
+
+async def test_the_little_that_comes_before_the_writer_is_free_goes_along(tmp_path: Path) -> None:
+    async with committing(tmp_path / "state") as made:
+        little = [parcel(body("b", 2))]
+        async with made.database.transaction():
+            first = asyncio.create_task(made.commit(body("a", 1)))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            made.committer.last_call = lambda: little
+        receipts = [*await first, await asyncio.wait_for(little[0].waiters[0].taken, 30)]
+        assert [(r.accepted, r.sequence) for r in receipts] == [(1, 1), (2, 1)]
 
 
 async def test_a_transaction_that_failed_leaves_no_name_behind(tmp_path: Path) -> None:

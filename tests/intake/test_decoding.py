@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
 
 from offbeat.config import IngestConfig
+from offbeat.intake import decoding as module
 from offbeat.intake.committer import Committer, Ended
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.parcels import SMALL_BYTES, Parcel, Waiter
 from offbeat.metrics import Metrics
+from offbeat.records import Decoded
 from offbeat.wire.options import Format, Options
 
 LINE = b'{"source": "a", "time": 1000, "v": 1}\n'
+LARGE = LINE * (SMALL_BYTES // len(LINE) + 1)
 
 
 class Committing:
@@ -27,6 +31,7 @@ class Committing:
         self.over = asyncio.Event()
         self.over.set()
         self.parcels: asyncio.Queue[Parcel] = asyncio.Queue()
+        self.last_call: Callable[[], list[Parcel]]
 
     @property
     def under_way(self) -> bool:
@@ -112,13 +117,41 @@ async def test_they_are_waited_for_no_longer_than_a_part_of_a_transaction() -> N
         assert len((await committing.parcel()).waiters) == 1
 
 
-async def test_a_large_body_ends_the_wait() -> None:
+async def test_a_transaction_that_begins_anyway_takes_the_little_along() -> None:
     async with decoding() as (made, committing):
         committing.answered(100, took_s=1000.0)
-        made.put(waiter())
+        for _ in range(2):
+            made.put(waiter())
         await settled()
-        made.put(waiter(LINE * (SMALL_BYTES // len(LINE) + 1)))
-        assert len((await committing.parcel()).waiters) == 2
+        assert committing.parcels.empty()
+        (parcel,) = committing.last_call()
+        assert (len(parcel.waiters), committing.last_call()) == (2, [])
+
+
+async def test_the_little_waits_for_nothing_that_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    free, decoded = threading.Event(), module.decoded_of
+
+    def held(waiters: list[Waiter], careful_max: int | None = None) -> Decoded:
+        assert careful_max is not None or free.wait(30)
+        return decoded(waiters, careful_max)
+
+    monkeypatch.setattr(module, "decoded_of", held)
+    async with decoding() as (made, committing):
+        for _ in range(8):
+            made.put(waiter(LARGE))
+        made.put(waiter())
+        assert (await committing.parcel()).waiters[0].body == LINE
+        free.set()
+        assert [len(w.body) for _ in range(2) for w in (await committing.parcel()).waiters] == 8 * [len(LARGE)]
+
+
+async def test_the_little_that_is_much_together_waits_for_no_company() -> None:
+    async with decoding() as (made, committing):
+        committing.over.clear()
+        count = 20
+        for _ in range(count):
+            made.put(waiter(LINE * (SMALL_BYTES // len(LINE) // count + 1)))
+        assert len((await committing.parcel()).waiters) == count
 
 
 async def test_bodies_of_several_formats_that_wait_together_become_one_transaction() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from offbeat.cli.sample import sample_toml, settings_table
+from offbeat.cli.sample import sample_toml, settings_table, sinks_table
 from offbeat_detectors.buckets import content, distinct, influence, numbers
 from offbeat_detectors.buckets.functions import FUNCTIONS, Function
 
@@ -96,7 +96,7 @@ def generated() -> dict[Path, str]:
     """Each generated file and what it must hold."""
     return {
         TOP / "deploy" / "offbeat.toml": sample_toml(),
-        TOP / "docs" / "settings.md": SETTINGS_HEAD + settings_table(),
+        TOP / "docs" / "settings.md": f"{SETTINGS_HEAD}{settings_table()}\n{sinks_table()}",
         TOP / "docs" / "functions.md": functions_page(),
     }
 

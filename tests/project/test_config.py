@@ -149,3 +149,49 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_settings_cannot_change_while_the_daemon_runs() -> None:
     with pytest.raises(AttributeError):
         Config().http.port = 1  # type: ignore[misc]
+
+
+SINK = '[alerts.sinks.it]\n'
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('[alerts]\nsinks = { it = 3 }\n', "alerts.sinks.it is 3: expected a table [alerts.sinks.it]"),
+    ('[alerts.sinks."a b"]\ntype = "command"\nargv = ["x"]\n',
+     "alerts.sinks.a b is no name of a sink: expected 1 to 64 letters, digits, '_' or '-'"),
+    (SINK, "alerts.sinks.it.type is None: expected webhook, alertmanager, email, command"),
+    (f'{SINK}type = "pager"\n', "alerts.sinks.it.type is 'pager': expected webhook, alertmanager, email, command"),
+    (f'{SINK}type = "webhook"\n', "alerts.sinks.it.url is missing"),
+    (f'{SINK}type = "webhook"\nurl = "ftp://x"\n',
+     "alerts.sinks.it.url is 'ftp://x': expected an address that begins with http:// or https://"),
+    (f'{SINK}type = "webhook"\nurl = 3\n', "alerts.sinks.it.url is 3: expected a text"),
+    (f'{SINK}type = "webhook"\nurl = "http://x"\ntimeout_s = 0\n',
+     "alerts.sinks.it.timeout_s is 0.0: it must be at least 0.1"),
+    (f'{SINK}type = "webhook"\nurl = "http://x"\nheaders = {{ a = 1 }}\n',
+     "alerts.sinks.it.headers has a value that is no text"),
+    (f'{SINK}type = "webhook"\nurl = "http://x"\ntoken = "a"\ntoken_env = "B"\n',
+     "alerts.sinks.it.token is given twice"),
+    (f'{SINK}type = "email"\nhost = "h"\nsender = "s"\n', "alerts.sinks.it.to is missing"),
+    (f'{SINK}type = "email"\nhost = "h"\nsender = "s"\nto = ["t"]\nsecurity = "ssl"\n',
+     "alerts.sinks.it.security is 'ssl': expected starttls, tls or none"),
+    (f'{SINK}type = "command"\nargv = "x y"\n', "alerts.sinks.it.argv is 'x y': expected a list of texts"),
+])
+def test_a_sink_that_cannot_work_is_refused_by_its_setting(tmp_path: Path, text: str, message: str) -> None:
+    assert refusal(tmp_path, text).message == message
+
+
+def test_an_unknown_setting_of_a_sink_is_answered_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    refused = refusal(tmp_path, f'{SINK}type = "webhook"\nurll = "http://x"\n')
+    assert (refused.message, refused.hint) == (
+        "alerts.sinks.it.urll is not a setting", "did you mean alerts.sinks.it.url?")
+
+
+def test_the_sinks_of_the_guide_are_good_and_every_setting_of_a_sink_is_in_the_docs(tmp_path: Path, top: Path) -> None:
+    block = (top / "docs" / "alerts.md").read_text().split("```toml\n")[1].split("```")[0]
+    found = config.sinks_of(load(tmp_path, block).alerts)
+    assert [type(sink) for sink in found.values()] == list(config.SINKS.values())
+    docs = (top / "docs" / "settings.md").read_text()
+    for kind, holder in config.SINKS.items():
+        table = docs.split(f'`[alerts.sinks.NAME]` with `type = "{kind}"`')[1].split("\n## ")[0]
+        for f in fields(holder):
+            assert f"| `{f.name}` |" in table
+            assert f.metadata["why"]

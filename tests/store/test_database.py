@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from offbeat.errors import CannotStart, StateDirectoryInUse, StoreUnavailable, StoreUnusable
+from offbeat.store import journal
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
+from offbeat.store.findings import KEEP_RECORD
 from offbeat.store.schema import APPLICATION_ID, MIGRATIONS
 
 
@@ -69,14 +71,31 @@ def test_a_file_from_before_records_said_why_keeps_its_records_and_takes_those_t
     with sqlite3.connect(path) as db:
         db.executescript(f"{MIGRATIONS[0]} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;")
         db.execute(f"INSERT INTO record VALUES ({', '.join('?' * len(record))})", record)
-    named = "SELECT name FROM sqlite_master WHERE tbl_name = 'record' AND name LIKE 'record_by_%' ORDER BY name"
-    indexes = db.execute(named).fetchall()
     db.close()
     prepare(path)
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT * FROM record").fetchall() == [(*record, None)]
         db.execute("UPDATE record SET actual = NULL, evidence = x'01'")
-        assert db.execute(named).fetchall() == indexes
+        named = "SELECT name FROM sqlite_master WHERE tbl_name = 'record' AND name LIKE 'record_by_%' ORDER BY name"
+        assert [name for (name,) in db.execute(named)] == ["record_by_place", "record_by_score", "record_by_source"]
+    db.close()
+
+
+def test_findings_of_a_file_from_before_they_stood_in_the_order_of_time_are_found_as_before(path: Path) -> None:
+    records = [(1, series, bucket, series // 2, 9, 1.0, None, None, None, 2.0, None, 30.0 + series, 5, series, 7, None)
+               for series in range(4) for bucket in (0, 60_000)]
+    buckets = [(1, source, start, 3, 1, 2.0, 30.0, 5, source, 7) for source in range(2) for start in (0, 60_000)]
+    with sqlite3.connect(path) as db:
+        db.executescript(f"{' '.join(MIGRATIONS[:3])} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=3;")
+        db.executemany(f"INSERT INTO record VALUES ({', '.join('?' * 16)})", records)
+        db.executemany(f"INSERT INTO finding_bucket VALUES ({', '.join('?' * 10)})", buckets)
+    db.close()
+    prepare(path)
+    with sqlite3.connect(path) as db:
+        assert sorted(db.execute("SELECT * FROM record")) == sorted(records)
+        assert sorted(db.execute("SELECT * FROM finding_bucket")) == sorted(buckets)
+        db.executemany(f"{KEEP_RECORD.partition('SET')[0]} SET score = excluded.score", records)
+        assert db.execute("SELECT count(*) FROM record").fetchone() == (len(records),)
     db.close()
 
 
@@ -316,3 +335,15 @@ async def test_all_reads_of_a_snapshot_see_the_store_as_of_the_first(path: Path)
             assert await counters(database) == {"a": 1}
         for _ in range(5):
             assert await counters(database) == {"a": 1}
+
+
+async def test_the_journal_is_pruned_in_steps_up_to_where_it_may_be_and_keeps_count(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    prepare(path)
+    async with Database(path) as database:
+        count = 2 * journal.PRUNED_AT_ONCE + 3
+        await database.write([("INSERT INTO journal VALUES (?, 'tick', 0, NULL)", [(n,) for n in range(1, count + 1)])])
+        await journal.prune(database, count - 2)
+        assert await database.read("SELECT seq FROM journal ORDER BY seq") == [(count - 1,), (count,)]
+        await journal.prune(database, count)
+        assert (await database.read("SELECT * FROM journal"), await journal.last_seq(database)) == ([], count)

@@ -122,6 +122,18 @@ class Daemon:
         async with self.request("POST", f"/api/v1{path}", parameters=parameters, body=body, headers=headers) as answer:
             return await self.document(answer)
 
+    async def put(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace what is at *path* (below /api/v1) by a JSON document. Raises as ``get``."""
+        headers, body = {"Content-Type": "application/json"}, orjson.dumps(document)
+        async with self.request("PUT", f"/api/v1{path}", body=body, headers=headers) as answer:
+            return await self.document(answer)
+
+    async def post_body(self, path: str, body: bytes, media: str, parameters: Parameters = ()) -> dict[str, Any]:
+        """What *path* (below /api/v1) answers to a body of the type *media*. Raises as ``get``."""
+        headers = {"Content-Type": media}
+        async with self.request("POST", f"/api/v1{path}", parameters=parameters, body=body, headers=headers) as answer:
+            return await self.document(answer)
+
     async def delete(self, path: str) -> None:
         """Delete what is at *path* (below /api/v1). Raises as ``get``."""
         async with self.request("DELETE", f"/api/v1{path}") as answer:

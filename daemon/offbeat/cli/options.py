@@ -1,14 +1,58 @@
 """Options that several commands share, and how they become parameters of the API."""
 from __future__ import annotations
 
+import getpass
+import os
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_URL = "http://127.0.0.1:7373"
 TIMES = "ISO 8601, or an epoch number"
+
+
+class Duration(click.ParamType[float]):
+    """A time that passes, in seconds: a number, or one with a unit as 90s, 15m, 2h, 1d."""
+
+    name = "duration"
+    UNITS: ClassVar[dict[str, float]] = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is no duration: expected seconds, or 90s, 15m, 2h, 1d", param, ctx)
+        return float(found[1]) * self.UNITS[found[2]]
+
+
+DURATION = Duration()
+
+
+def who() -> str:
+    """The name of whoever runs the command."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return f"user {os.getuid()}"
+
+
+def patterns(command: Command) -> Command:
+    """``--job``, ``--source``, ``--field``: which findings, by patterns."""
+    for name in ("field", "source", "job"):
+        command = click.option(
+            f"--{name}", f"{name}s", multiple=True, metavar="PATTERN",
+            help=f"Only of {name}s like this, as boiler-*; may be repeated.",
+        )(command)  # fmt: skip
+    return command
+
+
+def given(**values: object) -> dict[str, Any]:
+    """The members of a document that were given: None and empty lists are left out."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items() if v not in (None, ())}
 
 
 def url_option(command: Command) -> Command:

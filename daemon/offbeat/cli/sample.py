@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from offbeat.config import KINDS, SECTIONS, Config
+from offbeat.config import KINDS, SECTIONS, SINKS, Config
 
 SAMPLE_HEAD = """\
 # The settings of Offbeat, each with its default. Remove the # before a setting to change it.
@@ -31,21 +31,33 @@ def sample_toml() -> str:
 
 def settings_table() -> str:
     """The settings as Markdown: one heading and one table a section."""
-    parts = []
-    for section, holder in SECTIONS.items():
-        rows = ["| setting | default | unit | range | reload | why |", "|---|---|---|---|---|---|"]
-        for f in fields(holder):
-            cells = (
-                f"`{section}.{f.name}`",
-                f"`{toml_value(_default(f))}`",
-                f.metadata["unit"],
-                _range(f),
-                "yes" if f.metadata["reload"] else "",
-                f.metadata["why"],
-            )
-            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        parts.append(f"## `[{section}]`\n\n{_first_line(holder)}\n\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+    return "\n".join(
+        f"## `[{section}]`\n\n{_first_line(holder)}\n\n{_rows(f'{section}.', holder)}"
+        for section, holder in SECTIONS.items()
+    )
+
+
+def sinks_table() -> str:
+    """The settings of the sinks of alerts, which stand in tables named by their users: one table a type."""
+    return "\n".join(
+        f'## `[alerts.sinks.NAME]` with `type = "{kind}"`\n\n{_first_line(holder)}\n\n{_rows("", holder)}'
+        for kind, holder in SINKS.items()
+    )
+
+
+def _rows(prefix: str, holder: Any) -> str:
+    rows = ["| setting | default | unit | range | reload | why |", "|---|---|---|---|---|---|"]
+    for f in fields(holder):
+        cells = (
+            f"`{prefix}{f.name}`",
+            f"`{toml_value(_default(f))}`",
+            f.metadata["unit"],
+            _range(f),
+            "yes" if f.metadata["reload"] else "",
+            f.metadata["why"],
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
 
 
 def effective_toml(config: Config) -> str:

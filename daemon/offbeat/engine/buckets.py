@@ -14,6 +14,7 @@ from offbeat.engine.ledger import TIME_MIN_MS
 from offbeat.engine.outcome import BucketChange
 from offbeat_detectors.contract import EVIDENCE_MIN
 from offbeat_detectors.kernel import lean_kernel
+from offbeat_detectors.rows import FAR, prefetch, prefetch_at
 from offbeat_detectors.scores import score_of_strength, strength_of_score
 
 START, COUNT, NOVELTY, SCORE, RECORDS, CLOSED = range(6)
@@ -214,6 +215,11 @@ def accumulate(
     start, at, floor = 0, 0, 0  # of the event before: the next mostly falls into the same buckets, without a division
     for row in range(source.size):
         s = source[row]
+        ahead = source[min(row + FAR, source.size - 1)]
+        prefetch(frontier, ahead)
+        prefetch(counters, ahead)
+        prefetch_at(opened, ahead, 0)
+        prefetch_at(opened, ahead, 64)
         if row_state[row] == LATE:
             counters[s, LATE_EVENTS] += 1
             continue

@@ -11,6 +11,7 @@ from offbeat.engine.entries import Block
 from offbeat.interning import Interner
 from offbeat.records import Strings, Table
 from offbeat_detectors.kernel import inlined_kernel, lean_kernel
+from offbeat_detectors.rows import AHEAD, FAR, prefetch_at
 
 
 @inlined_kernel
@@ -38,6 +39,13 @@ def find_or_add_pairs(
     """
     mask = table.size - 1
     for i in range(first, point_row.size):
+        ahead = min(i + FAR, point_row.size - 1)  # of a million series, none is in the cache
+        prefetch_at(table, _pair_slot(source[point_row[ahead]], fields[point_field[ahead]], mask), 0)
+        ahead = min(i + AHEAD, point_row.size - 1)
+        held = table[_pair_slot(source[point_row[ahead]], fields[point_field[ahead]], mask)] - 1
+        if held >= 0:
+            prefetch_at(series_source, held, 0)
+            prefetch_at(series_field, held, 0)
         s, f = source[point_row[i]], fields[point_field[i]]
         at = _pair_slot(s, f, mask)
         n = -1

@@ -64,6 +64,7 @@ class Engine:
         self.positions: dict[int, int] = {}  # what the store's checkpoint of each shard stands for
         self._position = np.zeros(1, np.int64)  # the same by shard
         self._newest_position = 0
+        self._members = Members()
         self.team = ALONE
 
     def work_with(self, team: Team) -> None:
@@ -146,9 +147,11 @@ class Engine:
         self.source_count = max(self.source_count, int(run.source.max()) + 1)
         self.series_count = max(self.series_count, int(run.series.max(initial=-1)) + 1)
         shards = self.catalog.source_shard[run.source]
-        for shard, rows in by_shard(shards):  # also an event without a value changes its source
-            at = int(run.entry_of(np.array(0 if rows is None else rows[0])))
-            self.tail.touch(shard, int(run.seq[at]), int(run.at_ms[at]))
+        by_source = by_shard(shards)
+        for shard, rows in by_source:  # also an event without a value changes its source
+            if shard not in self.tail.active:
+                at = int(run.entry_of(np.array(0 if rows is None else rows[0])))
+                self.tail.touch(shard, int(run.seq[at]), int(run.at_ms[at]))
         jobs = [job for job in self.jobs.values() if run.seq[0] > job.job.created_seq]
         heard = [job.hear(run) for job in jobs]
         judged: list[Judged] = []
@@ -173,8 +176,8 @@ class Engine:
         p = run.series.size
         if run.size > p:  # and stands in the journal until the next checkpoint
             self.tail.weigh(int(shards[0]), run.size - p)
-        point_shards = shards if run.point_ms is run.time_ms else shards[run.point_row]
-        self.tail.add_readings(point_shards, (run.series, run.point_ms, run.value), seq, at_ms)
+        by_point = by_source if run.point_ms is run.time_ms else by_shard(shards[run.point_row])
+        self.tail.add_readings(by_point, (run.series, run.point_ms, run.value), seq, at_ms)
         if windows[0].shape[0]:
             source = self.catalog.series_source[windows[0][:, rollups.SERIES].astype(np.int64)]
             self.tail.add_windows(self.catalog.source_shard[source], windows[0], seq, at_ms)
@@ -207,10 +210,9 @@ class Engine:
 
     def _tick(self, entry: Entry) -> Outcome:
         count = self.source_count
-        taking_part = np.ones(count, np.bool_)
-        for shard, position in self.positions.items():
-            if position >= entry.seq:
-                taking_part[self.catalog.source_shard[:count] == shard] = False
+        shard = self.catalog.source_shard[:count]
+        self._make_room(int(shard.max(initial=0)))
+        taking_part = self._position[shard] < entry.seq
         found: list[Finding | BucketChange] = []
         owner = self.catalog.series_source[: self.series_count]
         moment = Moment(entry.seq, entry.at_ms, self.settings, self.ledger, owner, taking_part)
@@ -227,9 +229,8 @@ class Engine:
 
     def members(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The sources and the series of *shard*."""
-        catalog = self.catalog
-        mine = catalog.source_shard[: self.source_count] == shard
-        return np.flatnonzero(mine), np.flatnonzero(mine[catalog.series_source[: self.series_count]])
+        self._members.follow(self.catalog, self.source_count, self.series_count)
+        return self._members.of(shard)
 
     def freeze(self, shard: int) -> Frozen | None:
         """A copy of *shard* for a checkpoint, its tail set aside.
@@ -280,6 +281,37 @@ class Engine:
         """The newest entry such that no shard needs it, or any before it, to be replayed."""
         since = [tail.since_seq for shard in self.tail.shards() for tail in self.tail.of(shard)]
         return min(since) - 1 if since else self.seq
+
+
+class Members:
+    """Which sources and series each shard has: looked up once, for to look through all of them takes a checkpoint of a
+    shard longer than all else once there are a million."""
+
+    def __init__(self) -> None:
+        self._sources: dict[int, list[NDArray[np.int64]]] = {}
+        self._series: dict[int, list[NDArray[np.int64]]] = {}
+        self._source_count = self._series_count = 0
+
+    def follow(self, catalog: Catalog, source_count: int, series_count: int) -> None:
+        """Look at the sources and series up to these counts that have not been looked at. A shard is never left."""
+        shards = catalog.source_shard[self._source_count : source_count]
+        _add(self._sources, shards, self._source_count)
+        shards = catalog.source_shard[catalog.series_source[self._series_count : series_count]]
+        _add(self._series, shards, self._series_count)
+        self._source_count, self._series_count = source_count, series_count
+
+    def of(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The sources and the series of *shard*, in their order."""
+        none = np.zeros(0, np.int64)
+        sources, series = (np.concatenate([none, *held.get(shard, ())]) for held in (self._sources, self._series))
+        self._sources[shard], self._series[shard] = [sources], [series]
+        return sources, series
+
+
+def _add(held: dict[int, list[NDArray[np.int64]]], shards: NDArray[np.int32], first: int) -> None:
+    for shard, rows in by_shard(shards):
+        new = np.arange(shards.size) if rows is None else rows
+        held.setdefault(shard, []).append(new + first)
 
 
 WATCH = 1

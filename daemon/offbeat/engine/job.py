@@ -30,6 +30,7 @@ from offbeat_detectors.contract import (
     State,
 )
 from offbeat_detectors.parts import Team
+from offbeat_detectors.rows import copy_of
 
 UNKNOWN, FOLLOWED, LEFT_OUT = 0, 1, 2
 
@@ -329,12 +330,12 @@ class JobState:
         """A copy of the state of these sources and series."""
         mine = series[self.followed[series] == FOLLOWED].astype(np.int32)
         state: State = {
-            "frontier": self.frontier[sources],
-            "opened": self.opened[sources],
-            "counters": self.counters[sources],
-            "spoken": self.spoken[sources],
+            "frontier": copy_of(self.frontier, sources),
+            "opened": copy_of(self.opened, sources),
+            "counters": copy_of(self.counters, sources),
+            "spoken": copy_of(self.spoken, sources),
             "mine": mine,
-            "best": self.best[mine],
+            "best": copy_of(self.best, mine),
         }
         slot = self.slot_of(mine)
         slot = slot[slot >= 0]

@@ -9,6 +9,7 @@ from offbeat.engine.entries import Run
 from offbeat.engine.rollups import OPEN, ROW, add_readings
 from offbeat_detectors.contract import Opinions, State
 from offbeat_detectors.kernel import kernel, lean_kernel
+from offbeat_detectors.rows import FAR, copy_of, prefetch, prefetch_at
 
 TIME_MIN_MS = -62_135_596_800_000  # the year 1: a time is kept as its distance from here plus 1, so that 0 is "never"
 EVENTS, FIRST, LAST, ARRIVAL, LAG, GAP, DELAY = range(7)
@@ -34,6 +35,9 @@ def note_events(
     """
     entry = 0
     for i in range(source.size):
+        ahead = source[min(i + FAR, source.size - 1)]
+        prefetch_at(sources, ahead, 0)
+        prefetch_at(sources, ahead, 8 * DELAY)
         while i >= end[entry]:
             entry += 1
         arrival_ms = at_ms[entry]
@@ -74,6 +78,7 @@ def note_readings(
     mean, to which no gap, however long, counts for more than INTERVAL_CLIP times as long as usual.
     """
     for i in range(series.size):
+        prefetch(readings, series[min(i + FAR, series.size - 1)])
         held = readings[series[i]]
         stamp = np.float64(time_ms[i] - TIME_MIN_MS + 1)
         if stamp >= held[NEWEST]:
@@ -121,7 +126,11 @@ class Ledger:
 
     def save(self, sources: NDArray[np.int64], series: NDArray[np.int64]) -> State:
         """A copy of the rows of these sources and series."""
-        return {"sources": self.sources[sources], "series": self.series[series], "windows": self.windows[series]}
+        return {
+            "sources": copy_of(self.sources, sources),
+            "series": copy_of(self.series, series),
+            "windows": copy_of(self.windows, series),
+        }
 
     def restore(self, sources: NDArray[np.int64], series: NDArray[np.int64], state: State) -> None:
         """Set the rows to what ``save`` gave."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.kernel import inlined_kernel, kernel, lean_kernel
+from offbeat_detectors.rows import FAR, prefetch_at
 
 LEVELS = ("1m", "1h", "1d")
 SPANS_MS = np.array([60_000, 3_600_000, 86_400_000], np.int64)
@@ -71,6 +72,9 @@ def add_readings(
     done = 0
     for i in range(series.size):
         s = series[i]
+        ahead = series[min(i + FAR, series.size - 1)]
+        prefetch_at(windows, ahead, 0)  # mostly the minute takes it
+        prefetch_at(windows, ahead, 8 * (OPEN - 1))
         # What is to be added to the window of a level: the reading itself, or a closed window of the level below.
         start, count, total, low, high = np.float64(time_ms[i]), 1.0, value[i], value[i], value[i]
         squares, middle, under, over = value[i] * value[i], typical[i], lower[i], upper[i]

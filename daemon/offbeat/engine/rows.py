@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat_detectors.kernel import lean_kernel
+
 Columns = tuple[NDArray[Any], ...]
 """Arrays of equal length; what a row is found by is in the first, in the first column of that if it has several."""
 PART_ROWS = 32_768
@@ -104,3 +106,30 @@ def joined(several: list[Columns]) -> Columns:
 def found(parts: list[Part], keys: NDArray[Any], none: Columns) -> Columns:
     """A copy of the rows of *keys*, of which each is given once, in *parts*; *none*: no rows."""
     return joined([none, *(part.of(keys) for part in parts)])
+
+
+@lean_kernel
+def put_in_order(
+    keys: NDArray[np.int64],
+    low: int,
+    times: NDArray[np.int64],
+    place: NDArray[np.int64],
+    newest: NDArray[np.int64],
+    order: NDArray[np.int64],
+) -> bool:
+    """Fill *order* with the n rows by their *keys*, equal ones as they came: do the times of each key rise?
+
+    place, newest  (k + 1,) all 0, (k,) all the least that there is; keys are from *low* to less than low + k
+    """
+    for i in range(keys.size):
+        place[keys[i] - low + 1] += 1
+    for k in range(1, place.size):
+        place[k] += place[k - 1]
+    rising = True
+    for i in range(keys.size):
+        k = keys[i] - low
+        order[place[k]] = i
+        place[k] += 1
+        rising &= times[i] >= newest[k]
+        newest[k] = times[i]
+    return rising

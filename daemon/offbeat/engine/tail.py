@@ -11,10 +11,17 @@ from offbeat.engine import buckets, rollups
 from offbeat.engine.rows import Part, Rows, joined
 
 Readings = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]
+ByShard = list[tuple[int, NDArray[np.int64] | None]]
+"""Shards, and which rows are theirs, see ``by_shard``."""
 NO_READINGS: Readings = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0))
 NO_WINDOWS, NO_BUCKETS = (np.zeros((0, rollups.ROW)),), (np.zeros((0, buckets.ROW)),)
-START, LEFT = 0.5, 0.25
-"""The shares of what may be kept at which writing begins, and to which it goes on."""
+START, LEFT, JOURNAL = 0.5, 0.8, 2
+"""START   the share of what may be kept at which writing begins at the earliest, where all of it is of one shard
+LEFT    the share of what is there to which writing then goes on
+JOURNAL how many times as much as may be kept may have come since a shard was written: so much the journal holds
+
+Of a fleet of a million series a checkpoint is nearly all models: the more of a shard has come, the cheaper it is.
+"""
 
 
 @dataclass(slots=True)
@@ -80,10 +87,10 @@ class Tail:
         self.row_count += rows
         self.given_count += rows
 
-    def add_readings(self, shards: NDArray[np.int32], readings: Readings, seq: int, at_ms: int) -> None:
-        """Keep p readings; *shards* (p,) says whose each is."""
+    def add_readings(self, shards: ByShard, readings: Readings, seq: int, at_ms: int) -> None:
+        """Keep p readings; *shards* says whose each is."""
         series, time_ms, value = readings
-        for shard, mine in by_shard(shards):
+        for shard, mine in shards:
             tail = self.touch(shard, seq, at_ms)
             tail.readings.add(readings if mine is None else (series[mine], time_ms[mine], value[mine]))
             self._count(tail, series.size if mine is None else mine.size)
@@ -127,22 +134,27 @@ class Tail:
     def due(self, rows_max: int, before_ms: int) -> list[int]:
         """The shards to write now, so that no more than *rows_max* rows need be kept, and none from *before_ms*.
 
-        That is those that began by then, or as many rows ago as may be kept, for the journal holds all since. And
-        once START of what may be kept is there, the largest, until no more than LEFT of it would be in the rest.
+        That is those that began by then, or JOURNAL times as many rows ago as may be kept, for the journal holds all
+        since. And once there is no more room for the largest to come again while it is written, the largest, until no
+        more than LEFT of what is there would be in the rest.
         """
-        chosen = [
+        sizes = {shard: tail.row_count for shard, tail in self.active.items()}
+        chosen = {
             shard
             for shard, tail in self.active.items()
-            if tail.since_ms <= before_ms or self.given_count - tail.since_count >= rows_max
-        ]
-        if sum(tail.row_count for tail in self.active.values()) >= START * rows_max:
-            left = sum(tail.row_count for shard, tail in self.active.items() if shard not in chosen)
-            for shard in sorted(self.active.keys() - set(chosen), key=lambda shard: -self.active[shard].row_count):
-                if left <= LEFT * rows_max:
+            if tail.since_ms <= before_ms or self.given_count - tail.since_count >= JOURNAL * rows_max
+        }
+        total = sum(sizes.values())
+        by_size = sorted(sizes, key=lambda shard: -sizes[shard])
+        if total + max(sizes.values(), default=0) >= 2 * START * rows_max:
+            left = total - sum(sizes[shard] for shard in chosen)
+            for shard in by_size:
+                if left <= LEFT * total:
                     break
-                chosen.append(shard)
-                left -= self.active[shard].row_count
-        return sorted(chosen, key=lambda shard: -self.active[shard].row_count)
+                if shard not in chosen:
+                    chosen.add(shard)
+                    left -= sizes[shard]
+        return [shard for shard in by_size if shard in chosen]
 
     def of(self, shard: int) -> list[ShardTail]:
         """Everything not yet in the store of *shard*, oldest first."""
@@ -153,7 +165,7 @@ class Tail:
         return self.frozen.keys() | self.active.keys()
 
 
-def by_shard(shards: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64] | None]]:
+def by_shard(shards: NDArray[np.int32]) -> ByShard:
     """Each shard in *shards* with its rows in order; None for the rows where one shard has them all."""
     if not shards.size:
         return []

@@ -10,7 +10,9 @@ from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import Engine
 from offbeat.engine.entries import Adjustment, Entry, Job, pack_block
 from offbeat.engine.rollups import merged
+from offbeat.engine.rows import put_in_order
 from offbeat.engine.views import diagnosed, live_readings
+from offbeat.packing import ROWS_MIN, pack
 from offbeat.records import EMPTY_STRINGS, JobSpec, Strings, Table
 from offbeat_detectors.contract import Opinions
 from offbeat_detectors.ewma import Ewma
@@ -57,6 +59,9 @@ def warm_up() -> None:
             )
         )
         pack_block(block)
+        pack({"rows": np.zeros((ROWS_MIN, 2))})
+        once = np.zeros(1, np.int64)
+        put_in_order(once, 0, once, np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64))
         engine.apply(Entry(seq, "data", time_ms, block))
         engine.jobs[1].adjustments.begin(Adjustment(1, 1, 0, 2.0))  # so that the second goes the other way
     engine.apply(Entry(4, "tick", 86_500_000, None))

@@ -1,7 +1,6 @@
 """The doors joined: the routes in one application, and the one place that turns what was raised into an answer."""
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
@@ -11,25 +10,23 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
-from offbeat.http import docs, events, feedback, health, jobs, openapi, results, stream
+from offbeat.http import alert_rules, alerts, docs, events, feedback, health, jobs, openapi, results, silences, stream
 from offbeat.http.documents import answer
 from offbeat.http.parameters import listed, nearest
 from offbeat.http.parts import Parts
-from offbeat.http.refusals import Internal
+from offbeat.http.refusals import internal
 from offbeat.http.route import Route
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
-    *feedback.ROUTES, *health.ROUTES, *docs.ROUTES,
+    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""
 LEFT = 499
 """What is counted as the status where the client left before its answer."""
-
-log = logging.getLogger(__name__)
 
 
 def build_app(parts: Parts, gateways: tuple[Route, ...] = ()) -> web.Application:
@@ -118,7 +115,7 @@ def _allowed(raised: Exception) -> Mapping[str, str]:
 
 
 def _refusal(raised: Exception, request: web.Request, paths: list[str]) -> Refused:
-    """What *raised* means to the sender. What nobody expected is logged here and nowhere else."""
+    """What *raised* means to the sender."""
     match raised:
         case Refused():
             return raised
@@ -133,5 +130,4 @@ def _refusal(raised: Exception, request: web.Request, paths: list[str]) -> Refus
             return MethodNotAllowed(f"{request.method} is not a method of {request.path:.200}: expected {allowed}")
         case web.RequestPayloadError() | HttpProcessingError():
             return BadBody(f"the body broke off or is not well-formed HTTP: {raised}")
-    log.error("%s %s failed", request.method, request.path, exc_info=raised)
-    return Internal("something that should not happen did; it is in the daemon's log")
+    return internal(raised, request.method, request.path)

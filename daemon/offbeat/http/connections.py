@@ -30,13 +30,15 @@ class TurnedAway(asyncio.Protocol):
         asyncio.get_running_loop().call_later(PATIENCE_S, transport.close)
 
 
-def bounded(server: web.Server, connections_max: int) -> Callable[[], asyncio.Protocol]:
-    """What makes the protocol of a new connection: that of *server*, for as many as *connections_max*."""
+def bounded(
+    server: web.Server, door: Callable[[], asyncio.Protocol], connections_max: int
+) -> Callable[[], asyncio.Protocol]:
+    """What makes the protocol of a new connection to *server*: a *door*, for as many as *connections_max*."""
     refused = TooManyClients(
         f"{connections_max} clients are connected already", hint="http.connections_max says how many may be"
     )
 
     def protocol() -> asyncio.Protocol:
-        return server() if len(server.connections) < connections_max else TurnedAway(refused)
+        return door() if len(server.connections) < connections_max else TurnedAway(refused)
 
     return protocol

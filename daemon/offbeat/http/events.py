@@ -57,6 +57,7 @@ LEADING = b"\xef\xbb\xbf \t\r\n"
 """What may stand before the first byte that counts: a byte order mark and white space."""
 LEADING_BYTES_MAX = 4096
 KEY_LENGTH_MAX = 255
+PATH = "/api/v1/events"
 
 
 def _delimiter(text: str, _: Config) -> str:
@@ -242,7 +243,7 @@ IDEMPOTENCY_KEY = Header(
 ROUTES = (
     Route(
         "POST",
-        "/api/v1/events",
+        PATH,
         post_events,
         "events",
         {202: Content("What became of the body; what was accepted is durable.", named("Receipt"), examples.RECEIPT)},

@@ -24,6 +24,7 @@ TAGS = {
     "sources": "Who sends, and what was sent.",
     "jobs": "What is looked for.",
     "feedback": "What people say of what was found.",
+    "alerts": "Who is told of what was found, and when nobody is.",
     "operation": "How the daemon is.",
     "influx": "For clients that write to InfluxDB.",
 }
@@ -31,6 +32,12 @@ PATH_PARAMETERS = {
     "source": "Name of the source; a slash in it is written %2F.",
     "id": "Name of the job.",
     "name": "Name of the adjustment.",
+    "alert": "Number of the alert.",
+    "rule": "Id of the rule.",
+    "silence": "Number of the silence.",
+    "calendar": "Id of the calendar.",
+    "delivery": "Number of the delivery.",
+    "sink": "Name of the sink in the settings.",
     "record": "The id of the record, percent-encoded as any part of a path is.",
 }
 

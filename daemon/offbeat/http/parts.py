@@ -1,11 +1,13 @@
 """What the doors need of the rest, as forms: the real parts are built and joined by the service."""
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
 from offbeat.clock import Clock
 from offbeat.config import Config
@@ -40,6 +42,14 @@ class Intake(Protocol):
 
         Raises a Refused; what the chunks raise passes through.
         """
+        ...
+
+    def offer(self, body: bytes, options: Options) -> asyncio.Future[Receipt] | None:
+        """What will become of a whole body that is not encoded and has no key; None if it would be refused at once."""
+        ...
+
+    def outcome(self, taken: asyncio.Future[Receipt], options: Options) -> Receipt:
+        """The receipt of a body that was offered, once that is known; or what it is refused with, raised."""
         ...
 
 
@@ -134,6 +144,7 @@ class Parts:
     results: Results
     jobs: Jobs
     feedback: Feedback
+    alerts: Alerts
     stream: Stream
     analyses: Analyses
     config: Callable[[], Config]

@@ -1,40 +1,27 @@
 """The documents of the API as JSON Schema, each under its name. Pure data, for the OpenAPI document and the tests."""
 from __future__ import annotations
 
-from typing import Any
+from offbeat.http.alert_schemas import ALERT_SCHEMAS
+from offbeat.http.forms import (
+    ANY_OBJECT,
+    FLAG,
+    NUMBER,
+    NUMBER_OR_NULL,
+    SCORE,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    TIME_GIVEN,
+    TIME_OR_NULL,
+    WHOLE,
+    Schema,
+    document,
+    listing,
+    named,
+    paged,
+)
 
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
-NUMBER: Schema = {"type": "number"}
-NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
-FLAG: Schema = {"type": "boolean"}
-TIME: Schema = {"type": "string", "format": "date-time"}
-ANY_OBJECT: Schema = {"type": "object", "additionalProperties": True}
-SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 100}
-
-
-def listing(items: Schema) -> Schema:
-    """A list of *items*."""
-    return {"type": "array", "items": items}
-
-
-def named(name: str) -> Schema:
-    """The schema of that name."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def document(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:
-    """An object of just these properties, all there but the *optional*."""
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-
-
-def paged(name: str, row: str) -> Schema:
-    """A list of rows under *name*, and where it goes on."""
-    return document({name: listing(named(row)), "next_cursor": {"type": ["string", "null"]}})
-
+__all__ = ["ANY_OBJECT", "SCHEMAS", "TEXT", "Schema", "listing", "named"]
 
 REFUSAL: Schema = {"code": TEXT, "message": TEXT, "hint": TEXT, "where": ANY_OBJECT}
 RECEIPT: Schema = {
@@ -83,8 +70,6 @@ RECORD: Schema = {
     "score": SCORE,
     "explain": named("Explanation"),
 }
-TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
-TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 EXPLANATION: Schema = {
     "model": TEXT,
     "sentence": TEXT,
@@ -101,7 +86,6 @@ EXPLANATION: Schema = {
     "history": named("RecordHistory"),
 }
 VERDICT: Schema = {"type": "string", "enum": ["normal", "missed"]}
-TIME_GIVEN: Schema = {"type": ["string", "number"]}
 FEEDBACK: Schema = {
     "verdict": VERDICT, "job": TEXT, "source": TEXT, "field": TEXT, "start": TIME, "end": TIME, "note": TEXT,
     "factor": NUMBER,
@@ -291,4 +275,5 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "InfluxVersion": document({"version": TEXT}),
+    **ALERT_SCHEMAS,
 }

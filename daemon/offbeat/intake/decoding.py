@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 from offbeat import wire
 from offbeat.intake.committer import Committer
@@ -22,45 +22,91 @@ PATIENCE = 0.5
 
 
 class Decoding:
-    """Takes waiters in order of arrival, gives parcels to the *committer* on the event loop."""
+    """Takes waiters, gives parcels to the *committer* on the event loop.
+
+    What is little does not wait for what is large: that goes to the pool, in order of arrival; the little is decoded on
+    the event loop, when it has waited for company or when the writer is free for a transaction anyway. Together with
+    what waits as well it may be as much as a large body: then it goes to the pool too.
+    """
 
     def __init__(self, threads: int, metrics: Metrics, committer: Committer) -> None:
         self._committer = committer
+        committer.last_call = self.little
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._threads, self._metrics = threads, metrics
-        self._waiting: deque[Waiter] = deque()
-        self._bytes = 0  # of what waits
-        self._some = asyncio.Event()
-        self._gathering = asyncio.Lock()
-        self._wanted = 0  # bodies: while so many do not wait, who gathers does
+        self._large: deque[Waiter] = deque()
+        self._some_large = asyncio.Event()
+        self._little: deque[Waiter] = deque()
+        self._little_bytes = 0
+        self._some_little = asyncio.Event()
+        self._wanted = 0  # bodies: while so many do not wait, the little does
         self._gathered = asyncio.Event()
 
     def put(self, waiter: Waiter) -> None:
         """Queue one body."""
-        self._waiting.append(waiter)
-        self._bytes += len(waiter.body)
-        self._some.set()
-        if len(self._waiting) >= self._wanted or self._bytes >= SMALL_BYTES:
+        if len(waiter.body) >= SMALL_BYTES:
+            self._to_pool((waiter,))
+            return
+        self._little.append(waiter)
+        self._little_bytes += len(waiter.body)
+        self._some_little.set()
+        if self._little_bytes >= SMALL_BYTES:
+            self._to_pool(self._little)
+            self._little.clear()
+            self._little_bytes = 0
             self._gathered.set()
+        elif len(self._little) >= self._wanted:
+            self._gathered.set()
+
+    def _to_pool(self, waiters: Iterable[Waiter]) -> None:
+        self._large.extend(waiters)
+        self._some_large.set()
 
     async def run(self) -> None:
         """Decode what is put, as many parcels at once as there are threads, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._attend_little())
             for _ in range(self._threads):
-                group.create_task(self._work())
+                group.create_task(self._attend_large())
 
-    async def _work(self) -> None:
+    async def _attend_large(self) -> None:
         while True:
-            while not self._waiting:
-                self._some.clear()
-                await self._some.wait()
-            if self._bytes < SMALL_BYTES:
-                async with self._gathering:
-                    await self._gather()
-            if self._bytes >= SMALL_BYTES:
-                await self._decode(self._together(), here=False)
-            while self._waiting and self._bytes < SMALL_BYTES:
-                await self._decode(self._together(), here=True)
+            while not self._large:
+                self._some_large.clear()
+                await self._some_large.wait()
+            waiters = _together(self._large)
+            try:
+                with self._metrics.decode_seconds.time():
+                    decoded = await asyncio.get_running_loop().run_in_executor(self._pool, decoded_of, waiters)
+            except Exception as e:
+                _fail(waiters, e)
+            else:
+                self._committer.put(Parcel(decoded, waiters))
+
+    async def _attend_little(self) -> None:
+        while True:
+            while not self._little:
+                self._some_little.clear()
+                await self._some_little.wait()
+            await self._gather()
+            for parcel in self.little():
+                self._committer.put(parcel)
+
+    def little(self) -> list[Parcel]:
+        """The little that waits, decoded here and now, but for what would take long: that goes to the pool."""
+        self._little_bytes, parcels = 0, []
+        while self._little:
+            waiters = _together(self._little)
+            try:
+                with self._metrics.decode_seconds.time():
+                    decoded = decoded_of(waiters, CAREFUL_LINES_MAX)
+            except wire.NeedsCare:
+                self._to_pool(waiters)
+            except Exception as e:
+                _fail(waiters, e)
+            else:
+                parcels.append(Parcel(decoded, waiters))
+        return parcels
 
     async def _gather(self) -> None:
         """Wait for what may go with the little that waits: until the transaction under way, if there is one, has ended.
@@ -73,49 +119,39 @@ class Decoding:
         before = 0
         if committer.under_way:
             await committer.commit_over()
-            before = len(self._waiting)
+            before = len(self._little)
         ended = committer.ended
         self._wanted = before + ended.bodies
         left_s = ended.at_s + PATIENCE * ended.took_s - loop.time()
-        if 0 < len(self._waiting) < self._wanted and self._bytes < SMALL_BYTES and left_s > 0:
+        if 0 < len(self._little) < self._wanted and left_s > 0:
             self._gathered.clear()
             timer = loop.call_later(left_s, self._gathered.set)
             await self._gathered.wait()
             timer.cancel()
 
-    async def _decode(self, waiters: list[Waiter], *, here: bool) -> None:
-        """Decode *waiters* and hand them on: *here*, on the event loop, unless that would take long, or in the pool."""
-        decoded: Decoded | None = None
-        try:
-            with self._metrics.decode_seconds.time():
-                if here:
-                    with suppress(wire.NeedsCare):
-                        decoded = decoded_of(waiters, CAREFUL_LINES_MAX)
-                if decoded is None:
-                    decoded = await asyncio.get_running_loop().run_in_executor(self._pool, decoded_of, waiters)
-        except Exception as e:  # a fault of ours: the senders are told, the others go on
-            for waiter in waiters:
-                if not waiter.taken.done():
-                    waiter.taken.set_exception(e)
-        else:
-            self._committer.put(Parcel(decoded, waiters))
-
-    def _together(self) -> list[Waiter]:
-        """The first that waits, and those behind it that may be decoded with it."""
-        first = self._waiting.popleft()
-        waiters, total = [first], len(first.body)
-        while self._waiting and len(waiters) < TOGETHER_BODIES_MAX:
-            candidate = self._waiting[0]
-            total += len(candidate.body)
-            if candidate.options != first.options or total > TOGETHER_BYTES_MAX:
-                break
-            waiters.append(self._waiting.popleft())
-        self._bytes -= sum(len(w.body) for w in waiters)
-        return waiters
-
     def close(self) -> None:
         """Stop the threads."""
         self._pool.shutdown(wait=True)
+
+
+def _together(waiting: deque[Waiter]) -> list[Waiter]:
+    """The first that waits, and those behind it that may be decoded with it."""
+    first = waiting.popleft()
+    waiters, total = [first], len(first.body)
+    while waiting and len(waiters) < TOGETHER_BODIES_MAX:
+        candidate = waiting[0]
+        total += len(candidate.body)
+        if candidate.options != first.options or total > TOGETHER_BYTES_MAX:
+            break
+        waiters.append(waiting.popleft())
+    return waiters
+
+
+def _fail(waiters: list[Waiter], fault: Exception) -> None:
+    """Tell the senders of a fault of ours; the others go on."""
+    for waiter in waiters:
+        if not waiter.taken.done():
+            waiter.taken.set_exception(fault)
 
 
 def decoded_of(waiters: list[Waiter], careful_max: int | None = None) -> Decoded:

@@ -94,6 +94,26 @@ class Intake:
         self._bodies[options.format].inc()
         return self._judged(receipt)
 
+    def offer(self, body: bytes, options: Options) -> asyncio.Future[Receipt] | None:
+        """What will become of *body*, which is whole, not encoded and has no key; None if ``receive`` would refuse it.
+
+        For ``outcome``, once it is done. It spares a body what ``receive`` needs for any.
+        """
+        if self.closed or len(body) > self._config().ingest.block_bytes or self._budget.full(len(body)):
+            return None
+        self._budget.take(len(body))
+        return self._sent(body, options, None, None)
+
+    def outcome(self, taken: asyncio.Future[Receipt], options: Options) -> Receipt:
+        """What ``receive`` would return, or raise, of a body that was offered."""
+        try:
+            receipt = taken.result()
+        except Refused as e:
+            _tell(e)
+            raise
+        self._bodies[options.format].inc()
+        return self._judged(receipt)
+
     async def _arriving(
         self, body: bytes | AsyncIterator[bytes], options: Options, encoding: str, length: int | None, key: str | None
     ) -> Receipt:
@@ -182,9 +202,16 @@ class Intake:
             await self._budget.take_when_free(len(body), wait_s)
         else:
             self._budget.take(len(body))
+        # A sender that goes away now does not undo it: nobody else waits for this future.
+        return await self._sent(body, options, first_line, key_row)
+
+    def _sent(
+        self, body: bytes, options: Options, first_line: int | None, key_row: Callable[[Receipt], KeyRow] | None
+    ) -> asyncio.Future[Receipt]:
+        """Send one body of whole records on its way; what is told once it is durable."""
         waiter = Waiter(body, options, self._clock.now_ms(), first_line, key_row)
         self._decoding.put(waiter)
-        return await waiter.taken  # a sender that goes away now does not undo it: nobody else waits for this future
+        return waiter.taken
 
 
 class Stream:

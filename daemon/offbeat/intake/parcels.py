@@ -32,7 +32,8 @@ class Budget:
         self.closed = reason
         self._room.set()
 
-    def _full(self, count: int) -> bool:
+    def full(self, count: int) -> bool:
+        """Would ``take`` refuse *count* bytes?"""
         return bool(self.closed or (self.pending_bytes and self.pending_bytes + count > self._bytes_max))
 
     def take(self, count: int) -> None:
@@ -44,7 +45,7 @@ class Budget:
                 hint="send it again after Retry-After",
                 where={"limit": "store.tail_readings_max"},
             )
-        if self._full(count):
+        if self.full(count):
             self._refused("pending")
             raise IntakeFull(
                 f"{self.pending_bytes} bytes wait to be journaled, {self._bytes_max} may; nothing of this body "
@@ -61,7 +62,7 @@ class Budget:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while self._full(count):
+                while self.full(count):
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError:

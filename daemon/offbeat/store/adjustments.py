@@ -152,7 +152,8 @@ async def records_of(
 ) -> list[Found]:
     """The newest *limit* records of one series in the buckets from *low_ms*, before *high_ms*."""
     rows = await database.read(
-        "SELECT bucket_ms, time_ms, novelty, score, seq FROM record WHERE job = ? AND series = ? "
+        "SELECT bucket_ms, time_ms, novelty, score, seq FROM record WHERE job = ? "
+        "AND source = (SELECT source FROM series WHERE id = ?2) AND series = ?2 "
         "AND bucket_ms >= ? AND bucket_ms < ? ORDER BY bucket_ms DESC LIMIT ?",
         (job, series, low_ms, high_ms, limit),
     )

@@ -15,6 +15,7 @@ import aiosqlite
 
 from offbeat.errors import CannotStart, StateDirectoryInUse, StoreUnavailable, StoreUnusable
 from offbeat.store.schema import APPLICATION_ID, MIGRATIONS
+from offbeat.store.turn import Turn
 
 T = TypeVar("T")
 FILE_NAME = "offbeat.sqlite"
@@ -134,7 +135,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.unwritable = ""  # why the last transaction failed, empty if it did not
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
         self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._all: list[aiosqlite.Connection] = []
 
@@ -168,7 +169,7 @@ class Database:
 
         Raises StoreUnavailable if the file cannot be written now; it is tried anew with each transaction.
         """
-        async with self._turn:
+        async with self._turn.taken():
             db = self._writer
             try:
                 await db.execute("BEGIN IMMEDIATE")
@@ -185,18 +186,26 @@ class Database:
 
         A cancelled caller does not undo it. Raises StoreUnavailable; then nothing of it is stored.
         """
-        await self.write_made(lambda: statements)
+        async with self._turn.taken():
+            await self._written(lambda: statements)
 
-    async def write_made(self, make: Callable[[], Statements]) -> None:
-        """As ``write``, of what *make* gives: it is called on the writer's thread, before the transaction begins."""
-        async with self._turn:
-            db = self._writer
-            try:  # aiosqlite has no public way to run more than one statement a trip
-                await asyncio.shield(db._execute(_write, db._conn, make))  # type: ignore[no-untyped-call]
-            except Exception as e:
-                self._tell(e)
-                raise
-            self.unwritable = ""
+    async def write_next(self, make: Callable[[], Callable[[], Statements]]) -> None:
+        """As ``write``, before all others that wait for their turn; for who never has two that wait.
+
+        *make* is called when it is its turn. What that gives is called on the writer's thread, before the transaction
+        begins, for the statements.
+        """
+        async with self._turn.taken(next=True):
+            await self._written(make())
+
+    async def _written(self, make: Callable[[], Statements]) -> None:
+        db = self._writer
+        try:  # aiosqlite has no public way to run more than one statement a trip
+            await asyncio.shield(db._execute(_write, db._conn, make))  # type: ignore[no-untyped-call]
+        except Exception as e:
+            self._tell(e)
+            raise
+        self.unwritable = ""
 
     def _tell(self, error: BaseException) -> None:
         """Raise StoreUnavailable if *error* is of the file; others, such as a broken constraint, are faults of ours."""

@@ -14,7 +14,7 @@ from offbeat.store.adjustments import DID
 from offbeat.store.database import Database, Statements
 
 WRITTEN_AT_ONCE_ROWS = 128
-"""What one transaction takes: about 6 ms, for a record stands in five trees. A fleet that falls silent gives many."""
+"""What one transaction takes: about 6 ms, for a record stands in four trees. A fleet that falls silent gives many."""
 
 KEEP_RECORD = """INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
  time_ms = excluded.time_ms, actual = excluded.actual, typical = excluded.typical, lower = excluded.lower, upper =

@@ -120,7 +120,7 @@ async def record(
     """The record of one series in one bucket, and how many of that series, itself included, score as much or more."""
     rows = await database.read(
         f"SELECT {COLUMNS}, (SELECT count(*) FROM record AS other WHERE other.job = record.job "
-        "AND other.series = record.series AND other.score >= record.score) "
+        "AND other.source = record.source AND other.series = record.series AND other.score >= record.score) "
         "FROM record WHERE job = ? AND series = ? AND bucket_ms = ?",
         (job.number, series, bucket_ms),
     )

@@ -99,6 +99,68 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX adjustment_of_series ON adjustment (series, job);
     """,
     """
+    -- Findings in the order of time: those of a moment share pages, and each stands in a tree less.
+    CREATE TABLE record_in_time (
+        job INTEGER NOT NULL, series INTEGER NOT NULL, bucket_ms INTEGER NOT NULL, source INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL, actual REAL, typical REAL, lower REAL, upper REAL, novelty REAL NOT NULL,
+        probability REAL, score REAL NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        evidence BLOB, PRIMARY KEY (job, bucket_ms, series)) WITHOUT ROWID;
+    INSERT INTO record_in_time SELECT * FROM record;
+    DROP TABLE record;
+    ALTER TABLE record_in_time RENAME TO record;
+    CREATE INDEX record_by_source ON record (job, source, bucket_ms, series);
+    CREATE INDEX record_by_score ON record (job, score);
+    CREATE INDEX record_by_place ON record (seq, ordinal);
+    CREATE TABLE finding_bucket_in_time (
+        job INTEGER NOT NULL, source INTEGER NOT NULL, start_ms INTEGER NOT NULL, event_count INTEGER NOT NULL,
+        record_count INTEGER NOT NULL, novelty REAL NOT NULL, score REAL NOT NULL,
+        seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, made_ms INTEGER NOT NULL,
+        PRIMARY KEY (job, start_ms, source)) WITHOUT ROWID;
+    INSERT INTO finding_bucket_in_time SELECT * FROM finding_bucket;
+    DROP TABLE finding_bucket;
+    ALTER TABLE finding_bucket_in_time RENAME TO finding_bucket;
+    CREATE INDEX finding_bucket_by_source ON finding_bucket (job, source, start_ms);
+    CREATE INDEX finding_bucket_by_score ON finding_bucket (job, score);
+    CREATE INDEX finding_bucket_by_place ON finding_bucket (seq, ordinal);
+    """,
+    """
+    -- Alerts: the rules; what they raised, by which findings; who is to be told, and was; what nobody was, and why.
+    -- alert_place is the last finding that the rules have seen, and a name of this store, for ids that others keep.
+    CREATE TABLE alert_place (
+        one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, store TEXT NOT NULL);
+    INSERT INTO alert_place VALUES (1, 0, 0, lower(hex(randomblob(8))));
+    CREATE TABLE alert_rule (
+        id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL)
+        WITHOUT ROWID;
+    CREATE TABLE alert_calendar (id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE alert_silence (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, until_ms INTEGER NOT NULL, removed_ms INTEGER);
+    CREATE TABLE alert (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, job TEXT, source TEXT, field TEXT,
+        raised_ms INTEGER NOT NULL, reached_ms INTEGER NOT NULL, told_ms INTEGER, told_count INTEGER NOT NULL,
+        finding_count INTEGER NOT NULL, score REAL NOT NULL, record TEXT NOT NULL, sentence TEXT NOT NULL,
+        sinks TEXT NOT NULL, cleared_ms INTEGER, cleared_by TEXT NOT NULL, acknowledged_ms INTEGER,
+        acknowledged_by TEXT NOT NULL, acknowledged_comment TEXT NOT NULL);
+    CREATE INDEX alert_active ON alert (number) WHERE cleared_ms IS NULL;
+    CREATE INDEX alert_cleared ON alert (number) WHERE cleared_ms IS NOT NULL;
+    CREATE INDEX alert_by_rule ON alert (rule, number);
+    CREATE INDEX alert_by_source ON alert (source, number);
+    CREATE TABLE alert_finding (
+        alert INTEGER NOT NULL, seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (alert, seq, ordinal)) WITHOUT ROWID;
+    CREATE TABLE alert_delivery (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL, kind TEXT NOT NULL, sink TEXT NOT NULL,
+        state TEXT NOT NULL, attempts INTEGER NOT NULL, due_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,
+        ended_ms INTEGER, error TEXT NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX alert_delivery_waiting ON alert_delivery (sink, alert, number) WHERE state = 'waiting';
+    CREATE INDEX alert_delivery_dead ON alert_delivery (number) WHERE state = 'dead';
+    CREATE INDEX alert_delivery_of ON alert_delivery (alert, number);
+    CREATE TABLE alert_suppressed (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, alert INTEGER, rule TEXT NOT NULL,
+        kind TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, source TEXT,
+        record TEXT NOT NULL, score REAL);
+    """,
+    """
     -- Analyses: jobs that ask questions of buckets of records. document: what its clients were told of it. seq: the
     -- journal position that its checkpoint stands for; created_seq: the entry that began it.
     CREATE TABLE analysis (

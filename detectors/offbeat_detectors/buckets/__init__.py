@@ -8,8 +8,8 @@ distinct    how many different values an entity had; content: how much informati
 influence   the same features without one influencer value, and how much of the oddness that takes away;
             influence_distinct, influence_content: of distinct_count and info_content
 model       a value judged by the earlier buckets of its entity (season: what is expected; residuals: how far values
-            stray from it; normal: tails); over: by its peers
-rare        that a value appears at all; clock: when; earth: where
+            stray from it; normal: tails; entity: what is kept of one); over: by its peers
+rare        that a value appears at all, popular: among members; clock: when; earth: where
 aggregate   many probabilities to one: of a bucket, of an influencer's value
 normalizer  probabilities to scores, by the past of the job itself
 categories  messages to categories; log_words: which words tell most about a message; texts: how texts stand in a State

@@ -45,7 +45,7 @@ class ClockOpinions:
 
 @kernel
 def density(s: Any, smooth: NDArray[np.float64]) -> None:
-    """Fill *smooth*, (SLOTS,) float64, with the weight of each slot by the row *s*: its own, its neighbours', the prior."""
+    """Fill *smooth*, (SLOTS,) float64, with the weight of each slot by row *s*: its own, its neighbours', the prior."""
     for i in range(SLOTS):
         weight = PRIOR / SLOTS + SMOOTH[0] * s.mass[i]
         for step in range(1, len(SMOOTH)):

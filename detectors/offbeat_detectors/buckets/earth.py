@@ -123,7 +123,7 @@ def judge_position(s: Any, latitude: float, longitude: float) -> tuple[float, fl
 
 @kernel
 def join_nearest(s: Any, only_near: bool) -> None:
-    """Make one place of the two that are nearest to each other, in their spreads; if *only_near*, only if they overlap."""
+    """Make one place of the two nearest to each other, in their spreads; if *only_near*, only if they overlap."""
     one, other, apart, least = 0, 1, 0.0, 1e300
     for i in range(s.held):
         for j in range(i + 1, s.held):
@@ -135,7 +135,8 @@ def join_nearest(s: Any, only_near: bool) -> None:
         return
     s.new = max(0.0, s.new - 1.0)  # what is joined now was no new place
     share = s.weight[other] / (s.weight[one] + s.weight[other])
-    s.square[one] = (1.0 - share) * s.square[one] + share * s.square[other] + 0.5 * share * (1.0 - share) * apart * apart
+    between = 0.5 * share * (1.0 - share) * apart * apart
+    s.square[one] = (1.0 - share) * s.square[one] + share * s.square[other] + between
     move(s, one, s.centre[other, 0], s.centre[other, 1], s.centre[other, 2], share)
     s.weight[one] += s.weight[other]
     last = s.held - 1

@@ -1,61 +1,24 @@
-"""One value of each entity and bucket, judged by what the entity's earlier buckets taught: the model of all functions
-of numbers. What is expected is in ``season``, how far values stray from it in ``residuals``."""
+"""One value of each entity and bucket, judged by what the entity's earlier buckets taught: for functions of numbers.
+
+What is expected is in ``season``, how far values stray from it in ``residuals``, what becomes of one in ``entity``.
+"""
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.buckets import residuals, season
-from offbeat_detectors.buckets.normal import PROBABILITY_MIN, both_sides, tail
-from offbeat_detectors.buckets.residuals import ABSURD, COUNT, METRIC, RESIDUALS, SUM
-from offbeat_detectors.buckets.season import COURSE
+from offbeat_detectors.buckets.entity import ENTITY, foresee, learn, opinion
+from offbeat_detectors.buckets.residuals import COUNT, METRIC, SUM
 from offbeat_detectors.contract import State
-from offbeat_detectors.kernel import inlined_kernel, kernel
+from offbeat_detectors.kernel import kernel
 from offbeat_detectors.rows import AHEAD, prefetch_until, restore_rows, save_rows, zero_rows
 
 Kind = Literal["count", "sum", "metric"]
 KINDS: dict[Kind, int] = {"count": COUNT, "sum": SUM, "metric": METRIC}
-
-FIRST = 5  # values before the first opinion
-HELD = 6  # far values, net, after which level or scale has changed for good
-
-ENTITY = np.dtype([
-    ("seen", "i4"), ("held", "i4"), ("run", "f8"), ("step", "f8"), ("before", "f8"), ("others", "f8"), ("odd", "f8"),
-    ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)), ("residuals", RESIDUALS), ("course", COURSE),
-])
-"""One entity, 2,080 bytes.
-
-seen         values learned, at most SEEN_MAX
-ring, held   the first raw values; later what the latest far ones were off by, and how many it holds
-run          far values, less half of those that were not
-step         a low quantile of the steps from value to value: the resolution; 0: a constant so far
-before       the latest value that was not far
-others       of a constant: values that were another
-odd          decayed count of far values that did not follow another
-zeros, total of a sum or count: decayed counts of zeros and of all
-positive, positives  mean of a count where it is not zero, and of how many it is one
-"""
-
-FAR = 1e-3  # one-sided probability below which a value teaches less
-FAR_LEAST = 0.01  # of its weight, from a hundredth of FAR down
-PROVES = 1e-3  # of FAR: what is odder proves no heavy tail, it may be the anomaly
-SEEN_MAX = 10_000
-RUN_BACK = 0.5
-OTHERS_KEEP, ZEROS_KEEP = 0.999, 0.998
-SPARSE = 0.8  # of the buckets are empty
-POSITIVES_MAX, POSITIVE_CLIP = 50.0, 8.0
-STEP_RISE = 1.02
-ROUNDING = 1e-12  # of the value: a smaller step is an error of arithmetic
-CONSTANT_UNIT = 0.01  # of a constant: what a small change of it is, while no change has been seen
-CLIP = 5.0  # deviations: no value moves a level further
-ODD_KEEP, ODD_PRIOR = 0.998, 100.0  # values
-ODD_RATE = 0.004  # of the values; at three times that they teach in full
-CLIP_ODD = 50.0  # deviations, then
-SPREAD_OF_MEDIAN = 1.4826  # of the normal law: its deviation over the median distance
+FETCHED = 512  # bytes of a row, fetched ahead: all but the tables of the seasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,303 +39,6 @@ class BucketOpinions:
     upper: NDArray[np.float64]
 
 
-@inlined_kernel
-def half_step(s: Any, kind: int) -> float:
-    """Half the resolution of the entity's values: a count's is 1."""
-    return 0.5 if kind == COUNT else 0.5 * s.step
-
-
-@inlined_kernel
-def least_scale(expected: float, half: float) -> float:
-    """The least standard deviation that a series of this resolution has."""
-    return max(half, ROUNDING * abs(expected), 1.0 / ABSURD)
-
-
-@kernel
-def expected_of(s: Any, kind: int, bucket: int, span_s: int) -> float:
-    """What entity *s*, a row of dtype ENTITY, expects of a whole *bucket*; of a sum: if it is not zero."""
-    expected = season.expect(s.course, s.course.active, bucket, span_s)
-    if kind == COUNT:
-        return float(max(expected, 0.5 / (s.residuals.known + 1.0)))
-    if kind == SUM:
-        return float(max(expected, 0.0))
-    return float(expected)
-
-
-@inlined_kernel
-def constant_tail(s: Any, kind: int, x: float) -> float:
-    """The probability of *x*, which is another value than all before: by Laplace's rule of succession, and its size.
-
-    (others + 1) / (seen + 2) is the probability that another value comes; its power grows with the logarithm of how
-    many units it is off, for what never moved has shown no scale but that of its number: a hundredth of it.
-    """
-    off = abs(x - s.before)
-    unit = 1.0 if kind == COUNT else CONSTANT_UNIT * abs(s.before)
-    power = 1.0 + (math.log10(1.0 + off / unit) if kind == COUNT else
-                   0.5 * math.log10(1.0 + off / unit) if unit > 0.0 else 1.0)
-    return max(PROBABILITY_MIN, min(1.0, (s.others + 1.0) / (s.seen + 2.0)) ** power)
-
-
-@kernel
-def tails(
-    s: Any, kind: int, x: float, expected: float, share: float,
-) -> tuple[float, float, float, float]:
-    """Probability of a value as high as *x*, as low, and the bounds; of a sum that is not zero: among such."""
-    if s.step == 0.0:
-        if abs(x - s.before) <= ROUNDING * abs(x):
-            return 1.0, 1.0, expected, expected
-        p = 0.5 * constant_tail(s, kind, x)
-        return (p, 1.0 - p, expected, expected) if x > s.before else (1.0 - p, p, expected, expected)
-    half = half_step(s, kind)
-    up, down, lower, upper = residuals.deviations(
-        s.residuals, kind, x, expected, half, least_scale(expected, half), share)
-    if kind == METRIC:
-        return tail(up), tail(-down), lower, upper
-    high = tail(up)
-    if kind == COUNT and x > 0.0 and s.zeros >= SPARSE * s.total and s.positives > 0.0:
-        # Bursts between zeros: one comes as often as counted; its size is exponential, its mean known from k of them.
-        some = 1.0 - s.zeros / (s.total + 1.0)
-        known = s.positives
-        more = math.exp(-(known + 1.0) * math.log1p((x - 1.0) / (known * s.positive)))
-        high = max(high, min(1.0, some * share) * more)
-    return high, tail(-down), max(0.0, lower), upper
-
-
-@inlined_kernel
-def foresee(
-    s: Any, kind: int, bucket: int, span_s: int, x: float, share: float,
-) -> tuple[float, float, float, float, float]:
-    """What is expected of the part of the bucket that has passed, and the ``tails`` of *x*; NaN before it can be told."""
-    if s.seen < FIRST or not math.isfinite(x):
-        return np.nan, np.nan, np.nan, np.nan, np.nan
-    part = 1.0 if kind == METRIC else share
-    expected = part * expected_of(s, kind, bucket, span_s)
-    high, low, lower, upper = tails(s, kind, min(ABSURD, max(-ABSURD, x)), expected, part)
-    return expected, high, low, lower, upper
-
-
-@inlined_kernel
-def opinion(
-    s: Any, kind: int, x: float, share: float, foreseen: tuple[float, float, float, float, float],
-) -> tuple[float, float, float, float, float, float]:
-    """The six numbers of ``BucketOpinions`` of value *x*; *s*, a row of dtype ENTITY, is left as it is.
-
-    share     of the bucket that has passed, above 0 up to 1
-    foreseen  what ``foresee`` says
-
-    A sum is zero with a probability of its own, learned by counting; what is not zero is judged among its like.
-    """
-    expected, high, low, lower, upper = foreseen
-    zero = 0.0
-    if kind == SUM and s.total > 0.0:
-        zero = (s.zeros / (s.total + 1.0)) ** share
-    if math.isnan(expected):
-        if kind != SUM or s.total < FIRST or s.seen >= FIRST or not math.isfinite(x):
-            return np.nan, np.nan, np.nan, np.nan, np.nan, np.nan
-        # Of a sum that has hardly ever been anything but zero, only that is known.
-        if x == 0.0:
-            return 1.0, 1.0, max(PROBABILITY_MIN, zero), 0.0, 0.0, 0.0
-        p = min(1.0, (s.total - s.zeros + 1.0) / (s.total + 2.0))
-        return p, p, 1.0, 0.0, 0.0, 0.0
-    if kind == SUM:
-        if x > 0.0:
-            high, low = (1.0 - zero) * high, zero + (1.0 - zero) * low
-        else:
-            high, low = zero + (1.0 - zero) * high, zero + (1.0 - zero) * low
-        expected *= 1.0 - zero
-        if zero > 0.01:
-            lower = 0.0
-    high = min(1.0, max(PROBABILITY_MIN, high))
-    low = min(1.0, max(PROBABILITY_MIN, low))
-    return both_sides(high, low), high, low, expected, min(lower, expected), max(upper, expected)
-
-
-@kernel
-def begin(s: Any, bucket: int, kind: int) -> None:
-    """Begin entity *s* with the FIRST raw values in its ring: their trimmed mean, and the spread of all but one."""
-    sort_ring(s)
-    middle = (s.ring[1] + s.ring[2] + s.ring[3]) / 3.0
-    square = largest = 0.0
-    for i in range(FIRST):
-        off = s.ring[i] - middle
-        square += off * off
-        largest = max(largest, off * off)
-    variance = (square - largest) / (FIRST - 2.0) * 1.5
-    s.step = 0.0
-    for i in range(1, FIRST):
-        moved = s.ring[i] - s.ring[i - 1]
-        if moved > ROUNDING * abs(s.ring[i]) and (s.step == 0.0 or moved < s.step):
-            s.step = moved
-    if s.step == 0.0:
-        middle, variance = s.before, 0.0
-    half = half_step(s, kind)
-    least = least_scale(middle, half)
-    residuals.begin(s.residuals, kind, max(variance, least * least) if s.step > 0.0 else 0.0, middle)
-    season.begin(s.course, s.course.first, bucket, middle, max(0.0, variance), FIRST)
-    s.held = 0
-    s.run = 0.0
-
-
-@inlined_kernel
-def sort_ring(s: Any) -> None:
-    """Sort what the ring holds."""
-    for i in range(1, s.held):
-        x = s.ring[i]
-        j = i - 1
-        while j >= 0 and s.ring[j] > x:
-            s.ring[j + 1] = s.ring[j]
-            j -= 1
-        s.ring[j + 1] = x
-
-
-@kernel
-def accept(s: Any, x: float, bucket: int, kind: int) -> None:
-    """What was far time and again is normal from now on: the level moves by the median of what values were off by.
-
-    The spread grows to what the median distance from that implies, if it was smaller, and both are learned anew.
-    """
-    sort_ring(s)
-    off = 0.5 * (s.ring[HELD // 2 - 1] + s.ring[HELD // 2])
-    if s.step == 0.0:
-        for i in range(1, HELD):
-            moved = s.ring[i] - s.ring[i - 1]
-            if moved > ROUNDING * abs(x) and (s.step == 0.0 or moved < s.step):
-                s.step = moved
-    for i in range(HELD):
-        s.ring[i] = abs(s.ring[i] - off)
-    sort_ring(s)
-    spread = SPREAD_OF_MEDIAN * 0.5 * (s.ring[HELD // 2 - 1] + s.ring[HELD // 2])
-    season.shift(s.course, off, HELD)
-    s.course.last = bucket
-    if s.residuals.variance > 0.0:
-        residuals.rescale(s.residuals, max(1.0, spread * spread / s.residuals.variance), HELD, 1.0)
-    elif s.step > 0.0:
-        residuals.begin(s.residuals, kind, max(spread * spread, s.step * s.step), s.course.level[0])
-    s.seen = FIRST if s.step == 0.0 else s.seen
-    s.others = 0.0
-    s.before = x
-    s.held = 0
-    s.run = 0.0
-
-
-@kernel
-def learn_step(s: Any, x: float) -> None:
-    """Learn the resolution, and that *x* was here.
-
-    It goes halfway (in logarithms) to a smaller step and up by 2 % at a larger one, so it rests where about 4 % of the
-    steps are smaller.
-    """
-    moved = abs(x - s.before)
-    if moved > ROUNDING * abs(x):
-        if s.step == 0.0:
-            s.step = moved
-        elif moved < s.step:
-            s.step = math.sqrt(s.step) * math.sqrt(moved)
-        else:
-            s.step *= STEP_RISE
-    s.before = x
-
-
-@kernel
-def learn_spread(
-    s: Any, kind: int, bucket: int, x: float, weight: float, enough: float, often: float,
-    expected: float, high: float, low: float,
-) -> tuple[float, float]:
-    """Learn all of *x* but the course.
-
-    weight  0 to 1: how much of a whole bucket it stands for
-    enough  net far values that are a new level or a new scale, HELD or more
-    often   share of values from which on far ones are no anomalies, and teach: the law is wrong
-    expected, high, low  what ``foresee`` says of a whole bucket
-
-    A value of a one-sided probability below FAR is learned with less weight, in proportion, unless such are frequent.
-    The weight with which the course is to learn it, 0 for not at all, and the error that may move it at most.
-    """
-    if kind != METRIC:
-        s.total = ZEROS_KEEP * s.total + 1.0
-        s.zeros = ZEROS_KEEP * s.zeros + (1.0 if x == 0.0 else 0.0)
-        if kind == SUM and x == 0.0:
-            return 0.0, 0.0
-        if x > 0.0:
-            s.positives = min(POSITIVES_MAX, s.positives + 1.0)
-            most = POSITIVE_CLIP * s.positive if s.positives > 1.0 else x
-            s.positive += (min(x, most) - s.positive) / s.positives
-    if s.seen < FIRST:
-        if s.seen == 0:
-            s.course.first = bucket
-        s.ring[s.seen] = x
-        s.seen += 1
-        s.held = s.seen
-        s.before = x
-        if s.seen == FIRST:
-            begin(s, bucket, kind)
-        return 0.0, 0.0
-    odd = min(high, low) / FAR
-    far = odd < 1.0
-    constant = s.step == 0.0
-    s.seen = min(s.seen + 1, SEEN_MAX)
-    s.others *= OTHERS_KEEP
-    s.odd = ODD_KEEP * s.odd + (1.0 if far and s.run == 0.0 else 0.0)
-    if constant and abs(x - s.before) > ROUNDING * abs(x):
-        s.others += 1.0
-    usual = 0.0
-    if far:
-        push(s, x - expected)
-        if s.run >= enough and s.held == HELD:
-            accept(s, x, bucket, kind)
-            return 0.0, 0.0
-        rate = s.odd / (min(float(s.seen), 1.0 / (1.0 - ODD_KEEP)) + ODD_PRIOR)
-        usual = min(1.0, max(0.0, (rate / often - 1.0) / 2.0))
-        if constant and usual < 0.5:  # what a constant strays by is not known from one value
-            return 0.0, 0.0
-    else:
-        s.run = max(0.0, s.run - RUN_BACK)
-        if s.run == 0.0:
-            s.held = 0
-    share = max(FAR_LEAST, odd, usual) if far else 1.0
-    if share >= 0.5:
-        learn_step(s, x)
-    if constant and s.step > 0.0:
-        residuals.begin(s.residuals, kind, s.step * s.step / s.seen, expected)
-        s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
-    half = half_step(s, kind)
-    least = least_scale(expected, half)
-    if not far or (s.run <= 1.0 and (odd >= PROVES or usual > 0.0)):
-        residuals.compare(s.residuals, kind, x, expected, half, least)
-    clip = CLIP + usual * (CLIP_ODD - CLIP)
-    reach = clip * max(least, math.sqrt(s.residuals.variance))
-    residuals.learn(s.residuals, kind, x, expected, half, least, weight * share, weight, clip)
-    return weight * share, reach
-
-
-@inlined_kernel
-def push(s: Any, off: float) -> None:
-    """Keep what a far value was off by, in the place of the oldest."""
-    if s.held == HELD:
-        for i in range(1, HELD):
-            s.ring[i - 1] = s.ring[i]
-        s.held -= 1
-    s.ring[s.held] = off
-    s.held += 1
-    s.run += 1.0
-
-
-@kernel
-def learn(
-    s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float, expected: float, high: float, low: float,
-) -> None:
-    """Learn *x* of *bucket*. Arguments as of ``learn_spread``."""
-    if not math.isfinite(x) or not weight > 0.0:
-        return
-    x = min(ABSURD, max(-ABSURD, x))
-    share, reach = learn_spread(s, kind, bucket, x, min(1.0, weight), HELD, ODD_RATE, expected, high, low)
-    if share == 0.0:
-        return
-    smaller = season.learn(s.course, bucket, span_s, x, share, reach)
-    if smaller != 1.0:
-        residuals.rescale(s.residuals, smaller, float(s.course.seen[s.course.active]), 0.5)
-
-
 @kernel
 def process_all(
     rows: NDArray[Any], kind: int, span_s: int, entity: NDArray[np.int32], bucket: NDArray[np.int64],
@@ -380,7 +46,7 @@ def process_all(
 ) -> None:
     """``opinion`` of n values in order, each before ``learn``; *said* (6, n) float64 is filled."""
     for i in range(entity.size):
-        prefetch_until(rows, entity[min(i + AHEAD, entity.size - 1)], 512)
+        prefetch_until(rows, entity[min(i + AHEAD, entity.size - 1)], FETCHED)
         s = rows[entity[i]]
         foreseen = foresee(s, kind, bucket[i], span_s, value[i], 1.0)
         said[0, i], said[1, i], said[2, i], said[3, i], said[4, i], said[5, i] = opinion(
@@ -407,7 +73,7 @@ class BucketModel:
     kind           "count": whole numbers from 0, of which zeros count; "sum": mostly above 0, zero with a probability
                    of its own; "metric": any number
 
-    2,080 bytes an entity. A probability is that of the buckets before; missing buckets neither teach nor harm. The
+    2,528 bytes an entity. A probability is that of the buckets before; missing buckets neither teach nor harm. The
     answer does not depend on how a sequence of values is cut into calls. Raises ValueError for a parameter out of its
     range. Functions: Prelert Engine API, section 5.
     """

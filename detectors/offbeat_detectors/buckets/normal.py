@@ -51,7 +51,7 @@ def of_student(u: float, freedom: float) -> float:
     """The deviation of the normal law as odd as *u* of Student's, of so many degrees of freedom.
 
     Source: D. Wallace, "Bounds on normal approximations to Student's and the chi-square distributions", 1959; his
-    approximation is within 3 % of z from 2 degrees of freedom up, however far the tail.
+    approximation is within 6 % of z from 2 degrees of freedom up, however far the tail.
     """
     z = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0) * math.sqrt(freedom * math.log1p(u / freedom * u))
     return float(math.copysign(min(SURE, z), u))

@@ -8,18 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat_detectors.buckets import season
-from offbeat_detectors.buckets.model import (
-    ENTITY,
-    FIRST,
-    HELD,
-    KINDS,
-    BucketModel,
-    BucketOpinions,
-    Kind,
-    foresee,
-    learn_spread,
-    opinion,
-)
+from offbeat_detectors.buckets.entity import ENTITY, FIRST, HELD, foresee, learn_spread, opinion
+from offbeat_detectors.buckets.model import KINDS, BucketModel, BucketOpinions, Kind
 from offbeat_detectors.buckets.residuals import ABSURD
 from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel
@@ -67,7 +57,7 @@ def learn_values(
         x = min(ABSURD, max(-ABSURD, x))
         expected, high, low, _, _ = foresee(s, kind, bucket, span_s, x, 1.0)
         share, near = learn_spread(
-            s, kind, bucket, x, part * min(1.0, weight[i]), enough, ODD_RATE, expected, high, low)
+            s, kind, bucket, span_s, x, part * min(1.0, weight[i]), enough, ODD_RATE, expected, high, low)
         if share > 0.0:
             total += share
             moved += share * min(near, max(-near, x - expected))
@@ -101,7 +91,7 @@ class PopulationModel:
     A population is what has one over field: one for each partition and by value. Parameters as of ``BucketModel``.
 
     All values of a population follow one law, that of ``BucketModel`` with its level, seasons and residuals, pooled
-    over members and buckets; so memory is fixed for a population whatever members come and go, 2.1 KB, and a member's
+    over members and buckets; so memory is fixed for a population whatever members come and go, 2.6 KB, and a member's
     own history counts no more than anybody's: one that always does what nobody does stays odd, for what is odd is
     learned with a hundredth of the weight. Prelert Engine API, section 5 ("each value compared with its peers").
     """

@@ -51,8 +51,8 @@ _STUDENT_LOG = tuple(
 
 
 @kernel
-def begin(s: Any, kind: int, variance: float, mean: float) -> None:
-    """Set *s*, a row of dtype RESIDUALS, to what the first few values say: their variance, and their mean."""
+def begin(s: Any, kind: int, variance: float, mean: float, above_zero: bool) -> None:
+    """Set *s*, a row of dtype RESIDUALS, to what the first few values say: variance, mean, whether all are above 0."""
     s.known = 4.0
     s.variance = variance
     for i in range(3):
@@ -66,6 +66,9 @@ def begin(s: Any, kind: int, variance: float, mean: float) -> None:
         s.evidence[law] = PRIOR[law]
     if kind != COUNT:
         s.evidence[COUNTS] = -EVIDENCE_MAX
+    if not above_zero:
+        for law in range(LOG_NORMAL, COUNTS):
+            s.evidence[law] = -EVIDENCE_MAX
 
 
 @kernel
@@ -114,19 +117,21 @@ def deviations(
 
     The probability that a value is as high is the upper tail of the first, as low the lower tail of the second. Each
     law's deviation is brought to the scale of the normal law, made less sure by Student's law of as many degrees of
-    freedom as values are known, and weighed by the law's share of the evidence. Heavy tails are mixed among themselves;
-    then all is a geometric mean of probabilities, in which an unlikely heavy tail hides nothing. Bounds hold about 98 %.
+    freedom as values are known, and weighed by the law's share of the evidence. Heavy tails are mixed among
+    themselves; then all is a geometric mean of probabilities, in which an unlikely heavy tail hides nothing. Bounds
+    hold about 98 %.
     Sources: C. Genest, J. Zidek, "Combining probability distributions", 1986 (the pool); ``normal`` (the laws).
     """
     most = s.evidence[NORMAL]
-    for law in range(1, LAWS):
+    usable = LAWS if expected > 0.0 else LOG_NORMAL
+    for law in range(1, usable):
         most = max(most, s.evidence[law])
     freedom = max(2.0, s.known - 1.0)
     edge = to_student(2.326, freedom)
     total = high = low = bottom = top = 0.0
     heavy = heavy_high = heavy_low = sign_high = sign_low = 0.0
     above, below = x - half, x + half
-    for law in range(LAWS):
+    for law in range(usable):
         weight = math.exp(max(-700.0, s.evidence[law] - most))
         if weight < WEIGHT_MIN:
             continue
@@ -137,8 +142,6 @@ def deviations(
             up, down = of_student((above - expected) / scale, own), of_student((below - expected) / scale, own)
             reach = scale * (edge if law == NORMAL else to_student(2.326, own)) + half
             lower, upper = expected - reach, expected + reach
-        elif expected <= 0.0:
-            continue
         elif law < COUNTS and strays(s, law, expected):
             continue
         elif law <= LOG_HEAVY:
@@ -236,7 +239,7 @@ def likelihoods(
 ) -> tuple[float, float, float, float, float, float, float, float]:
     """The log-likelihood of *x* under each law. Arguments as of ``deviations``.
 
-    The normal laws are Student's of as many degrees of freedom as values are known: else the first few prove heavy tails.
+    The normal laws are Student's of as many degrees of freedom as values are known: else the first prove heavy tails.
     """
     residual = x - expected
     freedom = max(2.0, s.known - 1.0)
@@ -266,10 +269,11 @@ def likelihoods(
 
 
 @inlined_kernel
-def maximised(residual: float, square: float, freedom: float) -> float:
-    """How far a residual moves the squared scale of Student's law from *square*."""
+def maximised(square: float, least: float, residual: float, freedom: float, gain: float) -> float:
+    """The squared scale of Student's law, at least *least*, after a residual is learned."""
+    square = max(square, least)
     within = min(residual * residual, 1e4 * square)
-    return (freedom + 1.0) / (freedom + within / square) * within - square
+    return square + gain * ((freedom + 1.0) / (freedom + within / square) * within - square)
 
 
 @kernel
@@ -293,7 +297,7 @@ def learn(
     clipped = min(residual * residual, clip * clip * square)
     s.variance += gain * (clipped - s.variance)
     for i in range(3):
-        s.student[i] += full * maximised(residual, max(s.student[i], least * least), FREEDOM[i])
+        s.student[i] = maximised(s.student[i], least * least, residual, FREEDOM[i], full)
     if expected <= 0.0:
         return
     if kind == COUNT:
@@ -304,7 +308,7 @@ def learn(
         return
     scale = max(math.sqrt(s.log_variance), least / expected, LOG_CLIP_MIN)
     off = math.log(seen / expected) - s.log_mean
-    s.log_student += full * maximised(off, max(s.log_student, scale * scale * 1e-6), LOG_FREEDOM)
+    s.log_student = maximised(s.log_student, 1e-6 * scale * scale, off, LOG_FREEDOM, full)
     off = min(clip * scale, max(-clip * scale, off))
     s.log_mean += gain * off
     s.log_variance += gain * ((1.0 - gain) * off * off - s.log_variance)

@@ -1,4 +1,4 @@
-"""What the next bucket is expected to hold: level, trend, and the seasons of day and week that have proven themselves."""
+"""What the next bucket is expected to hold: level, trend, and seasons of day and week that have proven themselves."""
 from __future__ import annotations
 
 from typing import Any
@@ -12,7 +12,7 @@ COURSES = 4
 """A level with a trend, a level that follows at once, a slow level with the season of the day, and of the week too."""
 
 DAY_S, WEEK_S = 86_400, 604_800
-DAY_SLOTS, WEEK_SLOTS = 48, 168
+DAY_SLOTS, WEEK_SLOTS = 96, 168
 
 COURSE = np.dtype([
     ("first", "i8"), ("last", "i8"), ("level", "f8", (COURSES,)), ("error", "f8", (COURSES,)),
@@ -21,7 +21,7 @@ COURSE = np.dtype([
     ("daily", "f4", (DAY_SLOTS,)), ("daily_seen", "f4", (DAY_SLOTS,)),
     ("weekly", "f4", (WEEK_SLOTS,)), ("weekly_seen", "f4", (WEEK_SLOTS,)),
 ])
-"""Four forecasts of one entity, of which the one with the least error is believed: 1,872 bytes.
+"""Four forecasts of one entity, of which the one with the least error is believed: 2,256 bytes.
 
 first, last   its first and its latest bucket
 level, error  of each course, in the unit of the data; the error is a mean square, winsorised
@@ -29,13 +29,13 @@ rival         the error, over the same values, of the course that is believed
 trend         of the slow level, a bucket
 active        the course that is believed
 count, seen   values learned since the level was last begun; since each course can be compared
-daily, weekly what half hours of the day, and hours of the week, differ by; *_seen: how often each was seen
+daily, weekly what quarters of an hour of the day, and hours of the week, differ by; *_seen: how often each was seen
 """
 
 SLOW_GAIN, FAST_GAIN = 1.0 / 64.0, 0.35
 TREND_FROM = 16  # values: earlier a slope is noise
 AHEAD_MAX = 32  # buckets that a trend is carried over a gap
-ERROR_GAIN = 1.0 / 64.0
+ERROR_GAIN = 1.0 / 64.0  # or a day, if that is more values: a season shows its worth once a day
 BETTER = 0.8  # of the mean square error of the course believed so far
 PROOF = 0.5  # of a day: so long a season must foretell before it may be believed
 PROOF_MIN, PROOF_MAX = 8, 48  # values
@@ -103,6 +103,36 @@ def expect(s: Any, course: int, bucket: int, span_s: int) -> float:
     return float(expected)
 
 
+@inlined_kernel
+def jump(table: Any, at: float) -> float:
+    """By how much a round table jumps around *at* slots: the largest step there beyond the mean of those beside it."""
+    slot = int(at)
+    size = table.size
+    most = 0.0
+    for near in range(-1, 2):
+        i = slot + near
+        here = abs(table[(i + 1) % size] - table[i % size])
+        before = abs(table[i % size] - table[(i - 1) % size])
+        after = abs(table[(i + 2) % size] - table[(i + 1) % size])
+        most = max(most, here - 0.5 * (before + after))
+    return float(most)
+
+
+@kernel
+def edge(s: Any, bucket: int, span_s: int) -> float:
+    """How far off a value may be because the moment of a change is known to a slot only: 0 where seasons are smooth.
+
+    For buckets shorter than a slot, and a season that is believed: what begins at 3:05 every night is between two
+    slots of the day.
+    """
+    off = 0.0
+    if s.active >= DAILY and has_days(span_s) and span_s * DAY_SLOTS < DAY_S:
+        off = jump(s.daily, place(bucket, span_s, DAY_S, DAY_SLOTS))
+    if s.active == WEEKLY and span_s * WEEK_SLOTS < WEEK_S:
+        off += jump(s.weekly, place(bucket, span_s, WEEK_S, WEEK_SLOTS))
+    return off
+
+
 @kernel
 def begin(s: Any, first: int, last: int, level: float, error: float, count: int) -> None:
     """Begin all courses at *level*."""
@@ -131,7 +161,7 @@ def shift(s: Any, by: float, count: int) -> None:
 
 @kernel
 def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: float) -> float:
-    """Learn *x* of *bucket*: every course, and which one is believed. By what factor squared errors are smaller now, or 1.
+    """Learn *x* of *bucket*: every course, and which is believed. By what factor squared errors are smaller now, or 1.
 
     weight  of the value, 0 to 1
     reach   no level is moved by an error larger than this
@@ -158,7 +188,7 @@ def learn(s: Any, bucket: int, span_s: int, x: float, weight: float, reach: floa
         if course <= FAST or (course == DAILY and second_day) or (course == WEEKLY and second_week):
             off = min(residual * residual, reach * reach)
             known = s.seen[course]
-            rate = weight * max(1.0 / (known + 1.0), ERROR_GAIN)
+            rate = weight * max(1.0 / (known + 1.0), min(ERROR_GAIN, 1.0 / day))
             s.error[course] += rate * (off - s.error[course])
             s.rival[course] += rate * (believed - s.rival[course])
             s.seen[course] = min(known + 1, 1_000_000)

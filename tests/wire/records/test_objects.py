@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from offbeat.wire.records import jsonstream
@@ -29,8 +29,11 @@ def test_lines_read_together_are_what_they_are_one_by_one(body: str) -> None:
         assert read(body, ("a", "b", "a.b"), format="JSON") == carefully(body, monkeypatch)
 
 
+@settings(max_examples=400)
+@example(lines=['{"a":[{}', "{}]},1,{}"])
 @given(lines=st.lists(st.sampled_from([
-    '{"a":1}', '{"a":[{}', '{}]},{}', '{"a":1', '"b":2}', '{}]},NaN,{}', '{"a":NaN}', '{"a":"NaN"}', "{},{}", "[{}]",
+    '{"a":1}', '{"a":[{}', '{}]},{}', '{}]},1,{}', '{"a":1', '"b":2}', '{}]},NaN,{}', '{"a":NaN}', '{"a":"NaN"}',
+    "{},{}", "[{}]",
     "", " ", '{"a":"\\u004eaN"}', "]", "["]), max_size=5))
 def test_lines_that_are_whole_only_together_are_not_taken_for_whole(lines: list[str]) -> None:
     body = "\n".join(lines) + "\n"
@@ -64,6 +67,12 @@ def test_a_value_becomes_its_json_text_and_what_is_nested_a_dotted_name(
         assert carefully(body, monkeypatch).rows == [(1000, texts)]
 
 
+def test_a_quote_in_a_text_may_be_cut_from_its_backslash() -> None:
+    body = '{"time":1}{"time":2,"a":"x\\"}{\\\\"} '
+    for cut in range(len(body)):
+        assert read(body, cuts=[cut], format="JSON").rows == [(1000, (None, None)), (2000, ('x"}{\\', None))]
+
+
 def test_the_last_of_two_values_of_one_name_counts() -> None:
     assert read('{"time":1,"a":1,"a":2}', format="JSON").rows == [(1000, ("2", None))]
     assert flattened({"a": {"b": "1"}, "a.b": "2"}) == {"a.b": "2"}
@@ -71,7 +80,7 @@ def test_the_last_of_two_values_of_one_name_counts() -> None:
 
 @pytest.mark.parametrize("body", [
     "1", '"x"', "null", "{} 1", "[", "[{}", "[{},]", "[,{}]", "[{} {}]", "]", "{},{}", '{"a":tru}', '{"a":1', "{'a':1}",
-    '{"a":NaN}', '{"a":-Infinity}', '[{"a":1}}', '{"a":"\n"}', '{"a":01}', "<html>", '{"a":"x'])
+    '{"a":NaN}', '{"a":-Infinity}', '[{"a":1}}', '{"a":"\n"}', '{"a":01}', "<html>", "[12abc]", "[1 2]", '{"a":"x'])
 def test_what_is_no_stream_of_objects_is_refused_after_the_objects_before(
     body: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offbeat.wire.records import DataDescription, Reader, Records
@@ -20,7 +20,8 @@ from offbeat.wire.records.transforms import Condition, Transform
 from tests.wire.records.uploads import COUNTS, Told, read, told
 
 FAREQUOTE = Path(__file__).parents[3].parent.parent / "shared" / "data" / "farequote.csv"
-CUTS = st.lists(st.integers(0, 400), max_size=12)
+CUTS = st.lists(st.floats(0, 1), max_size=12)
+"""Places to cut at, as shares of a body."""
 SIGNS = st.text(st.sampled_from('ab1,"\n\r{}[]: \\é😀\ttnul.'), max_size=12)
 NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
@@ -50,9 +51,13 @@ def json_bodies(draw: st.DrawFn) -> str:
     for _ in range(draw(st.integers(0, 4))):
         objects = [json.dumps({"time": draw(st.integers(0, 9)), **some}, ensure_ascii=draw(st.booleans()))
                    for some in draw(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=4))]
-        arrangement = draw(st.sampled_from(["lines", "array", "behind", "any"]))
+        arrangement = draw(st.sampled_from(["lines", "array", "behind", "mixed", "any"]))
         if arrangement == "any":
             parts.append(draw(SIGNS))
+        elif arrangement == "mixed":
+            objects += draw(st.lists(st.sampled_from(["1234", "-1.5e3", '"x\\\\"', '"\\""', "true", "null",
+            "[[]]"]), max_size=3))
+            parts.append("[" + ",".join(draw(st.permutations(objects))) + "]")
         elif arrangement == "array":
             parts.append("[" + draw(st.sampled_from([",", ", ", ",\n"])).join(objects) + "]")
         else:
@@ -89,13 +94,15 @@ def test_rows_are_what_the_csv_module_was_given(rows: list[list[str]], delimiter
     assert found.rows == [(1000, tuple(text or None for text in row)) for row in rows]
 
 
+@settings(max_examples=250)
 @given(of=BODIES, cuts=CUTS)
-def test_where_the_bytes_are_cut_changes_nothing(of: tuple[str, str], cuts: list[int]) -> None:
+def test_where_the_bytes_are_cut_changes_nothing(of: tuple[str, str], cuts: list[float]) -> None:
     format, body = of[0], of[1].encode()
-    whole, cut, one_by_one = (of_format(format, body, some) for some in ([], cuts, list(range(len(body)))))
-    for other in (cut, one_by_one):
+    whole = of_format(format, body, [])
+    in_two = [[place] for place in range(1, len(body), 1 + len(body) // 40)]
+    for places in (list(range(len(body))), [int(cut * len(body)) for cut in cuts], *in_two):
+        other = of_format(format, body, places)
         if whole.refusal is not None:  # how many bytes had come by then is a matter of the blocks
-            del whole.counts["input_bytes"], other.counts["input_bytes"]
             whole.counts["input_bytes"] = other.counts["input_bytes"] = 0
         assert other == whole
 
@@ -176,10 +183,12 @@ def test_more_than_a_quarter_of_bad_dates_is_too_many_once_there_are_a_hundred_r
 
 
 def test_records_before_a_refusal_are_delivered_and_none_behind_it() -> None:
-    found = read("time,a,b\n" + "1,x,y\n" * 300 + "never,x,y\n" * 300 + "2,x,y\n")
-    assert found.refusal is TooManyBadDates
-    assert [time_ms for time_ms, _ in found.rows] == [1000] * 300
-    assert found.counts["record_count"] == 401  # 101 of 401 is the first share over a quarter
+    body = "time,a,b\n" + "1,x,y\n" * 300 + "never,x,y\n" * 300 + "2,x,y\n"
+    for cuts in ((), range(0, len(body), 97)):
+        found = read(body, cuts=cuts)
+        assert found.refusal is TooManyBadDates
+        assert [time_ms for time_ms, _ in found.rows] == [1000] * 300
+        assert found.counts["record_count"] == 401  # 101 of 401 is the first share over a quarter
 
 
 def test_too_many_records_that_cannot_be_read_are_told_apart_from_bad_dates() -> None:
@@ -190,11 +199,12 @@ def test_too_many_records_that_cannot_be_read_are_told_apart_from_bad_dates() ->
 
 
 def test_excluded_records_are_no_bad_dates_and_their_failed_transforms_do_not_count() -> None:
-    transforms = [Transform("exclude", ("a",), condition=Condition("match", "x.*")),
+    transforms = [Transform("exclude", ("a",), condition=Condition("match", "x.*|")),
                   Transform("extract", ("b",), (r"(\d+)",), ("number",))]
-    found = read("time,a,b\nnever,x1,y\n1,y,z7\n2,y,z\n", ("a", "number"), transforms)
+    found = read('time,a,b\nnever,x1,y\n1,y,z7\n2,y,z\n"3', ("a", "number"), transforms)
     assert found.rows == [(1000, ("y", "7")), (2000, ("y", None))]
-    assert (found.counts["excluded_count"], found.counts["invalid_date_count"]) == (1, 0)
+    assert (found.counts["excluded_count"], found.counts["invalid_date_count"]) == (1, 1)
+    assert found.counts["bad_record_count"] == 1  # it has no field that could meet the condition
     assert found.counts["failed_transform_count"] == 1
 
 
@@ -221,6 +231,24 @@ def test_a_row_that_is_too_long_is_a_bad_record(quote: str) -> None:
             assert len(found.rows) == 2 - bad
 
 
+@pytest.mark.parametrize("block", [10**7, 50_000])
+def test_a_line_that_is_too_long_is_a_bad_record(block: int) -> None:
+    one = Transform("split", ("raw",), (" ",), ("time", "a"))
+    for length, bad in ((RECORD_CHARACTERS_MAX, 0), (RECORD_CHARACTERS_MAX + 1, 1), (10**6, 1)):
+        body = "1 x\n2 " + "x" * (length - 2) + "\n3 x"
+        found = read(body, ("a",), [one], cuts=range(0, len(body), block), format="SINGLE_LINE")
+        assert (found.counts["bad_record_count"], found.rows[-1]) == (bad, (3000, ("x",)))
+        assert len(found.rows) == 3 - bad
+
+
+def test_rows_as_wide_as_the_header_together_and_not_each_are_read_row_by_row() -> None:
+    behind_header = (9,)
+    found = read("time,a,b\n1\n2,x\n", cuts=behind_header)
+    assert found.rows == [(1000, (None, None)), (2000, ("x", None))]
+    found = read("time\n1\n\n2\n", (), cuts=(5,))
+    assert ([time_ms for time_ms, _ in found.rows], found.counts["record_count"]) == ([1000, 2000], 2)
+
+
 def test_a_large_block_comes_as_reads_of_bounded_size() -> None:
     body = "time,a,b\n" + "1,,\n" * 70_000
     sizes = [read.records.size for read in Reader(DataDescription(field_delimiter=","), (), ("a",)).feed(body.encode())]
@@ -230,9 +258,10 @@ def test_a_large_block_comes_as_reads_of_bounded_size() -> None:
 
 def test_a_value_that_never_ends_is_refused_before_it_fills_memory() -> None:
     reader = Reader(DataDescription("JSON"), (), ("a",))
+    list(reader.feed(b'{"time":1,"b":{},"a":"'))
     with pytest.raises(MalformedJson):
         for _ in range(20):
-            list(reader.feed(b'{"time":1,"a":"' if reader._bytes == 0 else b"x" * 2**19))
+            list(reader.feed(b"x" * 2**19))
     with pytest.raises(UploadRefused):
         list(Reader(DataDescription("JSON"), (), ("a",)).feed(b'{"a":"' + b"x" * 2**23 + b'"}'))
 
@@ -248,6 +277,11 @@ def test_numbers_are_read_from_the_texts_and_what_is_none_is_nan() -> None:
     assert isinstance(plain, Records)
     np.testing.assert_array_equal(plain.numbers("a"), expected[:4])
     assert plain.size == 4
+
+
+def test_an_underscore_between_digits_makes_no_number() -> None:
+    (records,) = [some.records for some in Reader(DataDescription("JSON"), (), ("a",)).feed(b'{"time":1,"a":"1_0"}\n')]
+    assert np.isnan(records.numbers("a")).all()
 
 
 def test_half_of_a_surrogate_pair_becomes_a_question_mark() -> None:

@@ -14,7 +14,8 @@ from offbeat.engine.analysis.results import Cause
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.watching import Watching
 from offbeat_detectors.buckets.functions import Function
-from offbeat_detectors.buckets.rare import FreqRareModel, RareModel, RareOverModel
+from offbeat_detectors.buckets.popular import FreqRareModel, RareOverModel
+from offbeat_detectors.buckets.rare import RareModel
 from offbeat_detectors.contract import State
 
 CAUSES_MAX = 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 
@@ -95,12 +95,26 @@ class Delimited:
             for start in range(0, len(flat) - 1, ROWS_MAX * width):
                 yield self._together(flat[start : start + ROWS_MAX * width], width)
             return
-        lines = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter, quotechar=self._quote)
-        rows: Iterator[list[str]] = filter(None, lines)  # a blank line is no row
-        if BARE_RETURN.search(text):
-            rows = _carefully(lines)
+        rows = self._one_by_one(text) if BARE_RETURN.search(text) else self._csv(text)
         while some := list(islice(rows, ROWS_MAX)):
             yield from self._table(some)
+
+    def _csv(self, text: str) -> Iterator[list[str]]:
+        lines = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter, quotechar=self._quote)
+        return filter(None, lines)  # a blank line is no row
+
+    def _one_by_one(self, text: str) -> Iterator[list[str]]:
+        """The rows of *text*, BAD for one that the csv module refuses, which begins anew with each.
+
+        Left to itself it goes on in the middle of a row that it refused, where a quote may be open.
+        """
+        at = 0
+        while (match := self._record.match(text, at)) is not None and at < len(text):
+            try:
+                yield from list(self._csv(match[0]))
+            except csv.Error:
+                yield BAD
+            at = match.end()
 
     def _regular(self, text: str) -> list[str] | None:
         """All fields of all rows, if no quote and no blank line is among them and each row is as wide as the header.
@@ -155,18 +169,3 @@ def _column(rows: Sequence[list[str]], i: int) -> Column:
         return list(map(itemgetter(i), rows))
     except IndexError:  # a row is short
         return [row[i] if i < len(row) else None for row in rows]
-
-
-def _carefully(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """The rows of *lines*, BAD for one that the csv module refuses: it reads on behind it."""
-    reader = iter(lines)
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield BAD
-        else:
-            if row:
-                yield row

@@ -7,8 +7,8 @@ from offbeat.wire.records.jsonstream import JsonStream
 from offbeat.wire.records.objects import rows_of
 from offbeat.wire.records.rows import ROWS_MAX, Rows
 
-RESPONSE_CHARACTERS_MAX = 64 * 1024 * 1024
-"""A longer response is refused: it is read as one value. 10,000 hits of 5 KB are shorter."""
+RESPONSE_CHARACTERS_MAX = 16 * 1024 * 1024
+"""A longer response is refused: it is read as one value, which takes several times as much memory."""
 AGGREGATIONS = ("aggregations", "aggs")
 COUNT = "doc_count"
 LEVELS_MAX = 32
