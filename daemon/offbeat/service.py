@@ -29,6 +29,7 @@ from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
+from offbeat.feeds.feeds import Feeds
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
@@ -151,6 +152,7 @@ class Service:
         self.analyses = Analyses(
             self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses, newest_analysis
         )
+        self.feeds = Feeds(self.analyses, self.clock, metrics)
         self.feedback = Feedback(
             self.database,
             newest_adjustment,
@@ -259,6 +261,7 @@ class Service:
             self.alerts,
             self.broadcast,
             self.analyses,
+            self.feeds,
             lambda: self.config,
             self.ready,
             self.clock,
@@ -275,6 +278,7 @@ class Service:
             self.committer.run(),
             self.applier.run(),
             self.runner.run(),
+            self.feeds.run(),
             self._close_idle(),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
@@ -351,6 +355,7 @@ class Service:
         self.broadcast.close()
         try:
             async with asyncio.timeout(STOP_WITHIN_S * 0.8):
+                await self.feeds.leave()
                 await self.applier.drained(STOP_WITHIN_S * 0.5)
                 await self.applier.checkpoint_all()
                 await self.runner.drained()

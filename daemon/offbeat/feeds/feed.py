@@ -13,7 +13,7 @@ from offbeat.analyses.life import Analyses, Job
 from offbeat.clock import Clock
 from offbeat.engine.analysis.entries import Upload
 from offbeat.errors import Refused
-from offbeat.feeds.batch import Batch, Bounds, Cursor, Reading, cursor_of, cursor_text
+from offbeat.feeds.batch import Batch, Bounds, Reading, cursor_of, cursor_text
 from offbeat.feeds.errors import FeedTrouble
 from offbeat.feeds.spec import FeedSpec, FileSource, SearchSource
 from offbeat.metrics import Metrics

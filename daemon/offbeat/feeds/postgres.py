@@ -47,7 +47,7 @@ class Postgres:
             return Page(columns, [tuple(row) for row in await prepared.fetch(*parameters)])
         except (OSError, TimeoutError, ValueError, self._asyncpg.PostgresError, self._asyncpg.InterfaceError) as e:
             await self.close()
-            raise FeedTrouble(f"{self._url}: {e or type(e).__name__}") from e
+            raise FeedTrouble(f"{self._url}: {str(e) or type(e).__name__}") from e
         except asyncio.CancelledError:
             self._drop()
             raise

@@ -125,7 +125,7 @@ def tagged(value: object) -> Any:
     for name, (kind, write, _) in KINDS.items():
         if isinstance(value, kind):
             return {name: write(value)}
-    raise FeedTrouble(f"the cursor column has values of the type {type(value).__name__}: expected numbers, texts, times")
+    raise FeedTrouble(f"the cursor column holds a {type(value).__name__}: expected numbers, texts or times")
 
 
 def plain(value: Any) -> Any:

@@ -53,7 +53,7 @@ class SearchReading:
             return await self._page(cursor, bounds)
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             self._scroll = None
-            raise FeedTrouble(f"{self._source.base_url}: {e or type(e).__name__}") from e
+            raise FeedTrouble(f"{self._source.base_url}: {str(e) or type(e).__name__}") from e
         except UploadRefused as e:
             raise FeedTrouble(f"{self._source.base_url}: {e}") from e
         except FeedTrouble:

@@ -1,7 +1,7 @@
 """What a feed reads, as data: from the document of a client, to the one that is kept, to the one that is shown."""
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +21,7 @@ QUERY_DELAY_S = 60
 ROWS_A_QUERY, HITS_A_PAGE = 5_000, 1_000
 ROWS_MAX, HITS_MAX = 100_000, 10_000
 FILE_FREQUENCY_S = 1.0
+SECONDS_MAX = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +178,10 @@ def spec_of(document: object) -> FeedSpec:
     if given is None:
         raise BadRequest("the feed has no source; nothing was changed", where={"field": "source"})
     kind = given.get("kind")
-    if kind not in SOURCES:
+    if not isinstance(kind, str) or kind not in SOURCES:
         raise BadRequest(f"source.kind is {kind!r}: expected {', '.join(SOURCES)}; nothing was changed",
                          where={"field": "kind"})
-    source = SOURCES[kind]({name: value for name, value in given.items() if name != "kind"}, kind)
+    source: Source = SOURCES[kind]({name: value for name, value in given.items() if name != "kind"}, kind)
     transforms = tuple(_transform(one) for one in document.get("transforms") or ())  # type: ignore[attr-defined]
     try:
         check_all(transforms, None)
@@ -188,7 +189,8 @@ def spec_of(document: object) -> FeedSpec:
         raise BadRequest(f"transforms: {e.message}; nothing was changed", where={"field": "transforms"}) from None
     return FeedSpec(
         source, _description(asked.mapping("data") or {}, source), transforms,
-        asked.whole("query_delay_s", QUERY_DELAY_S, 0, 86_400), asked.number("frequency_s", None, 0.1, 86_400))
+        asked.whole("query_delay_s", QUERY_DELAY_S, 0, SECONDS_MAX),
+        asked.number("frequency_s", None, 0.1, SECONDS_MAX))
 
 
 def _file(given: Document, kind: str) -> FileSource:
@@ -249,7 +251,9 @@ def _search(given: Document, kind: str) -> SearchSource:
         asked.text("username", ""), asked.text("password", ""))
 
 
-SOURCES = {"file": _file, "sqlite": _query, "postgres": _query, "search": _search}
+SOURCES: Mapping[str, Callable[[Document, str], Source]] = {
+    "file": _file, "sqlite": _query, "postgres": _query, "search": _search}
+"""How each kind of source is read from its document."""
 
 
 def _description(given: Mapping[str, Any], source: Source) -> DataDescription:
@@ -272,8 +276,8 @@ def _transform(given: object) -> Transform:
     if (of := asked.mapping("condition")) is not None:
         parts = _Asked(dict(of), "condition", ("operator", "value"))
         condition = Condition(parts.text("operator"), parts.text("value", ""))
-    return Transform(asked.text("name"), asked.texts("inputs"), asked.texts("arguments", empty=True), asked.texts("outputs"),
-                     condition)
+    return Transform(asked.text("name"), asked.texts("inputs"), asked.texts("arguments", empty=True),
+                     asked.texts("outputs"), condition)
 
 
 # ── to documents ──────────────────────────────────────────────────────────────────────────────────────────────

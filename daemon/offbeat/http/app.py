@@ -10,7 +10,20 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
-from offbeat.http import alert_rules, alerts, docs, events, feedback, health, jobs, openapi, results, silences, stream
+from offbeat.http import (
+    alert_rules,
+    alerts,
+    docs,
+    events,
+    feedback,
+    feeds,
+    health,
+    jobs,
+    openapi,
+    results,
+    silences,
+    stream,
+)
 from offbeat.http.documents import answer
 from offbeat.http.parameters import listed, nearest
 from offbeat.http.parts import Parts
@@ -21,7 +34,7 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
-    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
+    *feedback.ROUTES, *feeds.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""

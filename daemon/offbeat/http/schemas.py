@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from offbeat.http.alert_schemas import ALERT_SCHEMAS
+from offbeat.http.feed_schemas import FEED_SCHEMAS
 from offbeat.http.forms import (
     ANY_OBJECT,
     FLAG,
@@ -276,4 +277,5 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "InfluxVersion": document({"version": TEXT}),
     **ALERT_SCHEMAS,
+    **FEED_SCHEMAS,
 }

@@ -63,7 +63,12 @@ def said_of(configuration: JobConfiguration) -> dict[str, Any]:
 
 def configuration_of_job(job: Job) -> JobConfiguration:
     """What the creator of *job* wanted; of a job that was not made through this gateway, as it would be said here."""
-    return configuration_of(job.document["prelert"] if "prelert" in job.document else _said_here(job.spec))
+    document = dict(job.document["prelert"]) if "prelert" in job.document else _said_here(job.spec)
+    if job.feed is not None and "schedulerConfig" in document:
+        password = job.feed["spec"]["source"].get("password")
+        if password is not None:  # it is kept with the feed alone
+            document["schedulerConfig"] = {**document["schedulerConfig"], "password": password}
+    return configuration_of(document)
 
 
 def _said_here(spec: AnalysisSpec) -> dict[str, Any]:
