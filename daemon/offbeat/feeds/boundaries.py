@@ -11,6 +11,7 @@ from offbeat.wire.records.description import DataDescription
 from offbeat.wire.records.rows import RECORD_CHARACTERS_MAX
 
 TOKEN = re.compile(rb'["{}\[\],]')
+SPACE = re.compile(rb"[ \t\r\n]*")
 IN_TEXT = re.compile(rb'["\\]')
 
 
@@ -115,7 +116,7 @@ def _json(place: Place, block: bytes) -> tuple[int, Place]:
             depth -= 1
             if depth == 0 and not now:
                 end, in_array = at, False
-    return end, Place(in_array=in_array)
+    return SPACE.match(block, end).end(), Place(in_array=in_array)  # type: ignore[union-attr]  # it matches nothing, too
 
 
 def _behind_text(block: bytes, at: int) -> int:

@@ -68,6 +68,7 @@ class Feed:
         self.stopping = asyncio.Event()
         self.report = Report()
         self.ended = False  # it has read all that it was started for
+        self._reading: Reading | None = None
         self._advanced_ms: int | None = None
 
     @property
@@ -77,12 +78,18 @@ class Feed:
 
     async def run(self) -> None:
         """Read until there is no more to come, or it is to stop; what is under way then is finished first."""
-        reading: Reading | None = None
+        try:
+            await self._read()
+        finally:
+            if self._reading is not None:
+                await self._reading.close()
+
+    async def _read(self) -> None:
         while not (self.stopping.is_set() or self.ended):
             try:
-                if reading is None:
-                    reading = self._opened(self.job, self.spec)
-                await self._drain(reading)
+                if self._reading is None:
+                    self._reading = self._opened(self.job, self.spec)
+                await self._drain(self._reading)
                 self.report.trouble = None
             except (FeedTrouble, Refused) as e:
                 await self._again(e.message if isinstance(e, Refused) else str(e))
@@ -93,8 +100,6 @@ class Feed:
                 continue
             if not self.ended:
                 await self._wait(self.spec.looks_every_s(self.job.spec.bucket_span_s), self.stopping)
-        if reading is not None:
-            await reading.close()
 
     async def _drain(self, reading: Reading) -> None:
         """Take all that there is now. The next is read while what was read before is analysed."""

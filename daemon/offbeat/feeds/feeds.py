@@ -39,7 +39,7 @@ class Feeds:
     """The feeds of all jobs, by the id of the job."""
 
     def __init__(self, analyses: Analyses, clock: Clock, metrics: Metrics, wait: Wait = wait_for) -> None:
-        self._analyses, self._clock, self._metrics, self._wait = analyses, clock, metrics, wait
+        self._analyses, self._clock, self._metrics, self.wait = analyses, clock, metrics, wait
         self._at_work: dict[str, tuple[Feed, asyncio.Task[None]]] = {}
         self._last: dict[str, Feed] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -140,7 +140,7 @@ class Feeds:
         except BaseException:
             self._analyses.end_feed(job)
             raise
-        feed = Feed(job, spec, bounds, self._analyses, self._clock, self._metrics, self._wait, self._opened)
+        feed = Feed(job, spec, bounds, self._analyses, self._clock, self._metrics, self.wait, self._opened)
         self._last[job.spec.id] = feed
         self._at_work[job.spec.id] = feed, self._group.create_task(self._live(feed))
 

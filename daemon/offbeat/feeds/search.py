@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import orjson
+from aiohttp import hdrs
 
 from offbeat.clock import Clock
 from offbeat.feeds.batch import Batch, Bounds, Cursor, Form
@@ -203,13 +205,16 @@ class SearchReading:
 
     async def _ask(self, method: str, path: str, body: Any, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         if self._session is None:
-            auth = aiohttp.BasicAuth(self._source.username, self._source.password) if self._source.username else None
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, auth=auth)
+            headers = {hdrs.CONTENT_TYPE: "application/json"}
+            if self._source.username:
+                said = f"{self._source.username}:{self._source.password}".encode()
+                headers[hdrs.AUTHORIZATION] = f"Basic {b64encode(said).decode()}"
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers=headers)
         data = body if isinstance(body, bytes) else orjson.dumps(body)
         async with self._session.request(method, f"{self._source.base_url}{path}", params=parameters, data=data,
-                                         headers={"Content-Type": "application/json"}) as answer:
-            raw = await answer.content.read(RESPONSE_BYTES_MAX + 1) if answer.status >= 400 else await _whole(answer)
-            if answer.status >= 400:
+                                         allow_redirects=False) as answer:
+            raw = await _whole(answer)
+            if answer.status >= 300:
                 said = raw[:300].decode(errors="replace")
                 raise FeedTrouble(f"{self._source.base_url}{path} answered {answer.status}: {said}")
         try:

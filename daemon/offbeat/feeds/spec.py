@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from offbeat.errors import BadRequest
 from offbeat.wire.records.description import DataDescription, UploadFormat
@@ -137,6 +137,12 @@ class _Asked:
             raise self._wrong(key, "a list of texts")
         return tuple(value)
 
+    def items(self, key: str) -> list[object]:
+        value = self._document.get(key) or []
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list")
+        return value
+
     def flag(self, key: str, default: bool) -> bool:
         value = self._document.get(key)
         value = default if value is None else value
@@ -182,7 +188,7 @@ def spec_of(document: object) -> FeedSpec:
         raise BadRequest(f"source.kind is {kind!r}: expected {', '.join(SOURCES)}; nothing was changed",
                          where={"field": "kind"})
     source: Source = SOURCES[kind]({name: value for name, value in given.items() if name != "kind"}, kind)
-    transforms = tuple(_transform(one) for one in document.get("transforms") or ())  # type: ignore[attr-defined]
+    transforms = tuple(_transform(one) for one in asked.items("transforms"))
     try:
         check_all(transforms, None)
     except TransformError as e:
@@ -218,7 +224,7 @@ def _without_password(url: str) -> tuple[str, str]:
     """A URL without the password that it has, and that."""
     try:
         parts = urlsplit(url)
-        password = parts.password or ""
+        password = unquote(parts.password or "")
     except ValueError:
         raise BadRequest("source.url is no URL; nothing was changed", where={"field": "url"}) from None
     if parts.scheme not in ("postgres", "postgresql"):
@@ -244,11 +250,15 @@ def _search(given: Document, kind: str) -> SearchSource:
         raise BadRequest("source: expected base_url, the URL of a server, and at least one of indexes; nothing was "
                          "changed", where={"field": "base_url" if not good else "indexes"})
     compatibility = asked.one_of("compatibility", ("1.7.x", "2.x.x"), "2.x.x")
+    username, password = asked.text("username", ""), asked.text("password", "")
+    if parts.username is not None:  # who asks stands beside the address: it is shown without
+        username, password = username or unquote(parts.username), password or unquote(parts.password or "")
+        base_url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return SearchSource(
         base_url.rstrip("/"), indexes, asked.texts("types"), asked.mapping("query") or MATCH_ALL,
         asked.mapping("aggregations"), asked.mapping("script_fields"), asked.flag("whole_source", False),
         asked.whole("page", HITS_A_PAGE, 1, HITS_MAX), cast(Literal["1.7.x", "2.x.x"], compatibility),
-        asked.text("username", ""), asked.text("password", ""))
+        username, password)
 
 
 SOURCES: Mapping[str, Callable[[Document, str], Source]] = {

@@ -34,7 +34,8 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
-    *feedback.ROUTES, *feeds.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
+    *feedback.ROUTES, *feeds.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES,
+    *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""
