@@ -102,6 +102,13 @@ class Broadcast:
                 for follower in those:
                     self._put(follower, event)
 
+    def tell(self, job: str, score: float, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Tell a record of an analysis to all followers that name no source; it has no id to go on from."""
+        if those := [f for f in self._followers if f.wants("record", job, None, score)]:
+            event = StreamEvent(None, "record", document())
+            for follower in those:
+                self._put(follower, event)
+
     def say(self, **status: Any) -> None:
         """Tell all followers something of the daemon itself."""
         for follower in [f for f in self._followers if "status" in f.kinds]:

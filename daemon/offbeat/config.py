@@ -123,6 +123,9 @@ class EngineConfig:
         "UTC",
         "where days and weeks begin for models that know them, an IANA name as Europe/Berlin; a job takes it over "
         "when it is created, unless its parameters have a time_zone of their own")
+    jobs_open_max: int = setting(
+        1_000, "jobs of buckets that are open at once; an upload that would open one more is answered with 429",
+        unit="jobs", low=1, high=1_000)
     model_modules: tuple[str, ...] = setting(
         (), "modules of which a job may name a class as its model, package.module:Class; naming one runs its code")
     shard_series: int = setting(
@@ -162,6 +165,9 @@ class StoreConfig:
     group_bytes_max: int = setting(8 * 1024 * 1024, "most bytes of bodies in one transaction", unit="bytes", low=1024)
     record_score_min: float = setting(
         10.0, "findings with a lower score are not kept as records", unit="score", low=0, high=100)
+    dataload_bytes_max: int = setting(
+        1024**3, "what a job keeps, packed, of records that clients of the Prelert Engine send to /dataload; then the "
+        "oldest go", unit="bytes", low=65_536, reload=True)
 
 
 @dataclass(frozen=True, slots=True)

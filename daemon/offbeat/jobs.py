@@ -24,7 +24,10 @@ JOBS_MAX = 64
 
 
 class Jobs:
-    """All jobs by number. *submit* journals an entry, *reached* waits until it has been applied."""
+    """All jobs by number. *submit* journals an entry, *reached* waits until it has been applied.
+
+    *taken(id)* says whether another kind of job has an id; *turn* is held by whoever creates or deletes a job.
+    """
 
     def __init__(
         self,
@@ -35,18 +38,24 @@ class Jobs:
         ask: Ask,
         model_modules: Callable[[], tuple[str, ...]],
         time_zone: str = "UTC",
+        taken: Callable[[str], bool] = lambda id: False,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self.by_number = {job.number: job for job in known}
         self._newest = newest_number
         self._submit, self._reached, self._ask = submit, reached, ask
         self._model_modules, self._time_zone = model_modules, time_zone
-        self._turn = asyncio.Lock()
+        self._taken, self._turn = taken, turn or asyncio.Lock()
 
     def _of(self, id: str) -> Job:
         for job in self.by_number.values():
             if job.spec.id == id:
                 return job
         raise NotFound(f"there is no job {id}", hint="GET /api/v1/jobs lists them", where={"job": id})
+
+    def has(self, id: str) -> bool:
+        """Is there a job with that id?"""
+        return any(job.spec.id == id for job in self.by_number.values())
 
     async def list(self) -> tuple[JobInfo, ...]:
         """All jobs, oldest first."""
@@ -76,7 +85,7 @@ class Jobs:
 
     async def _begin(self, spec: JobSpec) -> JobInfo:
         async with self._turn:
-            if any(job.spec.id == spec.id for job in self.by_number.values()):
+            if self.has(spec.id) or self._taken(spec.id):
                 raise Conflict(
                     f"there is a job {spec.id} already",
                     hint="delete it first, or choose another id",

@@ -2,7 +2,8 @@
 
 Compiled kernels are kept (``offbeat_detectors.machine_code``). If any is missing, a second process compiles too, if
 there is a second processor: it begins at the other end, and each finds what the other has made. It goes on to the
-kernels of detectors that no job uses yet. The daemon never waits for it: what is not there, it compiles itself.
+kernels of analyses, and of detectors that no job uses yet. The daemon never waits for it: what is not there, it
+compiles itself. So does a start that finds analyses whose journal must be replayed.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from typing import IO, TextIO
 from numba.core import event
 
 from offbeat import systemd, wire
+from offbeat.engine.analysis.warm import warm_up as warm_up_analyses
 from offbeat.engine.warm import warm_up as warm_up_engine
 from offbeat_detectors import machine_code
 from offbeat_detectors.kernel import KERNELS, Kernel, Part
@@ -26,6 +28,8 @@ from offbeat_detectors.warm import warm_up, warm_up_others
 OTHERS = ("offbeat_detectors.ewma", "offbeat_detectors.joint", "offbeat_detectors.population",
           "offbeat_detectors.parts", "offbeat_detectors.rhythm_divided")
 """Modules whose kernels are compiled when the daemon is ready, unless a job, or a long journal, needs them before."""
+OF_ANALYSES = ("offbeat_detectors.buckets.", "offbeat.engine.analysis.")
+"""The same, all modules of these packages."""
 SAY_EVERY_S, DRAW_EVERY_S = 5.0, 0.2
 ESTIMATE_FROM = 0.15
 """Of the work; the time left cannot be told from less."""
@@ -168,13 +172,18 @@ class Names(event.Listener):  # type: ignore[misc]
 
 def needed_names() -> set[str]:
     """Names of the kernels that are compiled before the daemon is ready; few of them may not be."""
-    return {_name(each) for each in KERNELS if each.py_func.__module__ not in OTHERS}
+    return {_name(each) for each in KERNELS if not _later(each)}
+
+
+def _later(kernel: Kernel) -> bool:
+    module = kernel.py_func.__module__
+    return module in OTHERS or module.startswith(OF_ANALYSES)
 
 
 def of_detectors() -> list[Kernel]:
     """The kernels of the detectors' own modules, the same whatever else a process has imported."""
-    modules = (*OTHERS, "offbeat_detectors.rhythm")
-    return sorted((each for each in KERNELS if each.py_func.__module__ in modules), key=_name)
+    rhythm = "offbeat_detectors.rhythm"
+    return sorted((each for each in KERNELS if _later(each) or each.py_func.__module__ == rhythm), key=_name)
 
 
 def _name(kernel: Kernel | Part) -> str:
@@ -193,6 +202,7 @@ def main(given: str) -> None:
         warm_up_engine()
         warm_up(model, parameters)
         os.nice(19)
+        warm_up_analyses()
         warm_up_others()
     machine_code.mark(of_detectors())
 

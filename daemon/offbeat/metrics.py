@@ -65,6 +65,27 @@ class Metrics:
         )
         self.apply_seconds = self._histogram("apply_seconds", "Time of the engine for one journal entry.")
         self.checkpoint_seconds = self._histogram("checkpoint_seconds", "Time to freeze and write one shard.")
+        self.analysis_records_total = self._counter(
+            "analysis_records_total", "Records that analyses took; those too late among them."
+        )
+        self.analysis_buckets_total = self._counter(
+            "analysis_buckets_total", "Buckets of analyses whose final results were written."
+        )
+        self.analysis_findings_total = self._counter(
+            "analysis_findings_total", "Records of anomalies in the final results of analyses."
+        )
+        self.analysis_seconds = self._histogram(
+            "analysis_seconds", "Time of the analyses' thread for the entries that it applied together."
+        )
+        self.analysis_checkpoint_seconds = self._histogram(
+            "analysis_checkpoint_seconds", "Time to write the state of one analysis."
+        )
+        self.analyses = self._gauge("analyses", "Analyses that there are.")
+        self.analyses_failed = self._gauge("analyses_failed", "Analyses that have failed and stand still.")
+        self.analysis_lag = self._gauge("analysis_lag", "Journal entries that wait for the analyses' thread.")
+        self.analysis_model_bytes = self._gauge(
+            "analysis_model_bytes", "What the models of all analyses take, as of the last bucket of each."
+        )
         self.pending_bytes = self._gauge("pending_bytes", "Bytes between the door and the engine.")
         self.tail_rows = self._gauge(
             "tail_rows", "Readings, closed buckets and closed windows in memory that are not packed yet."

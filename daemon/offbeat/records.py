@@ -36,9 +36,15 @@ class Strings:
         return self.data[start : int(self.end[i])].tobytes().decode()
 
     def __iter__(self) -> Iterator[str]:
-        whole, start = self.data.tobytes(), 0
+        packed, start = self.data.tobytes(), 0
+        if packed.isascii():  # one character a byte: a text is cut from the whole
+            whole = packed.decode("ascii")
+            for end in self.end.tolist():
+                yield whole[start:end]
+                start = end
+            return
         for end in self.end.tolist():
-            yield whole[start:end].decode()
+            yield packed[start:end].decode()
             start = end
 
 

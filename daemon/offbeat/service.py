@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
-from offbeat.engine.analysis.entries import Command, Upload
+from offbeat.engine.analysis.results import BucketResult, Found
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Entry, Job, Settings
@@ -30,6 +31,8 @@ from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
 from offbeat.feeds.feeds import Feeds
+from offbeat.http import analysis_documents
+from offbeat.http.documents import Document
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
@@ -75,6 +78,7 @@ class Service:
         self.metrics = Metrics()
         self.started_ms = clock.now_ms()
         self.stopping = False
+        self.recovering = True
 
     async def recover(self) -> None:
         """Bring the engine to where the journal ends.
@@ -115,9 +119,31 @@ class Service:
 
     async def _recover_analyses(self, last_seq: int) -> None:
         self.hub = Hub()
-        self.runner = Runner(self.database, self.config.store, self.clock, self.hub.tell)
+        self.runner = Runner(
+            self.database, self.config.store, self.clock, self._tell_results, self.metrics, self.catalog
+        )
         self._stored_analyses = await analyses.load(self.database)
-        await self.runner.recover(self._stored_analyses, journal.pages(self.database, 0, of="analyses"), last_seq)
+        listening = [max(one.seq, one.created_seq) for one in self._stored_analyses if one.spec.listens]
+        pages = (
+            journal.pages(self.database, 0, min(listening), of="listeners")
+            if listening
+            else journal.pages(self.database, 0, of="analyses")
+        )
+        await self.runner.recover(self._stored_analyses, pages, last_seq)
+
+    def _tell_results(self, number: int, results: list[BucketResult]) -> None:
+        """Tell those who wait for results of an analysis; while the daemon recovers nobody does."""
+        self.hub.tell(number, results)
+        if self.recovering or (job := self.analyses.by_number(number)) is None:
+            return
+
+        def document(result: BucketResult, found: Found) -> Callable[[], Document]:
+            return lambda: analysis_documents.live_record(job.spec, result, found)
+
+        for result in results:
+            if not result.interim:
+                for found in result.found:
+                    self.broadcast.tell(job.spec.id, found.score, document(result, found))
 
     def _join(
         self, known: list[Job], newest_job: int, newest_adjustment: int, newest_analysis: int, last_seq: int
@@ -126,6 +152,11 @@ class Service:
         budget, tail = self.budget, self.engine.tail
         metrics.pending_bytes.set_function(lambda: budget.pending_bytes)
         metrics.tail_rows.set_function(lambda: tail.row_count)
+        runner = self.runner
+        metrics.analyses.set_function(lambda: runner.analyses)
+        metrics.analyses_failed.set_function(lambda: runner.failed)
+        metrics.analysis_lag.set_function(lambda: runner.lag)
+        metrics.analysis_model_bytes.set_function(lambda: runner.model_bytes)
         self.committer = Committer(
             self.database,
             self.catalog,
@@ -148,9 +179,22 @@ class Service:
             self.applier.ask,
             lambda: self.config.engine.model_modules,
             config.engine.time_zone,
+            lambda id: self.analyses.has(id),
+            turn := asyncio.Lock(),
         )
         self.analyses = Analyses(
-            self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses, newest_analysis
+            self.database,
+            self.clock,
+            self.runner,
+            self.hub,
+            self.intake.submit,
+            self._stored_analyses,
+            newest_analysis,
+            budget,
+            lambda: self.config,
+            config.engine.jobs_open_max,
+            self.jobs.has,
+            turn,
         )
         self.feeds = Feeds(self.analyses, self.clock, metrics)
         self.feedback = Feedback(
@@ -192,11 +236,14 @@ class Service:
             self.clock,
             int(config.engine.live_lag_max_s * 1000),
         )
+        self.recovering = False
 
     def _feed(self, entry: Entry, count: int) -> None:
-        if isinstance(entry.body, Upload | Command):
-            self.runner.put(entry)
-        self.applier.put(entry, lambda: self.budget.give(count))  # it counts every entry: a query may wait for any
+        give: Callable[[], None] = partial(self.budget.give, count)
+        if self.runner.wants(entry):
+            give = on_second_call(give)  # what one of the two still has in memory counts
+            self.runner.put(entry, give)
+        self.applier.put(entry, give)  # it counts every entry: a query may wait for any
 
     async def begin(self) -> None:
         """Journal the settings if they changed, and create the built-in job if this is the first start."""
@@ -295,6 +342,7 @@ class Service:
             try:
                 await self.runner.checkpoint_due()
                 await self.analyses.idle(idle_timeout_s)
+                await self.analyses.persist()
             except OffbeatError as e:
                 log.warning("a job that is idle is not closed: %s", e.message)
 
@@ -311,6 +359,7 @@ class Service:
             await asyncio.sleep(RETIRE_EVERY_S)
             try:
                 gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
+                gone += await self.analyses.retire()
                 if gone:
                     log.info("retention removed %d rows", gone)
             except StoreUnavailable as e:
@@ -368,6 +417,18 @@ class Service:
         self.decoding.close()
         self.applier.close()
         self.runner.close()
+
+
+def on_second_call(function: Callable[[], None]) -> Callable[[], None]:
+    """What calls *function* when it is called for the second time."""
+    left = [function]
+
+    def call() -> None:
+        if not left:
+            function()
+        left.clear()
+
+    return call
 
 
 def watch_of(config: Config) -> JobSpec:

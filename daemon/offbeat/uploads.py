@@ -46,6 +46,12 @@ class Records:
         """How many records there are."""
         return int(self.time_ms.size)
 
+    @property
+    def nbytes(self) -> int:
+        """What they take in memory."""
+        held = self.time_ms.nbytes + self.codes.nbytes
+        return held + sum(texts.data.nbytes + texts.end.nbytes for texts in self.texts)
+
     def keep(self, rows: NDArray[np.bool_]) -> Records:
         """Only the records where *rows* (n,) is true."""
         return self if rows.all() else Records(self.time_ms[rows], self.fields, self.codes[:, rows], self.texts)

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from offbeat.analyses.life import Analyses
 from offbeat.clock import ManualClock
 from offbeat.config import Config
 from offbeat.errors import BadRequest, Conflict, NotFound, Refused, TooManyClients
@@ -260,6 +261,13 @@ class MemoryStream:
             yield [event]
 
 
+class NoAnalyses(Analyses):
+    """No job with detectors: those are tested with the real daemon."""
+
+    def __init__(self) -> None:
+        self._by_id = {}
+
+
 @dataclass
 class Behind:
     """All that stands behind the doors of one test."""
@@ -271,8 +279,8 @@ class Behind:
     results: MemoryResults = field(default_factory=MemoryResults)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     feedback: MemoryFeedback = field(default_factory=MemoryFeedback)
-    alerts: Any = None  # the doors of alerts and analyses are tested over the real ones
-    analyses: Any = None
+    alerts: Any = None  # the doors of alerts are tested over the real ones
+    analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)

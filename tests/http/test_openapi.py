@@ -22,7 +22,8 @@ from tests.http import rows
 from tests.http.conformity import misfits
 from tests.http.parts import Behind, MemoryResults, serving
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = f"{(DOCS / 'jobs.md').read_text()}\n{(DOCS / 'api.md').read_text()}"
 ROUTES = [route for route in (*API, *GATEWAYS) if route.listed]
 DOCUMENT = openapi.document((*API, *GATEWAYS), "1.2.3")
 

@@ -32,8 +32,8 @@ FUNCTIONS_TEXT = """\
 
 What a detector may compute of each bucket and entity, under the names that clients of Prelert Engine and of its heir
 know. An entity is one combination of the values of the by, over and partition fields; a partition field is optional
-everywhere. A function with a *high* or *low* form reports only what is unusually high or low. So far they are computed
-by `offbeat_detectors.buckets`, in Python; no job takes one yet.
+everywhere. A function with a *high* or *low* form reports only what is unusually high or low. The detectors of a
+[job](jobs.md) ask for them by these names; in Python, `offbeat_detectors.buckets` computes them.
 
 | function | also called | high, low | field | by | over | computed | `functionDescription` | empty bucket | judged by |
 |---|---|---|---|---|---|---|---|---|---|

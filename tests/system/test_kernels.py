@@ -141,3 +141,21 @@ async def test_nothing_of_the_other_process_stays_behind_when_it_is_done(monkeyp
             await asyncio.sleep(0.01)
     assert process.returncode == 0
     assert process.stdout is not None and process.stdout.closed
+
+
+def test_an_analysis_finds_all_kernels_compiled_once_the_other_process_is_done() -> None:
+    helper = [sys.executable, "-m", "offbeat.kernels", json.dumps(["rhythm", {}])]
+    subprocess.run(helper, capture_output=True, check=True, timeout=100)
+    program = """
+from numba.core import event
+from offbeat.kernels import Names
+from tests.engine.analysis.logs import analysed
+from tests.engine.analysis.test_analysis import ROWS, Analysis, every
+with event.install_listener("numba:compile", Names()):
+    analysis = Analysis(every())
+    analysed(analysis, ROWS)
+    analysis.interim(None, None)
+"""
+    root = Path(__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, cwd=root)
+    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "")

@@ -5,65 +5,46 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import groupby
 from typing import TypeVar
 
+from offbeat.analyses.running import AnalysisFailed, Running
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
-from offbeat.engine.analysis.spec import AnalysisSpec
+from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Entry
 from offbeat.errors import NotFound, StoreUnavailable
+from offbeat.metrics import Metrics
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
 from offbeat.store.snapshots import Frozen, name_of
+from offbeat_detectors.contract import State
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+Applied = tuple[int, Outcome]
+"""The number of an analysis, and what an entry of it gave."""
 DAY_MS = 86_400_000
 RENORMALIZED_DAYS, RENORMALIZED_SPANS = 30, 100
 """How far back scores are set anew where the job does not say: the longer of both."""
 ENTRIES_AT_ONCE = 16
 CHECKPOINT_RECORDS = 5_000_000
 """Records after which a checkpoint is due however young the last one is: the journal is kept until then."""
-
-
-@dataclass(slots=True)
-class Running:
-    """One analysis and what of it is not in the store.
-
-    seq      the entry that its checkpoint stands for    changed  the first entry after it, and when it came
-    again    while a checkpoint is written: the first entry after that
-    records  since the last checkpoint
-    """
-
-    number: int
-    spec: AnalysisSpec
-    state: Analysis
-    seq: int
-    changed: tuple[int, int] | None = None
-    again: tuple[int, int] | None = None
-    records: int = 0
-    taken: dict[int, Taken] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Applied:
-    """One entry and what it gave."""
-
-    entry: Entry
-    job: int
-    outcome: Outcome | None
+RETRY_S = 1.0
 
 
 class Runner:
     """Runs all analyses on a thread of its own.
 
-    *on_results(number, results)* is called on the event loop, in order, once they are in the store.
+    *on_results(number, results)* is called on the event loop, in order, once they are in the store. *catalog* has the
+    names of the events that analyses listen to; without one none may listen.
     """
 
     def __init__(
@@ -72,42 +53,79 @@ class Runner:
         config: StoreConfig,
         clock: Clock,
         on_results: Callable[[int, list[BucketResult]], None],
+        metrics: Metrics,
+        catalog: Catalog | None = None,
     ) -> None:
         self._database, self._config, self._clock, self._on_results = database, config, clock, on_results
+        self._metrics, self._catalog = metrics, catalog
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
         self._running: dict[int, Running] = {}
-        self._waiting: deque[Entry] = deque()
+        self._expected: dict[int, Running] = {}
+        self._waiting: deque[tuple[Entry, Callable[[], None]]] = deque()
+        self._newest = 0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._turn = asyncio.Lock()  # from applying entries to their results in the store
+        self._checkpointing = asyncio.Lock()  # held before *_turn*: two at a time would undo each other
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.settled = 0
 
     # ── which there are ───────────────────────────────────────────────────────────────────────────────────────
 
     async def recover(self, stored: list[kept.Kept], entries: AsyncIterator[list[Entry]], last_seq: int) -> None:
-        """Bring *stored* analyses to where the journal ends, at *last_seq*. Raises BadPack, StoreUnavailable."""
+        """Bring *stored* analyses to where the journal ends, at *last_seq*. Raises StoreUnavailable.
+
+        One whose state cannot be read has failed; the others go on.
+        """
+        await kept.tidy(self._database)
         for one in stored:
-            analysis = Analysis(one.spec)
-            if one.seq > one.created_seq:
-                analysis.restore(await kept.load_state(self._database, one.number, kept.position(one.seq)))
-            self._running[one.number] = Running(one.number, one.spec, analysis, max(one.seq, one.created_seq))
+            self._running[one.number] = await self._restored(one)
         async for page in entries:
-            mine = [entry for entry in page if isinstance(entry.body, Upload | Command)]
-            if mine:
+            if mine := [entry for entry in page if self.wants(entry)]:
                 await self._apply_and_write(mine)
         self._settle(last_seq)
+        self._newest = last_seq
         for running in self._running.values():
             running.taken.clear()  # nobody waits for them any more
 
-    def begin(self, number: int, spec: AnalysisSpec, created_seq: int) -> None:
-        """A new analysis; entries after *created_seq* are its own."""
-        self._running[number] = Running(number, spec, Analysis(spec), created_seq)
+    async def _restored(self, one: kept.Kept) -> Running:
+        running = Running(one.number, one.spec, Analysis(one.spec), max(one.seq, one.created_seq))
+        if failed := await kept.failure_of(self._database, one.number):
+            running.seq, running.failed = failed
+        name = kept.position(one.seq) if one.seq > one.created_seq else kept.BROUGHT
+        if name != kept.BROUGHT or await kept.has_state(self._database, one.number, name):
+            try:
+                state = await kept.load_state(self._database, one.number, name)
+                await self._on_thread(running.state.restore, state)
+            except Exception as e:
+                running.fail(e, running.seq)
+                await self._database.write(kept.failed(one.number, running.seq, running.failed))
+        return running
 
-    def end(self, number: int) -> None:
-        """An analysis that was deleted."""
-        self._running.pop(number, None)
+    def expect(self, number: int, analysis: Analysis) -> None:
+        """An analysis that is about to be created: it begins with its entry, so that it misses none after it."""
+        self._expected[number] = Running(number, analysis.spec, analysis, 0)
+
+    def expect_no_more(self, number: int) -> None:
+        """It was not created after all."""
+        self._expected.pop(number, None)
+
+    async def end(self, number: int) -> None:
+        """An analysis that was deleted: once this returns, nothing of it is written any more."""
+        async with self._checkpointing, self._turn:
+            self._running.pop(number, None)
+
+    def wants(self, entry: Entry) -> bool:
+        """Is *entry* one for analyses? What is none's is not put."""
+        if isinstance(entry.body, Upload | Command):
+            return True
+        return entry.kind in ("data", "tick") and any(one.spec.listens for one in self._running.values())
+
+    def rests(self, number: int) -> bool:
+        """Does an analysis that listens take no events for now?"""
+        feed = self._running[number].state.feed
+        return feed is not None and feed.resting
 
     def covered(self, seq: int) -> int:
         """The newest entry, up to *seq*, that no analysis needs to be replayed, nor any before it."""
@@ -119,13 +137,40 @@ class Runner:
         running = self._running.get(number)
         if running is None:
             raise NotFound(f"there is no analysis number {number}")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, running.state)
+        return await self._on_thread(lambda: function(running.state))
+
+    async def _on_thread(self, function: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
+
+    @property
+    def lag(self) -> int:
+        """Entries that wait to be applied."""
+        return len(self._waiting)
+
+    @property
+    def analyses(self) -> int:
+        """How many there are."""
+        return len(self._running)
+
+    @property
+    def failed(self) -> int:
+        """How many of them stand still."""
+        return sum(bool(one.failed) for one in self._running.values())
+
+    @property
+    def model_bytes(self) -> int:
+        """What the models of all take, as of the last buckets of each."""
+        return sum(one.model_bytes for one in self._running.values())
 
     # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, entry: Entry) -> None:
-        """Queue a durable entry."""
-        self._waiting.append(entry)
+    def put(self, entry: Entry, done: Callable[[], None] = lambda: None) -> None:
+        """Queue a durable entry; *done* is called on the loop when what it gave is in the store."""
+        if isinstance(entry.body, Command) and (begins := self._expected.pop(entry.body.job, None)) is not None:
+            begins.seq = entry.seq
+            self._running[begins.number] = begins
+        self._waiting.append((entry, done))
+        self._newest = entry.seq
         self._idle.clear()
         self._some.set()
 
@@ -135,7 +180,9 @@ class Runner:
             await self._some.wait()
             while self._waiting:
                 some = [self._waiting.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._waiting)))]
-                await self._apply_and_write(some)
+                await self._apply_and_write([entry for entry, _ in some])
+                for _, done in some:
+                    done()
                 await self.checkpoint_due()
             self._some.clear()
             self._idle.set()
@@ -144,78 +191,111 @@ class Runner:
         async with self._turn:
             waiting: list[Entry] = []
             for entry in entries:
-                waiting.append(entry)
                 if isinstance(entry.body, Command) and entry.body.order == "revert":
                     await self._apply_together(waiting)
                     await self._revert(entry, entry.body)
                     waiting = []
-            if waiting:
-                await self._apply_together(waiting)
-
-    async def _apply_together(self, entries: list[Entry]) -> None:
-        for one in await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, entries):
-            if one.outcome is not None:
-                await self._until_written(one.job, one.outcome)
-        if not (isinstance(entries[-1].body, Command) and entries[-1].body.order == "revert"):
+                else:
+                    waiting.append(entry)
+            await self._apply_together(waiting)
             self._settle(entries[-1].seq)
 
-    async def _revert(self, entry: Entry, order: Command) -> None:
-        running = self._running.get(order.job)
-        if running is not None and entry.seq > running.seq:
-            state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
-            forget = order.time_ms > 0
-            await self.ask(order.job, lambda analysis: analysis.revert(state, keep_time=not forget))
-            if forget:
-                newest = running.state.latest_result_ms
-                await self._database.write(
-                    kept.forget_results_after(order.job, newest if newest is not None else -(1 << 62))
-                )
-        self._settle(entry.seq)
+    async def _apply_together(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        applied = await self._on_thread(self._apply, entries)
+        for number, those in groupby(applied, key=lambda one: one[0]):
+            outcomes = [outcome for _, outcome in those]
+            await self._until_stored(partial(self._write, number, outcomes))
+        await self._give_up()
 
-    def _apply(self, entries: list[Entry]) -> list[_Applied]:
-        applied = []
-        for entry in entries:
-            assert isinstance(entry.body, Upload | Command)
-            running = self._running.get(entry.body.job)
-            outcome = None
-            if running is not None and entry.seq > running.seq:
-                outcome = self._one(running, entry, entry.body)
-            applied.append(_Applied(entry, entry.body.job, outcome))
-        return applied
-
-    def _one(self, running: Running, entry: Entry, body: Upload | Command) -> Outcome | None:
-        running.changed = running.changed or (entry.seq, entry.at_ms)
-        running.again = running.again or (entry.seq, entry.at_ms)
-        if isinstance(body, Upload):
-            running.records += body.records.size
-            outcome = running.state.take(body)
-            running.taken[entry.seq] = outcome.taken
-            return outcome
-        if body.order == "advance":
-            return running.state.advance(body.time_ms)
-        if body.order == "skip":
-            running.state.skip()
-        return None
-
-    async def _until_written(self, job: int, outcome: Outcome) -> None:
+    async def _until_stored(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._write(job, outcome)
+                await work()
                 return
             except StoreUnavailable as e:
                 log.warning("results of an analysis wait: %s", e.message)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RETRY_S)
 
-    async def _write(self, job: int, outcome: Outcome) -> None:
-        results: list[BucketResult] = []
-        for one in outcome.buckets:
+    async def _give_up(self) -> None:
+        """Remember where an analysis has failed: the journal need not be kept for it any more."""
+        for running in [one for one in self._running.values() if one.failed and one.changed is not None]:
+            seq = max(running.seq, running.failed_seq)
+            await self._until_stored(partial(self._database.write, kept.failed(running.number, seq, running.failed)))
+            running.seq, running.changed, running.again, running.records = seq, None, None, 0
+
+    async def _revert(self, entry: Entry, order: Command) -> None:
+        running = self._running.get(order.job)
+        if running is None or entry.seq <= running.seq:
+            return
+        running.touch(entry)
+        try:
+            state = None
+            if order.snapshot:
+                state = await kept.load_state(self._database, order.job, name_of(order.snapshot))
+            await self._on_thread(running.revert, state, order.time_ms <= 0)
+        except Exception as e:
+            running.fail(e, entry.seq)
+            await self._give_up()
+            return
+        if order.time_ms > 0:
+            newest = running.state.latest_result_ms
+            after = kept.forget_results_after(order.job, newest if newest is not None else -(1 << 62))
+            await self._until_stored(partial(self._database.write, after))
+
+    def _apply(self, entries: list[Entry]) -> list[Applied]:
+        applied: list[Applied] = []
+        with self._metrics.analysis_seconds.time():
+            for entry in entries:
+                for running in self._concerned(entry):
+                    try:
+                        outcome = self._outcome(running, entry)
+                    except Exception as e:
+                        running.fail(e, entry.seq)
+                        continue
+                    if outcome is not None:
+                        applied.append((running.number, outcome))
+        return applied
+
+    def _concerned(self, entry: Entry) -> list[Running]:
+        """Those that *entry* is for: the one that it names, or all that listen to events."""
+        if isinstance(entry.body, Upload | Command):
+            named = self._running.get(entry.body.job)
+            those = [] if named is None else [named]
+        else:
+            those = [one for one in list(self._running.values()) if one.spec.listens]
+        return [one for one in those if entry.seq > one.seq and not one.failed]
+
+    def _outcome(self, running: Running, entry: Entry) -> Outcome | None:
+        if isinstance(entry.body, Upload | Command):
+            return running.apply(entry, entry.body)
+        return running.hear(entry, self._catalog)
+
+    async def _write(self, number: int, outcomes: Sequence[Outcome]) -> None:
+        """Write the results of one analysis, in their order. To write them again changes nothing."""
+        told: list[BucketResult] = []
+        waiting: list[BucketResult] = []
+        for one in (one for outcome in outcomes for one in outcome.buckets):
             if isinstance(one, Rescore):
-                await self._rescore(job, results[-1].start_ms, one)
+                await self._write_results(number, waiting)
+                waiting = []
+                await self._rescore(number, told[-1].start_ms, one)
             else:
-                await self._database.write(kept.statements_of(job, one))
-                results.append(one)
-        if results:
-            self._on_results(job, results)
+                told.append(one)
+                waiting.append(one)
+        await self._write_results(number, waiting)
+        if told:
+            self._on_results(number, told)
+            self._metrics.analysis_buckets_total.inc(len(told))
+            self._metrics.analysis_findings_total.inc(sum(len(one.found) for one in told))
+        self._metrics.analysis_records_total.inc(
+            sum(outcome.taken.counts["processed_record"] + outcome.taken.counts["out_of_order"] for outcome in outcomes)
+        )
+
+    async def _write_results(self, number: int, results: Sequence[BucketResult]) -> None:
+        for some in kept.by_rows(results):
+            await self._database.write(kept.statements_of(number, some))
 
     async def _rescore(self, job: int, newest_ms: int, by: Rescore) -> None:
         running = self._running.get(job)
@@ -239,11 +319,27 @@ class Runner:
             self._waiters.append(waiter)
             await waiter[1]
 
+    async def caught_up(self) -> None:
+        """Wait until what all entries so far gave is in the store."""
+        await self.reached(self._newest)
+
     async def taken(self, number: int, seq: int) -> Taken:
-        """What became of the records of entry *seq*, once its results are in the store; it is told once."""
+        """What became of the records of entry *seq*, once its results are in the store; it is told once.
+
+        Raises AnalysisFailed if they were not analysed.
+        """
         await self.reached(seq)
         running = self._running.get(number)
-        return running.taken.pop(seq, Taken()) if running is not None else Taken()
+        if running is None:
+            return Taken()
+        if seq not in running.taken and running.failed:
+            raise AnalysisFailed(f"the analysis of job {running.spec.id} has failed: {running.failed}")
+        return running.taken.pop(seq, Taken())
+
+    def failure(self, number: int) -> str:
+        """What an analysis has failed of; empty if it has not."""
+        running = self._running.get(number)
+        return "" if running is None else running.failed
 
     async def freeze(self, number: int) -> Frozen:
         """The models of an analysis as they are, for a snapshot. Raises NotFound."""
@@ -255,6 +351,15 @@ class Runner:
                 ),
             )
 
+    @asynccontextmanager
+    async def still(self, number: int) -> AsyncIterator[State]:
+        """The models of an analysis. While this is open its results in the store are those up to them.
+
+        Raises NotFound.
+        """
+        async with self._turn:
+            yield await self.ask(number, Analysis.save)
+
     # ── interim results, checkpoints ──────────────────────────────────────────────────────────────────────────
 
     async def interim(self, number: int, start_ms: int | None, end_ms: int | None) -> None:
@@ -262,8 +367,7 @@ class Runner:
         async with self._turn:
             found = await self.ask(number, lambda analysis: analysis.interim(start_ms, end_ms))
             await self._database.write(kept.forget_interim(number))
-            for result in found:
-                await self._database.write(kept.statements_of(number, result))
+            await self._write_results(number, found)
         if found:
             self._on_results(number, found)
 
@@ -279,20 +383,22 @@ class Runner:
 
     async def checkpoint(self, number: int) -> None:
         """Write the state of an analysis, which goes on meanwhile. Raises StoreUnavailable, NotFound."""
-        async with self._turn:  # between two entries, of which the results are in the store
-            running = self._running.get(number)
-            if running is None or running.changed is None:
-                return
-            seq, records = self.settled, running.records
-            state = await self.ask(number, Analysis.save)
-            running.again, running.records = None, 0
-        try:
-            await kept.keep_state(self._database, number, kept.position(seq), state)
-            await self._database.write(kept.move(number, seq))
-        except BaseException:
-            running.records += records
-            raise
-        running.seq, running.changed = seq, running.again
+        async with self._checkpointing:
+            async with self._turn:  # between two entries, of which the results are in the store
+                running = self._running.get(number)
+                if running is None or running.changed is None or running.failed:
+                    return
+                seq, records = self.settled, running.records
+                state = await self.ask(number, Analysis.save)
+                running.again, running.records = None, 0
+            try:
+                with self._metrics.analysis_checkpoint_seconds.time():
+                    await kept.keep_state(self._database, number, kept.position(seq), state)
+                    await self._database.write(kept.move(number, seq))
+            except BaseException:
+                running.records += records
+                raise
+            running.seq, running.changed = seq, running.again
 
     async def drained(self) -> None:
         """Wait until all that was put is applied and its results are in the store."""

@@ -56,8 +56,12 @@ class Snapshots:
         made = await kept.keep(self._database, number, now_ms, why, frozen)
         for old in (await self.all_of(number))[1:]:
             if old.taken_ms < now_ms - days * DAY_MS:
-                await self._database.write(kept.drop(number, old.id))
+                await self._drop(number, old.id)
         return made
+
+    async def _drop(self, number: int, id: str) -> None:
+        await self._runner.checkpoint(number)  # a replay from there on does not go back to it
+        await self._database.write(kept.drop(number, id))
 
     async def find(
         self, number: int, *, time_ms: int | None = None, id: str | None = None, description: str | None = None
@@ -103,4 +107,4 @@ class Snapshots:
             raise NoSnapshot(f"there is no model snapshot {id}", where={"snapshot": id})
         if every[0].id == id:
             raise IsNewest("the job goes on from this snapshot: revert to another first", where={"snapshot": id})
-        await self._database.write(kept.drop(number, id))
+        await self._drop(number, id)

@@ -89,7 +89,7 @@ class Daemon:
         path: str,
         *,
         parameters: Parameters = (),
-        body: bytes | None = None,
+        body: bytes | AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer of one request, whatever its status; its body is still to be read.
@@ -128,9 +128,27 @@ class Daemon:
         async with self.request("PUT", f"/api/v1{path}", body=body, headers=headers) as answer:
             return await self.document(answer)
 
+    async def patch(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What *path* (below /api/v1) answers to a JSON document that changes what is there. Raises as ``get``."""
+        headers, body = {"Content-Type": "application/json"}, orjson.dumps(document)
+        async with self.request("PATCH", f"/api/v1{path}", body=body, headers=headers) as answer:
+            return await self.document(answer)
+
     async def post_body(self, path: str, body: bytes, media: str, parameters: Parameters = ()) -> dict[str, Any]:
         """What *path* (below /api/v1) answers to a body of the type *media*. Raises as ``get``."""
         headers = {"Content-Type": media}
+        async with self.request("POST", f"/api/v1{path}", parameters=parameters, body=body, headers=headers) as answer:
+            return await self.document(answer)
+
+    async def post_bytes(
+        self,
+        path: str,
+        body: bytes | AsyncIterator[bytes],
+        *,
+        parameters: Parameters = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """What *path* (below /api/v1) answers to a body of any form, whole or as it comes. Raises as ``get``."""
         async with self.request("POST", f"/api/v1{path}", parameters=parameters, body=body, headers=headers) as answer:
             return await self.document(answer)
 
@@ -218,6 +236,11 @@ def retry_after_s(answer: aiohttp.ClientResponse) -> float | None:
     except ValueError:
         return None
     return wait_s if 0 <= wait_s < 3600 else None
+
+
+def job_path(job: str) -> str:
+    """The path of one job below /api/v1, whatever its name holds."""
+    return f"/jobs/{quote(job, safe='')}"
 
 
 def source_path(source: str) -> str:

@@ -14,6 +14,7 @@ COMMANDS = {
     "records": ("offbeat.cli.records", "List findings."),
     "explain": ("offbeat.cli.explain", "Say why a finding is one."),
     "sources": ("offbeat.cli.sources", "List what sends, or show one source."),
+    "jobs": ("offbeat.cli.jobs", "List, create, feed and move jobs."),
     "feedback": ("offbeat.cli.feedback", "Say that a finding was normal, or that one was missed."),
     "alerts": ("offbeat.cli.alerts", "List alerts, acknowledge one, see what nobody was told and what was given up."),
     "alert-rules": ("offbeat.cli.alert_rules", "Say which findings raise an alert, and who is told."),

@@ -75,9 +75,11 @@ class Feeds:
     async def put(self, id: str, spec: FeedSpec) -> None:
         """Give a job its feed, or another one; a password that is not given stays. Where it was up to stays, too.
 
-        Raises NotFound, CannotChangeFeed while one is at work, BadRequest, StoreUnavailable.
+        Raises NotFound, CannotChangeFeed while one is at work and of a job that listens to events, StoreUnavailable.
         """
         job = self._analyses.get(id)
+        if job.spec.listens:
+            raise CannotChangeFeed(f"job {id} listens to events: it has no other feed", where={"job": id})
         self._check_rest(id)
         before = None if job.feed is None else spec_of(job.feed["spec"])
         await self._analyses.keep_feed(job, kept_with(with_password(spec, before)))

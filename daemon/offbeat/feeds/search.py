@@ -207,8 +207,8 @@ class SearchReading:
         if self._session is None:
             headers = {hdrs.CONTENT_TYPE: "application/json"}
             if self._source.username:
-                said = f"{self._source.username}:{self._source.password}".encode()
-                headers[hdrs.AUTHORIZATION] = f"Basic {b64encode(said).decode()}"
+                user = f"{self._source.username}:{self._source.password}".encode()
+                headers[hdrs.AUTHORIZATION] = f"Basic {b64encode(user).decode()}"
             self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers=headers)
         data = body if isinstance(body, bytes) else orjson.dumps(body)
         async with self._session.request(method, f"{self._source.base_url}{path}", params=parameters, data=data,

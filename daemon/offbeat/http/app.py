@@ -13,6 +13,9 @@ from offbeat.errors import BadBody, MethodNotAllowed, NotFound, Refused
 from offbeat.http import (
     alert_rules,
     alerts,
+    analyses,
+    analysis_models,
+    analysis_results,
     docs,
     events,
     feedback,
@@ -34,8 +37,8 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
-    *feedback.ROUTES, *feeds.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES,
-    *docs.ROUTES,
+    *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
+    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""

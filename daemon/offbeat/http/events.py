@@ -60,20 +60,24 @@ KEY_LENGTH_MAX = 255
 PATH = "/api/v1/events"
 
 
-def _delimiter(text: str, _: Config) -> str:
+def delimiter_of(text: str, _: Config) -> str:
+    """The delimiter of CSV that *text* names. Raises Unreadable."""
     delimiter = "\t" if text == "tab" else text
     if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
         raise Unreadable("one ASCII character that is neither a quote nor a line end, or tab")
     return delimiter
 
 
+DELIMITER = Parameter(
+    "delimiter", "Of CSV: one character, or tab. Default: the comma.", delimiter_of, TEXT, "delimiter"
+)
 PARAMETERS = Parameters.of(
     texts("source", "The field that names the source, instead of the configured ones; an event without it is rejected.",
           into="source", separated=True),
     texts("time", "The field that holds the time, instead of the configured ones; an event without it is rejected.",
           into="time", separated=True),
     choice("precision", "Of epoch times. Default: by magnitude; for line protocol ns.", ("s", "ms", "us", "ns")),
-    Parameter("delimiter", "Of CSV: one character, or tab. Default: the comma.", _delimiter, TEXT, "delimiter"),
+    DELIMITER,
     texts("text", "Fields that are text even where they look like numbers.", into="text_fields", separated=True),
 )
 

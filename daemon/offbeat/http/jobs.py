@@ -17,37 +17,54 @@ from offbeat.errors import (
     UnsupportedMedia,
 )
 from offbeat.http import documents, examples
-from offbeat.http.documents import answer, page
+from offbeat.http.analyses import created, document_of
+from offbeat.http.documents import answer
 from offbeat.http.parameters import CURSOR, LIMIT, SEQUENCE, Asked, Parameters, nearest
 from offbeat.http.parts import Parts
 from offbeat.http.route import Content, Route, read_document
 from offbeat.http.schemas import named
 from offbeat.records import JobSpec
-from offbeat.store.queries import Page
 
 
 async def get_jobs(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
-    """The jobs in the order of their names."""
-    jobs = sorted(await parts.jobs.list(), key=lambda job: job.spec.id)
-    rest = [job for job in jobs if job.spec.id > asked.get("cursor", "")]
-    shown = tuple(rest[: asked["limit"]])
-    return answer(page("jobs", Page(shown, shown[-1].spec.id if len(rest) > len(shown) else None), documents.job))
+    """The jobs of both kinds, in the order of their names."""
+    jobs = {job.spec.id: job for job in await parts.jobs.list()}
+    names = sorted([*jobs, *(job.spec.id for job in parts.analyses.all())])
+    rest = [name for name in names if name > asked.get("cursor", "")]
+    shown = rest[: asked["limit"]]
+    made = [
+        documents.job(jobs[name]) if name in jobs else await document_of(parts.analyses.get(name), parts)
+        for name in shown
+        if name in jobs or parts.analyses.has(name)  # it may be gone by now
+    ]
+    return answer({"jobs": made, "next_cursor": shown[-1] if len(rest) > len(shown) else None})
 
 
 async def post_job(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
-    """Create a job; it sees the events that arrive from now on."""
-    job = await parts.jobs.create(spec_of(await read_document(request, parts)))
-    return answer(documents.job(job), 201, {"Location": f"/api/v1/jobs/{job.spec.id}"})
+    """Create a job; it sees the events that arrive from now on.
+
+    With detectors it asks questions of buckets; without, its model follows series.
+    """
+    document = await read_document(request, parts)
+    if "detectors" in document:
+        made = await created(document, parts)
+    else:
+        made = documents.job(await parts.jobs.create(spec_of(document)))
+    return answer(made, 201, {"Location": f"/api/v1/jobs/{made['id']}"})
 
 
 async def get_job(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """One job and what it has done."""
-    return answer(documents.job(await parts.jobs.get(request.match_info["id"])))
+    id = request.match_info["id"]
+    if parts.analyses.has(id):
+        return answer(await document_of(parts.analyses.get(id), parts))
+    return answer(documents.job(await parts.jobs.get(id)))
 
 
 async def delete_job(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """Delete a job with its buckets and records. The built-in job watch stays."""
-    await parts.jobs.delete(request.match_info["id"])
+    id = request.match_info["id"]
+    await (parts.analyses.delete(id) if parts.analyses.has(id) else parts.jobs.delete(id))
     return web.Response(status=204)
 
 
@@ -112,14 +129,18 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "peer_groups": _texts,
 }
 
+EITHER_SPEC = {"oneOf": [named("JobSpec"), named("AnalysisSpec")]}
+EITHER = {"oneOf": [named("Job"), named("Analysis")]}
+
 ROUTES = (
     Route("GET", "/api/v1/jobs", get_jobs, "jobs", {200: Content("Some jobs.", named("Jobs"), examples.JOBS)},
           Parameters.of(LIMIT, CURSOR, SEQUENCE), refusals=(StoreUnavailable,)),
     Route("POST", "/api/v1/jobs", post_job, "jobs",
-          {201: Content("The new job.", named("Job"), examples.JOB, headers={"Location": "Path of the new job."})},
-          body=(Content("The job; only id is needed.", named("JobSpec"), examples.JOB_SPEC),),
+          {201: Content("The new job.", EITHER, examples.JOB, headers={"Location": "Path of the new job."})},
+          body=(Content("The job; only id is needed, and detectors for one that has some.", EITHER_SPEC,
+                        examples.JOB_SPEC),),
           refusals=(Conflict, BadBody, BodyTimeout, BodyTooLarge, UnsupportedMedia, StoreUnavailable)),
-    Route("GET", "/api/v1/jobs/{id}", get_job, "jobs", {200: Content("The job.", named("Job"), examples.JOB)},
+    Route("GET", "/api/v1/jobs/{id}", get_job, "jobs", {200: Content("The job.", EITHER, examples.JOB)},
           Parameters.of(SEQUENCE), refusals=(NotFound, StoreUnavailable)),
     Route("DELETE", "/api/v1/jobs/{id}", delete_job, "jobs", {204: Content("It is gone.")},
           refusals=(NotFound, Conflict, StoreUnavailable)),

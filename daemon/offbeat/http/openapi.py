@@ -32,6 +32,7 @@ TAGS = {
 PATH_PARAMETERS = {
     "source": "Name of the source; a slash in it is written %2F.",
     "id": "Name of the job.",
+    "snapshot": "The id of the snapshot.",
     "name": "Name of the adjustment.",
     "alert": "Number of the alert.",
     "rule": "Id of the rule.",

@@ -17,6 +17,8 @@ Handler = Callable[[web.Request, Parts, Asked], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
 SEQUENCE_WAIT_S = 10.0
+ASKED = web.RequestKey("ASKED", bool)
+"""Where a request remembers that its sender was told to go on."""
 DOCUMENT_BYTES_MAX = 256 * 1024
 """Largest JSON document that a request may bring where no events are meant."""
 
@@ -56,6 +58,7 @@ class Route:
     reads       the handler is given the query, read; else it reads the query itself
     timed       its time is measured; that of a stream says nothing
     listed      part of the API; else a page or its files, for a browser
+    of_analyses a sequence to wait for is waited for of analyses as well
     """
 
     method: str
@@ -72,6 +75,7 @@ class Route:
     reads: bool = True
     timed: bool = True
     listed: bool = True
+    of_analyses: bool = False
 
     def bound(self, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler as aiohttp calls it."""
@@ -83,6 +87,8 @@ class Route:
             sequence = asked.pop("sequence", None)
             if sequence is not None:
                 await parts.results.reached(sequence, SEQUENCE_WAIT_S)
+                if self.of_analyses:
+                    await parts.analyses.caught_up(SEQUENCE_WAIT_S)
             return await self.handler(request, parts, asked)
         return answer
 
@@ -100,12 +106,13 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
 
     A sender that waits to be asked for it (Expect: 100-continue) is asked when it is first read.
     """
-    if hdrs.EXPECT in request.headers:
+    if hdrs.EXPECT in request.headers and ASKED not in request:
         return _asked_for(request)
     return request.content.iter_any()
 
 
 async def _asked_for(request: web.Request) -> AsyncIterator[bytes]:
+    request[ASKED] = True
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # the answer itself has not begun
     async for chunk in request.content.iter_any():

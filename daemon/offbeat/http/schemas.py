@@ -1,6 +1,7 @@
 """The documents of the API as JSON Schema, each under its name. Pure data, for the OpenAPI document and the tests."""
 from __future__ import annotations
 
+from offbeat.http import analysis_schemas
 from offbeat.http.alert_schemas import ALERT_SCHEMAS
 from offbeat.http.feed_schemas import FEED_SCHEMAS
 from offbeat.http.forms import (
@@ -161,7 +162,12 @@ SCHEMAS: dict[str, Schema] = {
             "bytes_per_series": WHOLE,
         }
     ),
-    "Jobs": paged("jobs", "Job"),
+    "Jobs": document(
+        {
+            "jobs": listing({"oneOf": [named("Job"), named("Analysis")]}),
+            "next_cursor": {"type": ["string", "null"]},
+        }
+    ),
     "FeedbackGiven": document(
         {
             "verdict": VERDICT,
@@ -279,3 +285,4 @@ SCHEMAS: dict[str, Schema] = {
     **ALERT_SCHEMAS,
     **FEED_SCHEMAS,
 }
+SCHEMAS |= analysis_schemas.SCHEMAS

@@ -27,7 +27,7 @@ from offbeat.records import LineError, Receipt, RejectedLine
 from offbeat.store import adjustments, journal
 from offbeat.store.adjustments import Given
 from offbeat.store.database import Database
-from offbeat.store.journal import Group
+from offbeat.store.journal import Group, KeyRow
 
 QUARANTINE_OF_BODY_MAX = 100
 LINE_START_CHARACTERS = 200
@@ -48,11 +48,12 @@ class Begun:
 @dataclass(slots=True)
 class Control:
     """An entry that is not data of events: a tick, a job or an adjustment that begins or ends, settings; of an analysis
-    its records, or a command.
+    its records, with what to remember of their Idempotency-Key, or a command.
     """
 
     kind: str
     upload: Upload | None = None
+    key: KeyRow | None = None
     command: Command | None = None
     begun: Begun | None = None
     job: Job | None = None
@@ -263,6 +264,7 @@ class Committer:
             group.ended.append((control.ended, at_ms, seq))
         elif control.upload is not None:
             entry_body, body = control.upload, pack_upload(control.upload)
+            group.keys += [control.key] if control.key is not None else []
         elif control.command is not None:
             entry_body, body = control.command, pack_command(control.command)
             if (begun := control.begun) is not None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import orjson
 
+from offbeat.engine.analysis.question import CUT_OFF
 from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Rescore
 from offbeat.engine.analysis.scoring import BUCKET, BUCKET_TIME, RECORD, level_of
-from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.spec import AnalysisSpec, detector_of
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.database import Database, Statements
 from offbeat_detectors.contract import State
@@ -22,11 +25,24 @@ PIECE_BYTES = 1 << 20
 LEVEL_ZSTD = -1
 CURRENT = "current"
 """The name of the state of a checkpoint; a model snapshot's is ``snapshot:<id>``."""
+BROUGHT = "brought"
+"""The name of the state that an imported analysis begins with; its first checkpoint takes the place."""
+FAILED = "failed"
+"""The name under which it is kept that an analysis has failed, and where."""
 PAGE = 2_000
+ROWS_AT_ONCE = 128
+"""What one transaction writes of results: senders that wait for theirs do not notice."""
 
 KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_RECORD = "INSERT OR REPLACE INTO result_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_INFLUENCER = "INSERT OR REPLACE INTO result_influencer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SET_RECORD = "UPDATE result_record SET normalized = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
+SET_INFLUENCER = "UPDATE result_influencer SET anomaly_score = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
+SET_BUCKET = "UPDATE result_bucket SET anomaly_score = ?, body = ? WHERE job = ? AND start_ms = ?"
+SET_LARGEST = (
+    "UPDATE result_bucket AS b SET normalized_max = (SELECT coalesce(max(normalized), 0.0) FROM result_record r "
+    "WHERE r.job = b.job AND r.start_ms = b.start_ms) WHERE job = ? AND start_ms = ?"
+)
 RESULTS = ("result_bucket", "result_record", "result_influencer")
 
 
@@ -50,7 +66,7 @@ def spec_json(spec: AnalysisSpec) -> str:
 def spec_of(text: str) -> AnalysisSpec:
     """The analysis that ``spec_json`` was given."""
     d: dict[str, Any] = orjson.loads(text)
-    d["detectors"] = tuple(DetectorSpec(**one) for one in d["detectors"])
+    d["detectors"] = tuple(detector_of(one) for one in d["detectors"])
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in d.items()}
     return AnalysisSpec(**given)
 
@@ -82,35 +98,56 @@ def document_of(number: int, document: dict[str, Any]) -> Statements:
 # ── results ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def statements_of(job: int, result: BucketResult) -> Statements:
-    """What writes the result of a bucket; to write it twice changes nothing."""
-    start, interim = result.start_ms, int(result.interim)
-    place = [(job, start)]
-    parts = [{"field": part.field, "probability": part.probability, "score": part.score} for part in result.parts]
+def by_rows(results: Sequence[BucketResult]) -> Iterator[Sequence[BucketResult]]:
+    """*results* in their order, some at a time: of about ROWS_AT_ONCE rows, or one."""
+    first = rows = 0
+    for i, result in enumerate(results):
+        count = 1 + len(result.found) + len(result.influencers)
+        if i > first and rows + count > ROWS_AT_ONCE:
+            yield results[first:i]
+            first, rows = i, 0
+        rows += count
+    if first < len(results):
+        yield results[first:]
+
+
+def statements_of(job: int, results: Sequence[BucketResult]) -> Statements:
+    """What writes the results of buckets, each bucket once; to write them twice changes nothing."""
+    places = [(job, result.start_ms) for result in results]
     return [
-        ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", place),
-        ("DELETE FROM result_influencer WHERE job = ? AND start_ms = ?", place),
+        ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", places),
+        ("DELETE FROM result_influencer WHERE job = ? AND start_ms = ?", places),
+        (KEEP_BUCKET, [_bucket(job, result) for result in results]),
         (
-            KEEP_BUCKET,
+            KEEP_RECORD,
+            [_record(job, of.start_ms, i, int(of.interim), one) for of in results for i, one in enumerate(of.found)],
+        ),
+        (
+            KEEP_INFLUENCER,
             [
-                (
-                    job,
-                    start,
-                    interim,
-                    result.event_count,
-                    len(result.found),
-                    result.probability,
-                    result.anomaly_score,
-                    result.anomaly_score,
-                    result.normalized_max,
-                    result.score,
-                    orjson.dumps({"parts": parts}),
-                )
+                _influencer(job, of.start_ms, i, int(of.interim), one)
+                for of in results
+                for i, one in enumerate(of.influencers)
             ],
         ),
-        (KEEP_RECORD, [_record(job, start, i, interim, one) for i, one in enumerate(result.found)]),
-        (KEEP_INFLUENCER, [_influencer(job, start, i, interim, one) for i, one in enumerate(result.influencers)]),
     ]
+
+
+def _bucket(job: int, result: BucketResult) -> tuple[Any, ...]:
+    parts = [{"field": part.field, "probability": part.probability, "score": part.score} for part in result.parts]
+    return (
+        job,
+        result.start_ms,
+        int(result.interim),
+        result.event_count,
+        len(result.found),
+        result.probability,
+        result.anomaly_score,
+        result.anomaly_score,
+        result.normalized_max,
+        result.score,
+        orjson.dumps({"parts": parts}),
+    )
 
 
 def _record(job: int, start_ms: int, ordinal: int, interim: int, found: Found) -> tuple[Any, ...]:
@@ -157,60 +194,65 @@ def forget_results_after(job: int, start_ms: int) -> Statements:
 async def rescore(database: Database, job: int, before_ms: int, since_ms: int, by: Rescore) -> None:
     """Set the scores of results from *since_ms* on, before *before_ms*, anew. Raises StoreUnavailable.
 
-    What each was at first stays. To do it twice changes nothing.
+    What each was at first stays. To do it twice changes nothing, nor does it to begin anew after a kill in between.
     """
+    asked = (job, since_ms, before_ms)
     for level in by.levels:
         if level == RECORD:
-            await _rescore_rows(
-                database, job, (since_ms, before_ms), by, level, "result_record", "start_ms, ordinal", "normalized", ""
-            )
+            for some in _some(await database.look(partial(_records_changed, asked, by))):
+                # With the records of a bucket goes the largest of them: a kill does not come in between.
+                buckets = sorted({(job, row[2]) for row in some})
+                await database.write([(SET_RECORD, some), (SET_LARGEST, buckets)])
         elif level != BUCKET:
-            field = level.removeprefix(level_of(""))
-            await _rescore_rows(
-                database,
-                job,
-                (since_ms, before_ms),
-                by,
-                level,
-                "result_influencer",
-                "start_ms, ordinal",
-                "anomaly_score",
-                field,
-            )
-    await _rescore_buckets(database, job, (since_ms, before_ms), by)
+            for some in _some(await database.look(partial(_influencers_changed, asked, by, level))):
+                await database.write([(SET_INFLUENCER, some)])
+    for some in _some(await database.look(partial(_buckets_changed, asked, by))):
+        await database.write([(SET_BUCKET, some)])
 
 
-async def _rescore_rows(
-    database: Database,
-    job: int,
-    span: tuple[int, int],
-    by: Rescore,
-    level: str,
-    table: str,
-    key: str,
-    column: str,
-    field: str,
-) -> None:
-    where = "job = ? AND start_ms >= ? AND start_ms < ?" + (" AND field = ?" if field else "")
-    asked = (job, *span, field) if field else (job, *span)
-    rows = await database.read(f"SELECT {key}, probability, {column} FROM {table} WHERE {where} ORDER BY {key}", asked)
+def _records_changed(asked: tuple[int, int, int], by: Rescore, db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    rows = db.execute(
+        "SELECT start_ms, ordinal, probability, normalized FROM result_record "
+        "WHERE job = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms, ordinal",
+        asked,
+    ).fetchall()
+    return [(score, asked[0], start, ordinal) for score, start, ordinal in _changed(rows, by, RECORD)]
+
+
+def _influencers_changed(
+    asked: tuple[int, int, int], by: Rescore, level: str, db: sqlite3.Connection
+) -> list[tuple[Any, ...]]:
+    rows = db.execute(
+        "SELECT start_ms, ordinal, probability, anomaly_score FROM result_influencer "
+        "WHERE job = ? AND start_ms >= ? AND start_ms < ? AND field = ? ORDER BY start_ms, ordinal",
+        (*asked, level.removeprefix(level_of(""))),
+    ).fetchall()
+    return [(score, asked[0], start, ordinal) for score, start, ordinal in _changed(rows, by, level)]
+
+
+def _changed(rows: list[Any], by: Rescore, level: str) -> list[tuple[float, int, int]]:
+    """Score, start and ordinal of the rows (start, ordinal, probability, score) whose score is another now."""
     if not rows:
-        return
-    scores = np.nan_to_num(by.normalizer.rescore(level, np.array([row[2] for row in rows]))).tolist()
-    changed = [(score, job, *row[:2]) for row, score in zip(rows, scores, strict=True) if score != row[3]]
-    for some in _some(changed):
-        sql = f"UPDATE {table} SET {column} = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
-        await database.write([(sql, some)])
+        return []
+    start, ordinal, probability, score = (np.array(column) for column in zip(*rows, strict=True))
+    now = np.nan_to_num(by.normalizer.rescore(level, probability.astype(np.float64)))
+    at = np.flatnonzero(now != score)
+    return list(zip(now[at].tolist(), start[at].tolist(), ordinal[at].tolist(), strict=True))
 
 
-async def _rescore_buckets(database: Database, job: int, span: tuple[int, int], by: Rescore) -> None:
-    """Of each bucket the scores of its parts, the largest of which is its own, and of its records the largest."""
-    rows = await database.read(
-        "SELECT start_ms, body, anomaly_score, normalized_max, (SELECT coalesce(max(normalized), 0.0) "
-        "FROM result_record r WHERE r.job = b.job AND r.start_ms = b.start_ms) FROM result_bucket b "
-        "WHERE job = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms",
-        (job, *span),
-    )
+def _buckets_changed(asked: tuple[int, int, int], by: Rescore, db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Of each bucket the scores of its parts, the largest of which is its own.
+
+    Those of a bucket without a record, as little probable as others, are 0 whatever the past is.
+    """
+    if not any(level != RECORD for level in by.levels):
+        return []
+    of_influencers = any(level not in (RECORD, BUCKET) for level in by.levels)
+    rows = db.execute(
+        "SELECT start_ms, body, anomaly_score FROM result_bucket WHERE job = ? AND start_ms >= ? AND start_ms < ? "
+        "AND (probability <= ? OR (? AND record_count > 0)) ORDER BY start_ms",
+        (*asked, CUT_OFF, of_influencers),
+    ).fetchall()
     bodies = [orjson.loads(row[1]) for row in rows]
     parts = [part for body in bodies for part in body["parts"]]
     for field in dict.fromkeys(part["field"] for part in parts):
@@ -221,21 +263,12 @@ async def _rescore_buckets(database: Database, job: int, span: tuple[int, int], 
             for part, score in zip(those, np.nan_to_num(made).tolist(), strict=True):
                 part["score"] = score
     changed = []
-    for (start, packed, anomaly, most, now_most), body in zip(rows, bodies, strict=True):
+    for (start, packed, anomaly), body in zip(rows, bodies, strict=True):
         score = max((part["score"] for part in body["parts"]), default=anomaly)
         again = orjson.dumps(body)
-        if (score, now_most, again) != (anomaly, most, packed):
-            changed.append((score, now_most, again, job, start))
-    for some in _some(changed):
-        await database.write(
-            [
-                (
-                    "UPDATE result_bucket SET anomaly_score = ?, normalized_max = ?, body = ? "
-                    "WHERE job = ? AND start_ms = ?",
-                    some,
-                )
-            ]
-        )
+        if (score, again) != (anomaly, packed):
+            changed.append((score, again, asked[0], start))
+    return changed
 
 
 def _some(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
@@ -249,10 +282,21 @@ def _some(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]
 async def keep_state(database: Database, job: int, name: str, state: State) -> None:
     """Write *state* under *name*, which nobody reads yet, a piece a transaction. Raises StoreUnavailable."""
     packed = await asyncio.to_thread(pack, state, LEVEL_ZSTD)
-    await database.write([("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, name)])])
+    for statements in pieces_of(job, name, packed):
+        await database.write(statements)
+
+
+def pieces_of(job: int, name: str, packed: bytes) -> Iterator[Statements]:
+    """What writes a state that is packed, a transaction each."""
+    yield [("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, name)])]
     for piece, first in enumerate(range(0, len(packed), PIECE_BYTES)):
         row = (job, name, piece, packed[first : first + PIECE_BYTES])
-        await database.write([("INSERT INTO analysis_state VALUES (?, ?, ?, ?)", [row])])
+        yield [("INSERT INTO analysis_state VALUES (?, ?, ?, ?)", [row])]
+
+
+async def has_state(database: Database, job: int, name: str) -> bool:
+    """Is there a state of this name?"""
+    return bool(await database.read("SELECT 1 FROM analysis_state WHERE job = ? AND name = ? LIMIT 1", (job, name)))
 
 
 async def load_state(database: Database, job: int, name: str) -> State:
@@ -273,13 +317,63 @@ def move(job: int, seq: int) -> Statements:
     return [
         ("UPDATE analysis SET seq = ? WHERE number = ?", [(seq, job)]),
         (
-            "DELETE FROM analysis_state WHERE job = ? AND name LIKE ? AND name <> ?",
-            [(job, f"{CURRENT}:%", position(seq))],
+            "DELETE FROM analysis_state WHERE job = ? AND (name LIKE ? AND name <> ? OR name = ?)",
+            [(job, f"{CURRENT}:%", position(seq), BROUGHT)],
         ),
+        ("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, FAILED)]),
     ]
+
+
+BELONGINGS = (*RESULTS, "model_snapshot", "analysis_state")
+
+
+def failed(job: int, seq: int, why: str) -> Statements:
+    """What remembers that *job* has failed at entry *seq*; its next checkpoint forgets it."""
+    return [("INSERT OR REPLACE INTO analysis_state VALUES (?, ?, 0, ?)", [(job, FAILED, orjson.dumps([seq, why]))])]
+
+
+async def failure_of(database: Database, job: int) -> tuple[int, str] | None:
+    """Where *job* has failed, and why; None if it has not."""
+    rows = await database.read("SELECT body FROM analysis_state WHERE job = ? AND name = ?", (job, FAILED))
+    if not rows:
+        return None
+    seq, why = orjson.loads(rows[0][0])
+    return int(seq), str(why)
+
+
+async def tidy(database: Database) -> None:
+    """Delete what a kill left behind: pieces that nothing stands for, all that belonged to jobs that are gone.
+
+    Raises StoreUnavailable.
+    """
+    known = "SELECT number FROM analysis"
+    gone: set[int] = set()
+    for table in BELONGINGS:
+        # The jobs of a table by its key, one look-up each: a table may have millions of rows.
+        rows = await database.read(
+            f"WITH RECURSIVE one(job) AS (SELECT min(job) FROM {table} UNION ALL "
+            f"SELECT (SELECT min(job) FROM {table} WHERE job > one.job) FROM one WHERE job IS NOT NULL) "
+            f"SELECT job FROM one WHERE job IS NOT NULL AND job NOT IN ({known})"
+        )
+        gone |= {row[0] for row in rows}
+    for job in sorted(gone):
+        await database.write(forget(job))
+    await database.write(
+        [
+            (
+                "DELETE FROM analysis_state WHERE name LIKE ? AND name <> "
+                "(SELECT ? || ':' || seq FROM analysis WHERE number = job)",
+                [(f"{CURRENT}:%", CURRENT)],
+            ),
+            (
+                "DELETE FROM analysis_state WHERE name LIKE 'snapshot:%' AND NOT EXISTS "
+                "(SELECT 1 FROM model_snapshot s WHERE s.job = analysis_state.job AND 'snapshot:' || s.id = name)",
+                [()],
+            ),
+        ]
+    )
 
 
 def forget(job: int) -> Statements:
     """What deletes all that belongs to *job*, but for the job itself."""
-    tables = (*RESULTS, "model_snapshot", "analysis_state")
-    return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in tables]
+    return [(f"DELETE FROM {table} WHERE job = ?", [(job,)]) for table in BELONGINGS]

@@ -82,7 +82,7 @@ async def buckets(database: Database, job: int, asked: Asked) -> Rows[BucketRow]
     if asked.normalized > 0.0:
         where += " AND b.normalized_max >= ?"
         values.append(asked.normalized)
-    return await _page(database, BUCKETS, where, values, "b.start_ms", asked, _bucket)
+    return await _page(database, BUCKETS, where, values, "b.start_ms", asked, bucket_row)
 
 
 async def bucket(database: Database, job: int, start_ms: int, *, interim: bool) -> BucketRow | None:
@@ -98,7 +98,7 @@ async def records(database: Database, job: int, asked: Asked, order: str, *, des
         where += " AND r.normalized >= ?"
         values.append(asked.normalized)
     by = f"{RECORD_ORDERS[order]} {'DESC' if descending else 'ASC'}, b.start_ms, r.ordinal"
-    return await _page(database, RECORDS, where, values, by, asked, _record)
+    return await _page(database, RECORDS, where, values, by, asked, record_row)
 
 
 async def influencers(
@@ -107,7 +107,7 @@ async def influencers(
     """Influencers in *order*, a column of INFLUENCER_ORDERS."""
     where, values = _where(job, asked, "b.anomaly_score >= ?", asked.anomaly_score)
     by = f"{INFLUENCER_ORDERS[order]} {'DESC' if descending else 'ASC'}, b.start_ms, b.ordinal"
-    return await _page(database, INFLUENCERS, where, values, by, asked, _influencer)
+    return await _page(database, INFLUENCERS, where, values, by, asked, influencer_row)
 
 
 def _where(job: int, asked: Asked, level: str, least: float) -> tuple[str, list[Any]]:
@@ -180,13 +180,13 @@ INFLUENCER_ORDERS = {
 }
 
 
-def _bucket(start_ms: int, interim: int, events: int, count: int, *rest: Any) -> BucketRow:
+def bucket_row(start_ms: int, interim: int, events: int, count: int, *rest: Any) -> BucketRow:
     probability, anomaly, initial, normalized, score, body = rest
     parts = tuple(Part(one["field"], one["probability"], one["score"]) for one in orjson.loads(body)["parts"])
     return BucketRow(start_ms, bool(interim), events, count, probability, anomaly, initial, normalized, score, parts)
 
 
-def _record(start_ms: int, ordinal: int, interim: int, detector: int, *rest: Any) -> RecordRow:
+def record_row(start_ms: int, ordinal: int, interim: int, detector: int, *rest: Any) -> RecordRow:
     probability, normalized, initial, score, of_bucket, body = rest
     return RecordRow(
         start_ms,
@@ -202,7 +202,7 @@ def _record(start_ms: int, ordinal: int, interim: int, detector: int, *rest: Any
     )
 
 
-def _influencer(
+def influencer_row(
     start_ms: int, interim: int, field: str, value: str, probability: float, score: float, initial: float
 ) -> InfluencerRow:
     return InfluencerRow(start_ms, bool(interim), Influencer(field, value, probability, score), initial)

@@ -111,10 +111,7 @@ def statements_of(group: Group, quarantine_max: int) -> Statements:
             "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
             list(group.counters.items()),
         ),
-        (
-            "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
-            [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in group.keys],
-        ),
+        *keys_kept(group.keys),
         (
             "INSERT INTO quarantine (arrived_ms, format, line, code, reason, start) VALUES (?, ?, ?, ?, ?, ?)",
             [(at, form, r.line, r.code, r.reason, r.start) for at, form, r in group.rejected],
@@ -140,6 +137,12 @@ def statements_of(group: Group, quarantine_max: int) -> Statements:
         ),
     ]
     return [(sql, rows) for sql, rows in statements if rows]
+
+
+def keys_kept(keys: Sequence[KeyRow]) -> Statements:
+    """What remembers *keys*."""
+    rows = [(k.key, k.at_ms, k.digest, int(k.whole), k.lines_done, k.receipt.decode()) for k in keys]
+    return [("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)", rows)]
 
 
 def spec_json(spec: JobSpec) -> str:
@@ -233,20 +236,23 @@ async def entries(database: Database, after: int) -> AsyncIterator[Entry]:
 
 
 OF_ANALYSES = "kind IN ('records', 'analysis')"
+OF_ANALYSES_THAT_LISTEN = "kind IN ('records', 'analysis', 'data', 'tick')"
 
 
 async def pages(
-    database: Database, after: int, data_after: int = 0, of: Literal["engine", "analyses"] = "engine"
+    database: Database, after: int, data_after: int = 0, of: Literal["engine", "analyses", "listeners"] = "engine"
 ) -> AsyncIterator[list[Entry]]:
     """The entries after *after*, in order, some at a time; without the data up to *data_after*.
 
-    Those of the engine, or those of analyses.
+    Those of the engine, those of analyses, or those of analyses of which some listen to events.
 
     One that created a job that was deleted since comes as if it deleted that. They are unpacked by a thread.
     """
     jobs = {job.created_seq: job for job in await load_jobs(database)}
     settings = await load_settings(database)
-    mine = OF_ANALYSES if of == "analyses" else f"NOT {OF_ANALYSES}"
+    mine = {
+        "engine": f"NOT {OF_ANALYSES}", "analyses": OF_ANALYSES, "listeners": OF_ANALYSES_THAT_LISTEN
+    }[of]
     while sizes := await database.read(
         "SELECT seq, coalesce(length(body), 0) FROM journal WHERE seq > ?1 AND (seq > ?2 OR kind <> 'data') "
         f"AND {mine} ORDER BY seq LIMIT ?3",

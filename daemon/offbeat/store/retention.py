@@ -54,6 +54,26 @@ async def retire(database: Database, retention: RetentionConfig, ingest: IngestC
     return gone
 
 
+async def retire_results(database: Database, job: int, days: float) -> int:
+    """Delete the results of a job that are older than its newest by more than *days*; how many rows went.
+
+    Raises StoreUnavailable.
+    """
+    rows = await database.read("SELECT max(start_ms) FROM result_bucket WHERE job = ? AND interim = 0", (job,))
+    newest = rows[0][0]
+    if newest is None:
+        return 0
+    before = newest - int(days * DAY_MS)
+    gone = 0
+    for table, key in (
+        ("result_record", "job, start_ms, ordinal"),
+        ("result_influencer", "job, start_ms, ordinal"),
+        ("result_bucket", "job, start_ms"),
+    ):
+        gone += await _delete(database, table, key, "job = ? AND start_ms < ?", (job, before))
+    return gone
+
+
 async def _delete(database: Database, table: str, key: str, where: str, parameters: tuple[object, ...]) -> int:
     gone = 0
     while True:

@@ -50,6 +50,9 @@ def aggregate(probability: NDArray[np.float64], others: int = 0) -> float:
     if none is at most CUTOFF. It falls with each of them (but for rounding, a part in 10^9), and does not depend on
     their order, bit for bit. Raises ValueError for one outside [0, 1] and for negative others.
     """
+    known = probability[~np.isnan(probability)]
+    if known.size > 1 and others >= 0 and known.min() > CUTOFF and known.max() <= 1.0:  # most buckets are so
+        return 1.0
     group = np.zeros(probability.size, np.int32)
     return float(aggregate_groups(probability, group, 1, np.array([others], np.int64))[0])
 

@@ -105,6 +105,11 @@ class Content:
         self._open.pop(bucket, None)
         return gathered
 
+    def forget(self, bucket: int) -> None:
+        """Forget *bucket*, whose features nobody wants any more."""
+        self._events.forget(bucket)
+        self._open.pop(bucket, None)
+
     def save(self) -> State:
         """A copy of all open buckets: a row an entity with strings, and the strings of all one after the other."""
         rows = [(number, entity, strings) for number in sorted(self._open)

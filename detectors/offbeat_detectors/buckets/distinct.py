@@ -114,6 +114,10 @@ class Distinct:
         self._tables.forget(bucket)
         return gathered
 
+    def forget(self, bucket: int) -> None:
+        """Forget *bucket*, whose features nobody wants any more."""
+        self._tables.forget(bucket)
+
     def save(self) -> State:
         """A copy of all open buckets."""
         return self._tables.save()

@@ -11,12 +11,24 @@ from hypothesis import strategies as st
 
 from offbeat.engine.analysis.analysis import GAP_MAX, Analysis
 from offbeat.engine.analysis.results import BucketResult
+from offbeat.engine.analysis.rules import Condition, Rule, Scope, Window
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec, DetectorSpec
 from tests.engine.analysis.logs import SPAN_S, START_MS, analysed, calm, same_state, spec_of
 
 SPAN_MS = 1000 * SPAN_S
+EARLY = Rule(("skip_result",), (Condition("typical", "lt", 80_000.0),))
+LESS = (
+    Rule(("skip_result", "skip_model_update"), windows=(Window(0, 43_200, (1, 2)),), zone="America/New_York"),
+    Rule(("skip_model_update",), scope=(Scope("over", ("e*",), among=False),)),
+)
 EVERY = (
     DetectorSpec("count", by="host"),
+    DetectorSpec("mean", "value", by="host", over="user", exclude_frequent="all"),
+    DetectorSpec("max", "value", by="host", rules=(Rule(("skip_model_update",), (Condition("actual", "gt", 109.0),)),)),
+    DetectorSpec("rare", by="word", over="user", exclude_frequent="over", rules=LESS),
+    DetectorSpec("freq_rare", by="word", over="user", exclude_frequent="all", rules=LESS),
+    DetectorSpec("time_of_day", over="user", rules=(EARLY, LESS[1])),
+    DetectorSpec("lat_long", "place", over="user", exclude_frequent="over", rules=LESS[1:]),
     DetectorSpec("high_non_zero_count", by="user", partition="host"),
     DetectorSpec("distinct_count", "user"),
     DetectorSpec("info_content", "message", by="host"),

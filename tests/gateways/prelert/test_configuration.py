@@ -18,7 +18,6 @@ from offbeat.gateways.prelert.configuration import (
     parse_configuration,
 )
 from offbeat.gateways.prelert.errors import PrelertError
-from offbeat.gateways.prelert.functions import FUNCTIONS, Need
 from offbeat.wire.records import DataDescription
 from offbeat.wire.records.errors import (
     FieldsMissing,
@@ -27,6 +26,7 @@ from offbeat.wire.records.errors import (
     TooManyBadRecords,
     UploadRefused,
 )
+from offbeat_detectors.buckets.functions import BY_NAME as FUNCTIONS
 from tests.gateways.prelert.jobs import DETECTOR, ELASTICSEARCH, configured, job, of_detectors, refusal, scheduled
 
 FILE = {"filePath": "/data/a.csv"}
@@ -171,7 +171,7 @@ def test_of_several_faults_of_a_detector_the_first_check_speaks(code: int, docum
         configuration_of(document)
 
 
-NEEDS = {Need.REQUIRED: {True}, Need.OPTIONAL: {True, False}, Need.FORBIDDEN: {False}}
+NEEDS = {"required": {True}, "optional": {True, False}, "forbidden": {False}}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.completeness import Completeness
 from offbeat.engine.analysis.entries import Upload
+from offbeat.engine.analysis.feed import Feed
 from offbeat.engine.analysis.kinds import question_of
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer
-from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken
+from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
+from offbeat.engine.catalog import Catalog
+from offbeat.engine.entries import Block
 from offbeat.records import Strings
 from offbeat.uploads import Records
 from offbeat_detectors.buckets.categories import Categorizer
@@ -40,6 +44,8 @@ class Analysis:
             if spec.categorization_field
             else None
         )
+        self.feed = Feed(spec) if spec.listens else None
+        self._completeness = Completeness(spec.bucket_span_s)
         self.totals = Taken()
         self._latest_ms = NEVER  # of all records processed, or what was said to be so
         self._frontier: int | None = None  # the first bucket that is not closed
@@ -138,10 +144,55 @@ class Analysis:
         self.totals.add(outcome.taken)
         return outcome
 
+    def hear(self, block: Block, at_ms: int, catalog: Catalog) -> Outcome | None:
+        """Apply the events of *block*, which arrived then, that are records of it; None if none is."""
+        assert self.feed is not None
+        records = None if self.feed.resting else self.feed.records(block, catalog)
+        if records is None or not records.size:
+            return None
+        due = records.time_ms[records.time_ms >= self._latest_ms - self._latency_ms]  # the others are dropped
+        if due.size:
+            self.feed.arrived(at_ms, int(due.min()))
+        return self.take(Upload(0, records, {"input_record": records.size}))
+
+    def tick(self, now_ms: int) -> Outcome | None:
+        """Close the buckets that are complete by the clock, if events come near their own time; None if there is none.
+
+        What comes for those that stay open counts as before. After GAP_MAX buckets without a record it waits for one.
+        """
+        assert self.feed is not None
+        reached_ms = self.feed.reached(now_ms)
+        if reached_ms is None or self._frontier is None or self._first is None or self._skipping:
+            return None
+        target = min((reached_ms - self._latency_ms) // self._span_ms, self._last + 1 + GAP_MAX)
+        if target <= self._frontier:
+            return None
+        outcome = Outcome()
+        self._close_until(target, outcome)
+        self.totals.add(outcome.taken)
+        return outcome
+
+    def rest(self) -> None:
+        """Take no events until ``resume``."""
+        if self.feed is not None:
+            self.feed.resting = True
+
+    def resume(self) -> None:
+        """Take events again; the time up to the next record is downtime."""
+        if self.feed is not None:
+            self.feed.resting = False
+        self.skip()
+
     def skip(self) -> None:
         """Nothing is watched up to the next record: the buckets on both sides, which are not whole, are no results."""
         self._drop_open()
         self._skipping = self._first is not None
+
+    def reset(self, start_ms: int, end_ms: int) -> None:
+        """What open buckets that overlap [start_ms, end_ms) hold is forgotten: it is about to be sent anew."""
+        first, beyond = start_ms // self._span_ms, -(-end_ms // self._span_ms)
+        for bucket in [number for number in self._events if first <= number < beyond]:
+            self._drop_bucket(bucket)
 
     def _drop_open(self) -> None:
         self._events.clear()
@@ -162,7 +213,7 @@ class Analysis:
             if rescore := self._scoring.moved():
                 outcome.buckets.append(rescore)
             outcome.taken.count(bucket=1)
-            self._events.pop(bucket, None)
+            self._completeness.learn(bucket, self._events.pop(bucket, 0.0))
         self._frontier = target
 
     def _drop_bucket(self, bucket: int) -> None:
@@ -200,9 +251,10 @@ class Analysis:
         return found
 
     def _complete(self, bucket: int) -> float:
-        """How much of a bucket has passed by the records seen, 0 to 1."""
+        """How much of an open bucket is there by now, above 0 up to 1."""
         passed = (self._latest_ms - bucket * self._span_ms) / self._span_ms
-        return min(1.0, max(1.0 / self._span_ms, passed))
+        passed = min(1.0, max(1.0 / self._span_ms, passed))
+        return self._completeness.share(bucket, self._events.get(bucket, 0.0), passed)
 
     @property
     def categories(self) -> Categorizer | None:
@@ -225,6 +277,11 @@ class Analysis:
         return (
             None if self._frontier is None or not self.totals.counts["bucket"] else (self._frontier - 1) * self._span_ms
         )
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What was left out of results or of learning, by detector and cause: since it was created, or reverted."""
+        return tuple(one for question in self._questions for one in question.withheld)
 
     def size(self) -> Size:
         """What the models take."""
@@ -267,16 +324,21 @@ class Analysis:
             state |= under(f"names{i}", names.save())
         for i, question in enumerate(self._questions):
             state |= under(f"question{i}", question.save())
-        state |= under("scoring", self._scoring.save())
+        state |= under("scoring", self._scoring.save()) | under("completeness", self._completeness.save())
         if self._categorizer is not None:
             state |= under("categories", self._categorizer.save())
+        if self.feed is not None:
+            state |= under("feed", self.feed.save())
         return state
 
     def revert(self, state: State, *, keep_time: bool) -> None:
         """Go on from the models of *state*; what was counted stays. keep_time: what has passed does not come again."""
         counts, counted = self.totals.counts, self.totals.latest_ms
         latest_ms, frontier, cursor = self._latest_ms, self._frontier, self.cursor
+        feed = None if self.feed is None else self.feed.save()
         self.restore(state)
+        if self.feed is not None and feed is not None:
+            self.feed.restore(feed)
         if keep_time:
             self.cursor = cursor
             self._drop_open()
@@ -308,5 +370,8 @@ class Analysis:
         for i, question in enumerate(self._questions):
             question.restore(part(state, f"question{i}"))
         self._scoring.restore(part(state, "scoring"))
+        self._completeness.restore(part(state, "completeness"))
         if self._categorizer is not None:
             self._categorizer.restore(part(state, "categories"))
+        if self.feed is not None:
+            self.feed.restore(part(state, "feed"))

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.names import NONE, Entities, Names
 from offbeat.engine.analysis.question import CUT_OFF, Draft
+from offbeat.engine.analysis.restraint import Held
 from offbeat.engine.analysis.results import Cause
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
-from offbeat.engine.analysis.watching import Watching
+from offbeat.engine.analysis.watching import ENTITY, MEMBER, SEEN, Watching
 from offbeat_detectors.buckets.functions import Function
-from offbeat_detectors.buckets.popular import FreqRareModel, RareOverModel
-from offbeat_detectors.buckets.rare import RareModel
+from offbeat_detectors.buckets.popular import FreqRareModel, FreqRareOpinions, RareOverModel
+from offbeat_detectors.buckets.rare import RareModel, RareOpinions
 from offbeat_detectors.contract import State
 
 CAUSES_MAX = 10
-ENTITY, MEMBER, VALUE = 0, 1, 2
 
 
 class Appearing(Watching):
@@ -60,33 +60,45 @@ class Appearing(Watching):
             self._room = 2 * len(self._groups)
             self._model.grow(self._room)
         over = self.split.members.second[rows[:, MEMBER]].astype(np.int64) if self.spec.over else np.zeros(len(rows))
-        keys = np.stack([group.astype(np.int64), over.astype(np.int64), rows[:, VALUE]], axis=1)
-        distinct, where = np.unique(keys, axis=0, return_inverse=True)
+        keys = np.stack([group.astype(np.int64), over.astype(np.int64), rows[:, SEEN]], axis=1)
+        distinct, first, where = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         where = where.ravel()
         events = np.zeros(distinct.shape[0])
         np.add.at(events, where, weight)
         if isinstance(self._model, FreqRareModel):
-            return self._often(bucket, rows, weight, distinct, where, events, learn=learn)
-        groups, values = distinct[:, 0].astype(np.int32), distinct[:, 2].astype(np.int32)
-        if isinstance(self._model, RareOverModel):
-            said = (
-                self._model.process(groups, np.full(groups.size, bucket, np.int64), distinct[:, 1].copy(), values)
-                if learn
-                else self._model.judge(groups, values)
-            )
-        else:
-            said = (
-                self._model.process(groups, np.full(groups.size, bucket, np.int64), values)
-                if learn
-                else self._model.judge(groups, values)
-            )
+            return self._often(bucket, rows, weight, distinct, first, where, events, learn=learn)
+        plain = learn and not self.restraint.teaches_less
+        said = self._rarity(self._model, bucket, distinct, learn=plain)
+        held = self._held(bucket, rows[first], said.probability, final=learn)
+        if learn and not plain and held.teaches.any():
+            self._rarity(self._model, bucket, distinct[held.teaches], learn=True)
         drafts = []
-        for i in np.flatnonzero(said.probability <= CUT_OFF).tolist():
+        for i in np.flatnonzero(held.probability <= CUT_OFF).tolist():
             mine = where == i
             typical = float(said.seen[i] / said.of[i]) if said.of[i] > 0.0 else 0.0
             numbers = (typical,), (float(events[i]),)
             drafts.append(self._draft(rows[mine], weight[mine], float(said.probability[i]), *numbers))
-        return said.probability, drafts
+        return held.probability, drafts
+
+    @staticmethod
+    def _rarity(
+        model: RareModel | RareOverModel, bucket: int, distinct: NDArray[np.int64], *, learn: bool
+    ) -> RareOpinions:
+        groups, values = distinct[:, 0].astype(np.int32), distinct[:, 2].astype(np.int32)
+        if not learn:
+            return model.judge(groups, values)
+        at = np.full(groups.size, bucket, np.int64)
+        if isinstance(model, RareOverModel):
+            return model.process(groups, at, distinct[:, 1].copy(), values)
+        return model.process(groups, at, values)
+
+    def _held(
+        self, bucket: int, rows: NDArray[np.int64], probability: NDArray[np.float64], *, final: bool
+    ) -> Held:
+        """What is held back of probabilities, each of the entity and member of a row."""
+        nothing = np.full(rows.shape[0], np.nan)
+        entity, member = rows[:, ENTITY].astype(np.int32), rows[:, MEMBER].astype(np.int32)
+        return self.restraint.hold(bucket, entity, member, nothing, nothing, probability, final=final)
 
     def _often(
         self,
@@ -94,6 +106,7 @@ class Appearing(Watching):
         rows: NDArray[np.int64],
         weight: NDArray[np.float64],
         distinct: NDArray[np.int64],
+        first: NDArray[np.intp],
         where: NDArray[np.intp],
         events: NDArray[np.float64],
         *,
@@ -102,17 +115,37 @@ class Appearing(Watching):
         assert isinstance(self._model, FreqRareModel)
         if not learn:  # of an open bucket nothing is said: how often is often, its end tells
             return np.zeros(0), []
-        groups, values = distinct[:, 0].astype(np.int32), distinct[:, 2].astype(np.int32)
-        at = np.full(groups.size, bucket, np.int64)
-        said = self._model.process(groups, at, distinct[:, 1].copy(), values, events)
+        before = self._learned() if self.restraint.teaches_less else {}
+        said = self._frequency(self._model, bucket, distinct, events)
+        held = self._held(bucket, rows[first[said.row]], said.probability, final=learn)
+        if not held.teaches.all():  # what the model says of a bucket it has then learned: go back, and leave those out
+            self._model.restore(self._all_groups, before)
+            whose = np.searchsorted(said.row, np.arange(distinct.shape[0]), "right") - 1
+            kept = held.teaches[whose]
+            self._frequency(self._model, bucket, distinct[kept], events[kept])
         drafts = []
-        for i in np.flatnonzero(said.probability <= CUT_OFF).tolist():
-            first = int(said.row[i])
-            member = (distinct[:, 0] == distinct[first, 0]) & (distinct[:, 1] == distinct[first, 1])
+        for i in np.flatnonzero(held.probability <= CUT_OFF).tolist():
+            one = int(said.row[i])
+            member = (distinct[:, 0] == distinct[one, 0]) & (distinct[:, 1] == distinct[one, 1])
             mine = member[where]
             numbers = (float(said.typical[i]),), (float(said.actual[i]),)
             drafts.append(self._draft(rows[mine], weight[mine], float(said.probability[i]), *numbers))
-        return said.probability, drafts
+        return held.probability, drafts
+
+    @staticmethod
+    def _frequency(
+        model: FreqRareModel, bucket: int, distinct: NDArray[np.int64], events: NDArray[np.float64]
+    ) -> FreqRareOpinions:
+        groups, values = distinct[:, 0].astype(np.int32), distinct[:, 2].astype(np.int32)
+        at = np.full(groups.size, bucket, np.int64)
+        return model.process(groups, at, distinct[:, 1].copy(), values, events)
+
+    @property
+    def _all_groups(self) -> NDArray[np.int32]:
+        return np.arange(len(self._groups), dtype=np.int32)
+
+    def _learned(self) -> State:
+        return self._model.save(self._all_groups)
 
     def _draft(
         self,
@@ -123,11 +156,11 @@ class Appearing(Watching):
         actual: tuple[float, ...],
     ) -> Draft:
         entity, member = int(rows[0, ENTITY]), int(rows[0, MEMBER])
-        values = np.unique(rows[:, VALUE])
+        values = np.unique(rows[:, SEEN])
         by = self.names[self.spec.by].text(int(values[0])) if values.size == 1 else None
         causes: tuple[Cause, ...] = ()
         if self.spec.over:
-            counted = ((int(v), float(weight[rows[:, VALUE] == v].sum())) for v in values)
+            counted = ((int(v), float(weight[rows[:, SEEN] == v].sum())) for v in values)
             causes = tuple(
                 Cause(probability, self.names[self.spec.by].text(value), typical, (count,))
                 for value, count in sorted(counted, key=lambda one: (-one[1], one[0]))[:CAUSES_MAX]
@@ -154,11 +187,11 @@ class Appearing(Watching):
 
     def models(self) -> dict[str, State]:
         """What was learned, by name."""
-        return {"groups": self._groups.save(), "rare": self._model.save(np.arange(len(self._groups), dtype=np.int32))}
+        return {"groups": self._groups.save(), "rare": self._learned()}
 
     def learn_again(self, models: dict[str, State]) -> None:
         """As ``models`` gave it, of as many entities."""
         self._groups.restore(models["groups"])
         self._room = max(self._room, len(self._groups))
         self._model.grow(self._room)
-        self._model.restore(np.arange(len(self._groups), dtype=np.int32), models["rare"])
+        self._model.restore(self._all_groups, models["rare"])

@@ -36,8 +36,8 @@ class Columns:
 
     def numbers(self, field: str) -> NDArray[np.int32]:
         """(n,) the job's number of each value; NONE without one. All NONE for no field."""
-        if not field:
-            return np.full(self.size, NONE, np.int32)
+        if not field and field not in self._numbers:
+            self._numbers[field] = np.full(self.size, NONE, np.int32)
         if field not in self._numbers:
             known = self._names.setdefault(field, Names())
             self._numbers[field] = known.number(self._texts[field], self._codes[field])

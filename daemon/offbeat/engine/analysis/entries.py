@@ -12,7 +12,7 @@ from offbeat.engine.analysis.results import COUNTS
 from offbeat.packing import pack, unpack
 from offbeat.uploads import Records, arrays_of, records_of
 
-Order = Literal["created", "deleted", "advance", "revert", "skip"]
+Order = Literal["created", "deleted", "advance", "revert", "skip", "rest", "resume", "reset", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,21 @@ class Command:
     created   begin it; the store has what it is asked
     deleted   end it
     advance   no record before *time_ms* will come
+    changed   go on with what *spec* asks, of the same questions
     skip      the time up to the next record is downtime
-    revert    go on from the model snapshot *snapshot*; time_ms: 1 as if nothing had come since, −1 not earlier than now
+    rest      take no events from now on
+    resume    take events again, and the time up to the next record is downtime
+    reset     forget what open buckets hold, those that overlap [time_ms, end_ms)
+    revert    go on from the model snapshot *snapshot*; time_ms: 1 as if nothing had come since, −1 not earlier than
+              now. Without a name: as if it had just begun
     """
 
     job: int
     order: Order
     time_ms: int = -1
     snapshot: str = ""
+    end_ms: int = -1
+    spec: str = ""
 
 
 def pack_upload(upload: Upload) -> bytes:

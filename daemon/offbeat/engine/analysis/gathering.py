@@ -79,7 +79,7 @@ class Gathering:
 
     def forget(self, bucket: int) -> None:
         """Close *bucket*."""
-        self._whole.close(bucket)
+        self._whole.forget(bucket)
         for one in self._parts:
             one.forget(bucket)
 

@@ -31,8 +31,10 @@ class Judge(Protocol):
         """Say what n values are like, and learn nothing."""
         ...
 
-    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
-        """The same of a bucket that is complete, and learn it."""
+    def process(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], weight: NDArray[np.float64]
+    ) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it; a value of *weight* 0 teaches nothing."""
         ...
 
     def save(self) -> State:
@@ -69,9 +71,11 @@ class ByOwnPast:
         """Say what n values are like, and learn nothing."""
         return self._model.judge(member, np.full(member.size, bucket, np.int64), value, complete)
 
-    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
-        """The same of a bucket that is complete, and learn it."""
-        return self._model.process(member, np.full(member.size, bucket, np.int64), value, np.ones(member.size))
+    def process(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], weight: NDArray[np.float64]
+    ) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it; a value of *weight* 0 teaches nothing."""
+        return self._model.process(member, np.full(member.size, bucket, np.int64), value, weight)
 
     def save(self) -> State:
         """All that was learned."""
@@ -112,12 +116,14 @@ class ByPeers:
         """Say what n values are like, and learn nothing."""
         return self._over.judge(self._population[member], np.full(member.size, bucket, np.int64), value, complete)
 
-    def process(self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64]) -> BucketOpinions:
-        """The same of a bucket that is complete, and learn it."""
+    def process(
+        self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], weight: NDArray[np.float64]
+    ) -> BucketOpinions:
+        """The same of a bucket that is complete, and learn it; a value of *weight* 0 teaches nothing."""
         population = self._population[member]
         order = np.argsort(population, kind="stable")  # members of one population are neighbours
         said = self._over.process(
-            population[order], np.full(member.size, bucket, np.int64), value[order], np.ones(member.size)
+            population[order], np.full(member.size, bucket, np.int64), value[order], weight[order]
         )
         back = np.empty_like(order)
         back[order] = np.arange(order.size)

@@ -13,7 +13,8 @@ from offbeat.engine.analysis.judges import Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
-from offbeat.engine.analysis.results import Size
+from offbeat.engine.analysis.restraint import Restraint
+from offbeat.engine.analysis.results import Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.split import Split
 from offbeat_detectors.buckets.features import Gathered
@@ -23,6 +24,8 @@ from offbeat_detectors.buckets.model import BucketOpinions
 from offbeat_detectors.contract import State
 
 NEVER = np.int64(1 << 62)
+GROWS, SHRINKS = ("count", "sum", "distinct_count", "info_content", "max"), ("min",)
+"""Features that more rows of a bucket can only make larger, or smaller; a sum as a rule."""
 MEMBER_BYTES = 200
 """Of a member beside its models: its place in tables of names and pairs."""
 
@@ -45,6 +48,7 @@ class Measured:
         self._own = tuple(field for field in analysis.influencers if field in own)
         removable = [field for field in analysis.influencers if field not in own]
         self._split = Split(spec, names)
+        self._restraint = Restraint(index, spec, self._split, analysis.bucket_span_s)
         self._gathering = Gathering(function, spec.field, removable)
         self._removable = bool(removable)
         self._judges = judges
@@ -81,7 +85,7 @@ class Measured:
         return answer
 
     def look(self, bucket: int, complete: float) -> Answer:
-        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        """Judge an open bucket of which a share *complete* has come, and change nothing."""
         return self._answer(bucket, complete, learn=False)
 
     def drop(self, bucket: int) -> None:
@@ -94,24 +98,43 @@ class Measured:
             self._gathering.forget(bucket)
 
     def _answer(self, bucket: int, complete: float, *, learn: bool) -> Answer:
-        gathered = self._filled(self._gathering.look(bucket), bucket)
+        came = self._gathering.look(bucket)
+        gathered = self._filled(came, bucket)
+        plain = learn and not self._removable and not self._restraint.teaches_less
         probabilities, drafts = [], list[Draft]()
         for j, (judge, description) in enumerate(zip(self._judges, self._function.descriptions, strict=True)):
             has = ~np.isnan(gathered.value[:, j])
             member, value = gathered.entity[has], np.ascontiguousarray(gathered.value[has, j])
-            plain = learn and not self._removable
-            said = judge.process(member, bucket, value) if plain else judge.judge(member, bucket, value, complete)
-            p = self._sided(said)
+            said = (
+                judge.process(member, bucket, value, np.ones(member.size))
+                if plain
+                else judge.judge(member, bucket, value, complete)
+            )
+            held = self._restraint.hold(
+                bucket,
+                self._entity(member),
+                member,
+                value,
+                said.typical,
+                self._sided(said, j, value, final=learn),
+                final=learn,
+            )
+            p = held.probability
             odd = np.flatnonzero(p <= CUT_OFF)
-            blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd]) if odd.size else {}
+            blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd], final=learn) if odd.size else {}
             drafts += [
                 self._draft(description, int(member[i]), float(p[i]), float(value[i]), said, i, blamed)
                 for i in odd.tolist()
             ]
             if learn and not plain:
-                judge.process(member, bucket, value)
+                judge.process(member, bucket, value, held.teaches.astype(np.float64))
             probabilities.append(p)
+        if learn:
+            self._restraint.learn(self._entity(came.entity), came.entity)
         return Answer(self._index, np.concatenate(probabilities), drafts)
+
+    def _entity(self, member: NDArray[np.int32]) -> NDArray[np.int32]:
+        return self._split.members.first[member] if self._spec.over else member
 
     def _filled(self, gathered: Gathered, bucket: int) -> Gathered:
         """With a zero for every member that is known and has no row, if such a bucket says something."""
@@ -123,14 +146,22 @@ class Measured:
         value[place] = np.nan_to_num(gathered.value)
         return Gathered(known, np.zeros(known.size), value, gathered.beyond)
 
-    def _sided(self, said: BucketOpinions) -> NDArray[np.float64]:
+    def _sided(
+        self, said: BucketOpinions, feature: int, value: NDArray[np.float64], *, final: bool
+    ) -> NDArray[np.float64]:
         match self._function.side:
             case "high":
-                return said.probability_high
+                p = said.probability_high
             case "low":
-                return said.probability_low
+                p = said.probability_low
             case _:
-                return said.probability
+                p = said.probability
+        if final:
+            return p
+        # What is low of an open bucket, and can still grow, is no anomaly yet.
+        name = self._function.features[feature]
+        unproven = value < said.typical if name in GROWS else value > said.typical if name in SHRINKS else False
+        return np.where(unproven & ~np.isnan(p), 1.0, p)
 
     def _blamed(
         self,
@@ -140,13 +171,15 @@ class Measured:
         complete: float,
         member: NDArray[np.int32],
         probability: NDArray[np.float64],
+        *,
+        final: bool,
     ) -> dict[int, dict[str, tuple[tuple[str, float], ...]]]:
         """By member that is odd: the values of each influencer field, and how much of the oddness goes with each."""
         found: dict[int, dict[str, tuple[tuple[str, float], ...]]] = {}
         for field, rest in self._gathering.without(bucket, member):
             if not rest.entity.size:
                 continue
-            share = self._taken_away(rest, feature, judge, bucket, complete, member, probability)
+            share = self._taken_away(rest, feature, judge, bucket, complete, member, probability, final=final)
             for entity in np.unique(rest.entity).tolist():
                 mine = np.flatnonzero(rest.entity == entity)
                 mine = mine[np.lexsort((rest.code[mine], -share[mine]))]
@@ -163,9 +196,11 @@ class Measured:
         complete: float,
         member: NDArray[np.int32],
         probability: NDArray[np.float64],
+        *,
+        final: bool,
     ) -> NDArray[np.float64]:
         value = np.ascontiguousarray(rest.without[:, feature])
-        without = self._sided(judge.judge(rest.entity, bucket, value, complete))
+        without = self._sided(judge.judge(rest.entity, bucket, value, complete), feature, value, final=final)
         whole = dict(zip(member.tolist(), probability.tolist(), strict=True))
         return influence(np.array([whole[entity] for entity in rest.entity.tolist()]), without)
 
@@ -201,6 +236,11 @@ class Measured:
             influences,
         )
 
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What it left out, by cause."""
+        return self._restraint.withheld
+
     # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def size(self) -> Size:
@@ -219,6 +259,7 @@ class Measured:
     def save(self) -> State:
         """All of it, as arrays."""
         state = under("split", self._split.save()) | under("open", self._gathering.save())
+        state |= under("restraint", self._restraint.save())
         state["since"] = self._since.copy()
         for i, judge in enumerate(self._judges):
             state |= under(f"judge{i}", judge.save())
@@ -230,5 +271,6 @@ class Measured:
         self._follow()
         self._since[:] = state["since"]
         self._gathering.restore(part(state, "open"))
+        self._restraint.restore(part(state, "restraint"))
         for i, judge in enumerate(self._judges):
             judge.restore(part(state, f"judge{i}"))

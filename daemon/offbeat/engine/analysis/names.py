@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat.engine.analysis.pairs import fill, number_pairs
 from offbeat.interning import Interner
 from offbeat.records import Strings
 from offbeat_detectors.contract import State
 
 NONE = -1
 """No value: the record has not got the field, or the detector does not ask for one."""
-_HALF = np.int64(1) << np.int64(32)
 
 
 class Names:
@@ -53,36 +53,32 @@ class Entities:
     """Pairs of numbers, NONE allowed, as one number each: a by value within a partition, a member of a population."""
 
     def __init__(self) -> None:
-        self._number: dict[int, int] = {}
-        self._first = np.zeros(16, np.int32)
-        self._second = np.zeros(16, np.int32)
+        self._count = 0
+        self._make_room(16)
+
+    def _make_room(self, room: int) -> None:
+        first, second = np.zeros(room, np.int32), np.zeros(room, np.int32)
+        if self._count:
+            first[: self._count], second[: self._count] = self.first, self.second
+        self._first, self._second = first, second
+        self._table = np.zeros(1 << (2 * room - 1).bit_length(), np.int32)
+        fill(self._table, first, second, self._count)
 
     def __len__(self) -> int:
-        return len(self._number)
+        return self._count
 
     def number(
         self, first: NDArray[np.int32], second: NDArray[np.int32], most: int = 2**31 - 1
     ) -> tuple[NDArray[np.int32], int]:
         """(n,) the number of each pair, and how many rows have none because *most* are known already (NONE there)."""
-        keys, at, where = np.unique(
-            (first.astype(np.int64) + 1) * _HALF + (second.astype(np.int64) + 1), return_index=True, return_inverse=True
-        )
-        numbers = np.empty(keys.size, np.int32)
-        for i in np.argsort(at, kind="stable").tolist():
-            key = int(keys[i])
-            number = self._number.get(key, NONE)
-            if number == NONE and len(self._number) < most:
-                number = self._number[key] = len(self._number)
-                self._keep(number, key)
-            numbers[i] = number
-        found = numbers[where.ravel()]
-        return found, int((found == NONE).sum())
-
-    def _keep(self, number: int, key: int) -> None:
-        if number >= self._first.size:
-            self._first = np.concatenate([self._first, np.zeros_like(self._first)])
-            self._second = np.concatenate([self._second, np.zeros_like(self._second)])
-        self._first[number], self._second[number] = (key >> 32) - 1, (key & 0xFFFFFFFF) - 1
+        found, done = np.empty(first.size, np.int32), 0
+        while True:
+            done, self._count = number_pairs(
+                first, second, done, most, found, self._table, self._first, self._second, self._count
+            )
+            if done == first.size:
+                return found, int((found == NONE).sum())
+            self._make_room(2 * self._first.size)
 
     @property
     def first(self) -> NDArray[np.int32]:
@@ -100,6 +96,6 @@ class Entities:
 
     def restore(self, state: State) -> None:
         """As ``save`` gave it."""
-        self._number.clear()
-        self._first, self._second = np.zeros(16, np.int32), np.zeros(16, np.int32)
+        self._count = 0
+        self._make_room(max(16, state["first"].size))
         self.number(state["first"].astype(np.int32), state["second"].astype(np.int32))

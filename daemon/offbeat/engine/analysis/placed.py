@@ -11,13 +11,11 @@ from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.question import CUT_OFF, Draft
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
-from offbeat.engine.analysis.watching import Watching
+from offbeat.engine.analysis.watching import ENTITY, MEMBER, SEEN, Watching
 from offbeat_detectors.buckets.clock import ClockModel
 from offbeat_detectors.buckets.earth import EarthModel, position_of
 from offbeat_detectors.buckets.functions import Function
 from offbeat_detectors.contract import State
-
-ENTITY, MEMBER, SEEN = 0, 1, 2
 
 
 class Placed(Watching):
@@ -56,21 +54,38 @@ class Placed(Watching):
             self._model.grow(self._room)
         if not rows.size:
             return np.zeros(0), []
+        plain = learn and not self.restraint.teaches_less
+        probability, actual, typical = self._said(bucket, rows, weight, learn=plain)
+        held = self.restraint.hold(
+            bucket,
+            rows[:, ENTITY].astype(np.int32),
+            rows[:, MEMBER].astype(np.int32),
+            actual[:, 0],
+            typical[:, 0],
+            probability,
+            final=learn,
+        )
+        if learn and not plain and held.teaches.any():
+            self._said(bucket, rows[held.teaches], weight[held.teaches], learn=True)
+        return held.probability, self._drafts(rows, weight, held.probability, typical, actual)
+
+    def _said(
+        self, bucket: int, rows: NDArray[np.int64], weight: NDArray[np.float64], *, learn: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """(m,) probabilities of rows, and what they are and typically were: (m, 1), or (m, 2) of positions."""
         entity, at = rows[:, ENTITY].astype(np.int32), np.full(rows.shape[0], bucket, np.int64)
         if isinstance(self._model, ClockModel):
             seconds = rows[:, SEEN].astype(np.float64)
             said = self._model.process(entity, at, seconds, weight) if learn else self._model.judge(entity, seconds)
-            probability, actual, typical = said.probability, said.actual[:, None], said.typical[:, None]
-        else:
-            actual = self._positions(rows[:, SEEN])
-            latitude, longitude = np.ascontiguousarray(actual[:, 0]), np.ascontiguousarray(actual[:, 1])
-            found = (
-                self._model.process(entity, at, latitude, longitude)
-                if learn
-                else self._model.judge(entity, latitude, longitude)
-            )
-            probability, typical = found.probability, found.typical
-        return probability, self._drafts(rows, weight, probability, typical, actual)
+            return said.probability, said.actual[:, None], said.typical[:, None]
+        actual = self._positions(rows[:, SEEN])
+        latitude, longitude = np.ascontiguousarray(actual[:, 0]), np.ascontiguousarray(actual[:, 1])
+        found = (
+            self._model.process(entity, at, latitude, longitude)
+            if learn
+            else self._model.judge(entity, latitude, longitude)
+        )
+        return found.probability, actual, found.typical
 
     def _positions(self, seen: NDArray[np.int64]) -> NDArray[np.float64]:
         known = self.names[self.spec.field]

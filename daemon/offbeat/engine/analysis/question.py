@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
-from offbeat.engine.analysis.results import Cause, Size
+from offbeat.engine.analysis.results import Cause, Size, Withheld
 from offbeat_detectors.buckets.aggregate import CUTOFF
 from offbeat_detectors.contract import State
 
@@ -58,7 +58,7 @@ class Question(Protocol):
         ...
 
     def look(self, bucket: int, complete: float) -> Answer:
-        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        """Judge an open bucket of which a share *complete* has come, and change nothing."""
         ...
 
     def drop(self, bucket: int) -> None:
@@ -67,6 +67,11 @@ class Question(Protocol):
 
     def drop_open(self) -> None:
         """Forget the rows of all open buckets."""
+        ...
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What it left out, by cause."""
         ...
 
     def size(self) -> Size:

@@ -90,6 +90,22 @@ class Rescore:
     normalizer: Normalizer
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What one detector has left out of final results, or of learning, for one cause.
+
+    cause      exclude_frequent, or "rule 0", the first of its rules
+    values     judged, and no part of a result; records: how many of them would have been records
+    unlearned  values that taught nothing
+    """
+
+    detector: int
+    cause: str
+    values: int
+    records: int
+    unlearned: int
+
+
 COUNTS = (
     "processed_record",
     "missing_field",
@@ -120,6 +136,10 @@ class Taken:
     def copy(self) -> Taken:
         """As it is now."""
         return Taken(dict(self.counts), self.latest_ms)
+
+    def since(self, before: Taken) -> Taken:
+        """What was added since it was *before*."""
+        return Taken({name: count - before.counts.get(name, 0) for name, count in self.counts.items()}, self.latest_ms)
 
     def add(self, other: Taken) -> None:
         """Count *other* as well."""

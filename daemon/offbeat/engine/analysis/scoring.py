@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,8 @@ class Scoring:
     def result(self, start_ms: int, events: int, answers: Sequence[Answer], *, interim: bool) -> BucketResult:
         """The result of a bucket; unless *interim* it counts as past from now on."""
         every = np.concatenate([answer.probability for answer in answers]) if answers else np.zeros(0)
-        whole = float(np.nan_to_num(aggregate(every), nan=1.0))
+        together = aggregate(every)
+        whole = 1.0 if isnan(together) else together
         drafts = sorted(
             ((draft, answer.detector) for answer in answers for draft in answer.drafts),
             key=lambda pair: (pair[0].probability, pair[1]),
@@ -50,12 +52,12 @@ class Scoring:
         for field, values in blamed.items():
             if not values:
                 continue
-            together = aggregate(np.array(list(values.values())))
-            *scores, of_all = self._scored(level_of(field), [*values.values(), together])
+            of_field = aggregate(np.array(list(values.values())))
+            *scores, of_all = self._scored(level_of(field), [*values.values(), of_field])
             influencers += [
                 Influencer(field, value, p, score) for (value, p), score in zip(values.items(), scores, strict=True)
             ]
-            parts.append(Part(field, together, of_all))
+            parts.append(Part(field, of_field, of_all))
         influencers.sort(key=lambda one: (-one.score, one.probability, one.field, one.value))
         normalized = self._scored(RECORD, [draft.probability for draft, _ in drafts])
         found = tuple(_found(*pair, score) for pair, score in zip(drafts, normalized, strict=True))
@@ -77,6 +79,8 @@ class Scoring:
         return {value: aggregate(np.array(ps)) for value, ps in by_value.items()}
 
     def _scored(self, level: str, probabilities: Sequence[float]) -> list[float]:
+        if not probabilities:
+            return []
         scores: list[float] = np.nan_to_num(self._normalizer.normalize(level, np.array(probabilities))).tolist()
         return scores
 

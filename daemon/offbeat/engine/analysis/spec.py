@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from offbeat.engine.analysis.rules import Rule, rule_of
+from offbeat_detectors.buckets.functions import function_of
 
 Exclude = Literal["none", "by", "over", "all"]
 CATEGORY_FIELD = "prelertcategory"
 """The name under which a detector uses the category of a message, as clients of the Prelert Engine write it."""
+
+NUMBERLESS = ("rare", "freq_rare", "position")
+"""Kinds of functions whose actual and typical values are no numbers that a rule could compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,9 @@ class DetectorSpec:
     by, over, partition fields that divide it: each value with its own past; with its peers; wholly apart. "": not
     use_null            a record without one of those has the empty text there; else it is left out
     exclude_frequent    of which of by and over the very frequent values are left out
+    rules               what else is left out, of results or of learning
+
+    Raises ValueError for a rule of what the detector has not got.
     """
 
     function: str
@@ -29,6 +38,17 @@ class DetectorSpec:
     use_null: bool = False
     exclude_frequent: Exclude = "none"
     description: str = ""
+    rules: tuple[Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:
+            for scope in rule.scope:
+                if not getattr(self, scope.dimension):
+                    raise ValueError(f"a rule is about {scope.dimension} values, and the detector has no such field")
+                if scope.dimension == "by" and function_of(self.function).probability == "freq_rare":
+                    raise ValueError("a rule of freq_rare cannot be about by values: each result is of many")
+            if rule.conditions and function_of(self.function).probability in NUMBERLESS:
+                raise ValueError(f"a rule of {self.function} cannot be about numbers: only about times and entities")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -46,6 +66,8 @@ class AnalysisSpec:
     memory_max_mb             of models; 0: the server's default, −1: no limit
     renormalization_days      how far back stored scores are set anew; −1: the longer of 30 days and 100 spans
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
+    live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
+                              over from the settings when the job is created
     """
 
     id: str
@@ -62,6 +84,12 @@ class AnalysisSpec:
     renormalization_days: int = -1
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    live_lag_max_s: float = 900.0
+
+    @property
+    def listens(self) -> bool:
+        """Are events records of it?"""
+        return bool(self.sources or self.fields)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -69,3 +97,8 @@ class AnalysisSpec:
         named = [name for detector in self.detectors for name in detector.fields]
         every = [*named, *self.influencers, self.summary_count_field, self.categorization_field]
         return tuple(dict.fromkeys(name for name in every if name and name != CATEGORY_FIELD))
+
+
+def detector_of(document: dict[str, Any]) -> DetectorSpec:
+    """The detector that ``asdict`` made *document* of. Raises ValueError, TypeError for a name that there is not."""
+    return DetectorSpec(**document | {"rules": tuple(rule_of(one) for one in document.get("rules", ()))})

@@ -13,14 +13,15 @@ from offbeat.engine.analysis.measured import MEMBER_BYTES
 from offbeat.engine.analysis.names import NONE, Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer, Draft
-from offbeat.engine.analysis.results import Size
+from offbeat.engine.analysis.restraint import Restraint
+from offbeat.engine.analysis.results import Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.split import Split
 from offbeat.engine.analysis.tally import Tally
 from offbeat_detectors.contract import State
 
-OWN = 3
-"""Columns of a row before those of influencers: entity, member, and what the kind of detector looks at."""
+ENTITY, MEMBER, SEEN, OWN = range(4)
+"""Columns of a row: whose it is, what the kind of detector looks at, and OWN on the values of influencers."""
 
 
 class Watching(ABC):
@@ -32,6 +33,7 @@ class Watching(ABC):
         self.index, self.spec, self.names, self._most = index, spec, names, most
         self.influencers = analysis.influencers
         self.split = Split(spec, names)
+        self.restraint = Restraint(index, spec, self.split, analysis.bucket_span_s)
         self._tally = Tally(OWN + len(analysis.influencers))
 
     @abstractmethod
@@ -68,12 +70,14 @@ class Watching(ABC):
 
     def close(self, bucket: int) -> Answer:
         """Judge a bucket that is complete, learn it, and forget its rows."""
-        probability, drafts = self.judged(bucket, *self._tally.rows(bucket), learn=True)
+        rows, weight = self._tally.rows(bucket)
+        probability, drafts = self.judged(bucket, rows, weight, learn=True)
+        self.restraint.learn(rows[:, ENTITY].astype(np.int32), rows[:, MEMBER].astype(np.int32))
         self._tally.forget(bucket)
         return Answer(self.index, probability, drafts)
 
     def look(self, bucket: int, complete: float) -> Answer:
-        """Judge a bucket of which a share *complete* has passed, and change nothing."""
+        """Judge an open bucket of which a share *complete* has come, and change nothing."""
         return Answer(self.index, *self.judged(bucket, *self._tally.rows(bucket), learn=False))
 
     def drop(self, bucket: int) -> None:
@@ -105,6 +109,11 @@ class Watching(ABC):
         """The over value of a member."""
         return self.split.over(member) if self.spec.over else None
 
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """What it left out, by cause."""
+        return self.restraint.withheld
+
     def size(self) -> Size:
         """What its models take."""
         entities, spec = self.split.entities, self.spec
@@ -121,6 +130,7 @@ class Watching(ABC):
     def save(self) -> State:
         """All of it, as arrays."""
         state = under("split", self.split.save()) | under("open", self._tally.save())
+        state |= under("restraint", self.restraint.save())
         for name, model in self.models().items():
             state |= under(name, model)
         return state
@@ -129,4 +139,5 @@ class Watching(ABC):
         """As ``save`` gave it."""
         self.split.restore(part(state, "split"))
         self._tally.restore(part(state, "open"))
+        self.restraint.restore(part(state, "restraint"))
         self.learn_again({name: part(state, name) for name in self.models()})

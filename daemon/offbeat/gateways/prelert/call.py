@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -84,7 +84,7 @@ class Call:
             body += chunk
         return bytes(body)
 
-    async def data(self) -> AsyncIterator[bytes]:
+    async def data(self) -> AsyncGenerator[bytes]:
         """The body as it arrives, without its compression. Raises PrelertError 30102 if it is not what it claims."""
         packed = self.request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() in GZIP
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None

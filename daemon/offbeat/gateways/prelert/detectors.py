@@ -1,16 +1,17 @@
 """The detectors of a job: read, and checked one by one. Source: Prelert Engine API, sections 4.2 and 5."""
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from offbeat.gateways.prelert.errors import PrelertError
-from offbeat.gateways.prelert.functions import FUNCTIONS, METRIC, RARE, Need
 from offbeat.gateways.prelert.values import JOB, Codes, Values
+from offbeat_detectors.buckets.functions import Function, UnknownFunction, function_of
 
 CATEGORY = "prelertcategory"
 """The virtual field that holds the number of the category of a record."""
+METRIC = "metric"
+"""What a detector that names a field and no function means."""
 EXCLUDE_FREQUENT = ("all", "none", "by", "over")
 KNOWN = ("detectorDescription", "function", "fieldName", "byFieldName", "overFieldName", "partitionFieldName",
          "useNull", "excludeFrequent")
@@ -57,16 +58,14 @@ def detector_of(document: object, around: Around | None = None, codes: Codes = J
     partition = values.name("partitionFieldName")
     for name in (field, by, over, partition):
         check_field_name(name)
-    if function is not None and function not in FUNCTIONS:
-        near = difflib.get_close_matches(function, FUNCTIONS, 1)
-        raise PrelertError(10105, f"unknown function {function!r}" + (f": is {near[0]} meant?" if near else ""))
-    if function is None:
+    known = None if function is None else _known(function)
+    if function is None or known is None:
         if field is None:
             raise PrelertError(10106, "a detector needs a function or a fieldName")
-        function = METRIC
-    _check_fields(function, {"fieldName": field, "byFieldName": by, "overFieldName": over})
+        function, known = METRIC, function_of(METRIC)
+    _check_fields(function, known, {"fieldName": field, "byFieldName": by, "overFieldName": over})
     if around is not None:
-        _check_possible(function, around)
+        _check_possible(function, known, around)
     exclude_frequent = _exclude_frequent(values)
     for choice, name in (("by", by), ("over", over)):
         if exclude_frequent == choice and name is None:
@@ -82,12 +81,18 @@ def check_field_name(name: str | None) -> None:
         raise PrelertError(10113, f"the field name {name!r} holds a quote or a backslash")
 
 
-def _check_fields(function: str, given: Mapping[str, str | None]) -> None:
-    fields = FUNCTIONS[function]
-    for key, need in (("fieldName", fields.field), ("byFieldName", fields.by), ("overFieldName", fields.over)):
-        if need is Need.REQUIRED and given[key] is None:
+def _known(function: str) -> Function:
+    try:
+        return function_of(function)
+    except UnknownFunction as e:
+        raise PrelertError(10105, f"{e.message}; {e.hint}") from None
+
+
+def _check_fields(function: str, known: Function, given: Mapping[str, str | None]) -> None:
+    for key, need in (("fieldName", known.field), ("byFieldName", known.by), ("overFieldName", known.over)):
+        if need == "required" and given[key] is None:
             raise PrelertError(10106, f"the function {function} needs a {key}")
-        if need is Need.FORBIDDEN and given[key] is not None:
+        if need == "forbidden" and given[key] is not None:
             raise PrelertError(10106, f"the function {function} cannot have a {key}")
 
 
@@ -104,10 +109,10 @@ def _exclude_frequent(values: Values) -> str | None:
     return choice
 
 
-def _check_possible(function: str, around: Around) -> None:
-    if function == METRIC and around.summarised:
-        raise PrelertError(10114, "the function metric is not possible with a summaryCountFieldName")
-    if function in RARE and around.overlapping:
+def _check_possible(function: str, known: Function, around: Around) -> None:
+    if around.summarised and not known.summarised:
+        raise PrelertError(10114, f"the function {function} is not possible with a summaryCountFieldName")
+    if around.overlapping and known.overlapping == "forbidden":
         raise PrelertError(10114, f"the function {function} is not possible with overlappingBuckets")
 
 

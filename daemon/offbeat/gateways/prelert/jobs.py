@@ -8,7 +8,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import hdrs, web
 
-from offbeat.analyses.life import Analyses, Job
+from offbeat.analyses.life import Analyses, Job, TooManyJobs
 from offbeat.engine.analysis.kinds import MEMORY_MB
 from offbeat.errors import Conflict
 from offbeat.feeds.feeds import kept_with
@@ -36,6 +36,8 @@ async def post_job(call: Call) -> web.Response:
         feed = feed_of(configuration)
         kept = None if feed is None else kept_with(feed)
         await analyses.create(spec_of(configuration, id), said_of(configuration), kept)
+    except TooManyJobs:
+        raise
     except Conflict as e:
         raise PrelertError(10110, f"The job id {id!r} is used already", 400) from e
     return compact({"id": id}, 201, {hdrs.LOCATION: f"{call.base}/jobs/{id}"})

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from offbeat.analyses.life import CannotPause, CannotResume, Fed, InUse
+from offbeat.analyses.life import CannotPause, CannotResume, Fed, InUse, TooManyJobs, TooManyOpen
+from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import IntakeFull, NotFound, Refused, StoreUnavailable
 from offbeat.feeds.errors import CannotChangeFeed, CannotStartFeed, CannotStopFeed, NoFeed
@@ -21,6 +22,9 @@ NUMBERS: Mapping[type[Refused], int] = {
     CannotStopFeed: 60115,
     NoFeed: 60116,
     CannotChangeFeed: 60126,
+    AnalysisFailed: 40001,
+    TooManyJobs: 10109,
+    TooManyOpen: 30106,
     CannotPause: 60123,
     CannotResume: 60124,
     NoSnapshot: 60119,

@@ -111,7 +111,7 @@ async def get_records_of_bucket(call: Call) -> web.Response:
     found = await queries.records(call.analyses.database, job.number, asked, "normalizedProbability", descending=True)
     made = [documents.record(one, job.spec, functions_of(job)) for one in found.rows]
     url = f"{call.base}/results/{job.spec.id}/buckets/{call.path['time']}/records"
-    return answered(documents.page(made, found.count, skip, take, url, {}))
+    return answered(documents.page(made, found.count, skip, take, url, {"includeInterim": asked.interim}))
 
 
 async def get_influencers(call: Call) -> web.Response:

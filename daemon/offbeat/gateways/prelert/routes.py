@@ -33,7 +33,7 @@ CALLS: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "jobs/{job}", jobs.delete_job),
     ("GET", "detectors/{job}", jobs.get_detectors),
     ("POST", "data/{job}", data.post_data),
-    ("POST", "dataload/{job}", data.post_data),
+    ("POST", "dataload/{job}", data.post_dataload),
     ("POST", "data/{job}/flush", data.post_flush),
     ("POST", "data/{job}/close", data.post_close),
     ("POST", "preview/{job}", data.post_preview),
@@ -115,15 +115,16 @@ def _fits(pattern: tuple[str, ...], segments: list[str]) -> Mapping[str, str] | 
     return found
 
 
-ROUTES = (
+ROUTES = tuple(
     Route(
         "*",
-        "/engine/{rest:.*}",
+        path,
         any_call,
         "prelert",
         {200: Content("What the Prelert Engine API says.")},
         as_refused=document_of,
         reads=False,
         listed=False,
-    ),
+    )
+    for path in ("/engine/{rest:.*}", "/engine")
 )

@@ -45,9 +45,12 @@ async def get_snapshots(call: Call) -> web.Response:
         and (end_ms is None or one.taken_ms < end_ms)
         and (said is None or one.description == said)
     ]
-    every.sort(key=ORDERS[order], reverse=call.text("desc") is None or call.flag("desc"))
+    descending = call.text("desc") is None or call.flag("desc")
+    every.sort(key=ORDERS[order], reverse=descending)
     made = [documents.snapshot(one) for one in every[skip : skip + take]]
-    return answered(documents.page(made, len(every), skip, take, f"{call.base}/modelsnapshots/{job.spec.id}", {}))
+    query: dict[str, object] = {"sort": order, "desc": descending}
+    query |= {name: text for name in ("start", "end", "description") if (text := call.text(name)) is not None}
+    return answered(documents.page(made, len(every), skip, take, f"{call.base}/modelsnapshots/{job.spec.id}", query))
 
 
 async def post_revert(call: Call) -> web.Response:

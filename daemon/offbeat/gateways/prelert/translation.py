@@ -56,6 +56,8 @@ def said_of(configuration: JobConfiguration) -> dict[str, Any]:
     }
     if configuration.model_snapshot_retention_days is not None:
         said["model_snapshot_retention_days"] = configuration.model_snapshot_retention_days
+    if configuration.background_persist_interval_s is not None:
+        said["background_persist_interval_s"] = configuration.background_persist_interval_s
     if configuration.results_retention_days is not None:
         said["results_retention_days"] = configuration.results_retention_days
     return said

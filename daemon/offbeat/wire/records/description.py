@@ -12,7 +12,7 @@ class DataDescription:
     """The form of the data of a job.
 
     time_field       the field, raw or made by a transform, that holds the time of a record
-    time_format      ``epoch``, ``epoch_ms`` or a Java date pattern (see times.py)
+    time_format      ``epoch``, ``epoch_ms``, ``any`` as events have them, or a Java date pattern (see times.py)
     field_delimiter  one character, of DELIMITED alone
     quote_character  one character, of DELIMITED alone
 

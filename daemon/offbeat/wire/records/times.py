@@ -1,4 +1,4 @@
-"""Written times to milliseconds by ``epoch``, ``epoch_ms`` or a Java date pattern, which is compiled once.
+"""Written times to milliseconds by ``epoch``, ``epoch_ms``, ``any`` or a Java date pattern, which is compiled once.
 
 Letters mean what java.time's formatter makes of them: two letters of a number are two digits, one is one or two.
 Zones alone are read leniently: where the pattern has any of them, every numeric form and ``Z`` is taken.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from offbeat.wire.records.errors import BadPattern
 from offbeat.wire.records.fixed_width import LIMITS, NO_TIME, FixedWidth, offset_s
-from offbeat.wire.times import DAY_OF_EPOCH, TIME_MS_MAX, TIME_MS_MIN
+from offbeat.wire.times import DAY_OF_EPOCH, TIME_MS_MAX, TIME_MS_MIN, parse_text_ms
 
 EPOCH = re.compile(r"([+-]?)([0-9]{1,18})(?:\.([0-9]*))?(?:[eE]\+?([0-9]{1,2}))?")
 PIECE = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
@@ -61,7 +61,9 @@ class Parser(Protocol):
 
 
 def parser(time_format: str, zone: tzinfo = UTC) -> Parser:
-    """The parser of *time_format*; a time without a zone is one of *zone*. Raises BadPattern."""
+    """The parser of *time_format*; a time without a zone is one of *zone*, of ``any`` one of UTC. Raises BadPattern."""
+    if time_format == "any":
+        return AsEvents()
     if time_format == "epoch":
         return Epoch(1000)
     if time_format == "epoch_ms":
@@ -95,6 +97,28 @@ class Epoch:
             found[found > TIME_MS_MAX] = NO_TIME
             return found
         return _one_by_one(self, texts)
+
+
+class AsEvents:
+    """Times as events have them: ISO 8601, or epoch numbers whose unit is told by their magnitude."""
+
+    def __init__(self) -> None:
+        both = ((between, parts_of(f"yyyy-MM-dd{between}HH:mm:ssX")) for between in ("'T'", " "))
+        self._fast = {between.strip("'"): _fixed_width(parts) for between, parts in both}
+
+    def one(self, text: str) -> int | None:
+        """The time that *text* says."""
+        return parse_text_ms(text, None)
+
+    def many(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """The time that each text says."""
+        fast = self._fast.get(texts[0][10:11]) if len(texts) else None
+        if fast is None:
+            return _one_by_one(self, texts)
+        found, read = fast.read(texts)
+        left = np.flatnonzero(~read)
+        found[left] = _one_by_one(self, [texts[i] for i in left.tolist()])
+        return found
 
 
 @dataclass(frozen=True, slots=True)

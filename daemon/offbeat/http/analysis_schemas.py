@@ -1,0 +1,173 @@
+"""The documents of jobs with detectors as JSON Schema, each under its name. Pure data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offbeat.analyses.checks import EXCLUDES
+from offbeat_detectors.buckets.functions import BY_NAME
+
+Schema = dict[str, Any]
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number"}
+NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 100}
+FLAG: Schema = {"type": "boolean"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+
+def _listing(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _named(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _document(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _paged(name: str, row: str) -> Schema:
+    return _document({name: _listing(_named(row)), "next_cursor": {"type": ["string", "null"]}})
+
+
+DETECTOR: Schema = {
+    "function": {"type": "string", "enum": list(BY_NAME)},
+    **dict.fromkeys(("field", "by", "over", "partition"), TEXT),
+    "use_null": FLAG,
+    "exclude_frequent": {"type": "string", "enum": list(EXCLUDES)},
+    "description": TEXT,
+}
+ASKED: Schema = {
+    "id": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "description": TEXT,
+    "bucket_span_s": {"type": "integer", "minimum": 1},
+    "latency_s": COUNT,
+    "detectors": _listing(_named("Detector")),
+    "influencers": _listing(TEXT),
+    "summary_count_field": TEXT,
+    "categorization_field": TEXT,
+    "categorization_filters": _listing(TEXT),
+    "categorization_examples": COUNT,
+    "memory_max_mb": {"type": "integer", "minimum": -1},
+    "sources": _listing(TEXT),
+    "fields": _listing(TEXT),
+}
+NEEDED = ("id", "detectors")
+VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}
+SCHEMAS: dict[str, Schema] = {
+    "Detector": _document(DETECTOR),
+    "DetectorSpec": _document(DETECTOR, optional=tuple(name for name in DETECTOR if name != "function")),
+    "AnalysisSpec": _document(
+        {**ASKED, "detectors": _listing(_named("DetectorSpec"))},
+        optional=tuple(name for name in ASKED if name not in NEEDED),
+    ),
+    "Analysis": _document(
+        {
+            **ASKED,
+            "state": {"type": "string", "enum": ["running", "closing", "closed", "failed", "pausing", "paused"]},
+            "created": TIME,
+            "closed": TIME_OR_NULL,
+            "last_upload": TIME_OR_NULL,
+            "latest_bucket": TIME_OR_NULL,
+            "counts": _named("RecordCounts"),
+            "size": _named("ModelSize"),
+        }
+    ),
+    "RecordCounts": _document(
+        {
+            **dict.fromkeys(
+                ("received", "processed", "out_of_order", "bad_time", "missing_fields", "bytes", "buckets"), COUNT
+            ),
+            "latest_record": TIME_OR_NULL,
+        }
+    ),
+    "ModelSize": _document(
+        {
+            **dict.fromkeys(("model_bytes", "by_count", "over_count", "partition_count", "refused"), COUNT),
+            "status": {"type": "string", "enum": ["ok", "soft_limit", "hard_limit"]},
+        }
+    ),
+    "FieldValues": _document({"field": TEXT, "values": _listing(TEXT)}),
+    "Cause": _document(
+        {
+            "by": {"type": ["string", "null"]},
+            "probability": NUMBER,
+            "actual": _listing(NUMBER_OR_NULL),
+            "typical": _listing(NUMBER_OR_NULL),
+        }
+    ),
+    "ScorePart": _document({"field": TEXT, "probability": NUMBER, "score": NUMBER}),
+    "AnalysisBucket": _document(
+        {
+            "job": TEXT,
+            "start": TIME,
+            "bucket_span_s": WHOLE,
+            "event_count": COUNT,
+            "record_count": COUNT,
+            "probability": NUMBER,
+            "score": SCORE,
+            "anomaly_score": SCORE,
+            "initial_anomaly_score": SCORE,
+            "interim": FLAG,
+            "parts": _listing(_named("ScorePart")),
+        }
+    ),
+    "AnalysisRecord": _document(
+        {
+            "job": TEXT,
+            "bucket_start": TIME,
+            "bucket_span_s": WHOLE,
+            "detector": COUNT,
+            "function": TEXT,
+            "measure": TEXT,
+            "field": TEXT,
+            **dict.fromkeys(("by", "over", "partition"), VALUED),
+            **dict.fromkeys(("actual", "typical"), _listing(NUMBER_OR_NULL)),
+            **dict.fromkeys(("lower", "upper"), NUMBER_OR_NULL),
+            "probability": NUMBER,
+            "score": SCORE,
+            "normalized": SCORE,
+            "initial_normalized": SCORE,
+            "influencers": _listing(_named("FieldValues")),
+            "causes": _listing(_named("Cause")),
+            "interim": FLAG,
+        }
+    ),
+    "AnalysisInfluencer": _document(
+        {
+            "job": TEXT,
+            "bucket_start": TIME,
+            "bucket_span_s": WHOLE,
+            "field": TEXT,
+            "value": TEXT,
+            "probability": NUMBER,
+            "score": SCORE,
+            "initial_score": SCORE,
+            "interim": FLAG,
+        }
+    ),
+    "Category": _document({"id": WHOLE, "terms": TEXT, "regex": TEXT, "examples": _listing(TEXT), "matches": COUNT}),
+    "AnalysisBuckets": _paged("buckets", "AnalysisBucket"),
+    "AnalysisRecords": _paged("records", "AnalysisRecord"),
+    "AnalysisInfluencers": _paged("influencers", "AnalysisInfluencer"),
+    "Categories": _paged("categories", "Category"),
+    "Snapshot": _document(
+        {
+            "id": TEXT,
+            "taken": TIME,
+            "description": TEXT,
+            "in_use": FLAG,
+            "latest_record": TIME_OR_NULL,
+            "latest_bucket": TIME_OR_NULL,
+            "size": _named("ModelSize"),
+        }
+    ),
+    "Snapshots": _document({"snapshots": _listing(_named("Snapshot"))}),
+    "SnapshotDescription": _document({"description": {"type": "string", "minLength": 1, "maxLength": 1000}}),
+}
