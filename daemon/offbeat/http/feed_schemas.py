@@ -19,7 +19,7 @@ SOURCE: Schema = document(
     {
         "kind": {"type": "string", "enum": ["file", "sqlite", "postgres", "search"]},
         "path": TEXT, "pattern": TEXT, "order": {"type": "string", "enum": ["name", "mtime"]}, "tail": FLAG,
-        "url": TEXT, "query": {"type": ["string", "object"]}, "cursor": TEXT, "rows": WHOLE,
+        "url": TEXT, "query": {"oneOf": [TEXT, ANY_OBJECT]}, "cursor": TEXT, "rows": WHOLE,
         "base_url": TEXT, "indexes": listing(TEXT), "types": listing(TEXT), "aggregations": ANY_OBJECT,
         "script_fields": ANY_OBJECT, "whole_source": FLAG, "page": WHOLE,
         "compatibility": {"type": "string", "enum": ["1.7.x", "2.x.x"]}, "username": TEXT, "password": TEXT,
@@ -51,8 +51,7 @@ FEED_SCHEMAS: dict[str, Schema] = {
             "batch_count": WHOLE,
             "trouble_count": WHOLE,
             "last_read": TIME_OR_NULL,
-            "trouble": {"oneOf": [
-                document({"message": TEXT, "since": TIME, "tries": WHOLE, "again": TIME}), {"type": "null"}]},
+            "trouble": {"type": ["object", "null"], "additionalProperties": True},
             "told": listing(document({"time": TIME, "message": TEXT})),
             "feed": named("FeedSpec"),
         }
