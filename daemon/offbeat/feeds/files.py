@@ -173,7 +173,7 @@ class FileReading:
             size *= 2
         if not end:
             return None
-        head = known.header or len(after.header) or min(HEAD_BYTES, known.at + end)
+        head = min(HEAD_BYTES, known.at + end)  # the header alone may stand in another file as well
         way = "lines" if after.lines else "array" if after.in_array else ""
         now = Known(known.name, known.at + end, known.header or len(after.header), head,
                     zlib.crc32(os.pread(fd, head, 0)), way)
