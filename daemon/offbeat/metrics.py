@@ -101,6 +101,11 @@ class Metrics:
             "models_begun_anew", "Series whose model could not be restored at the last start, and so began anew."
         )
         self.store_bytes = self._gauge("store_bytes", "Size of the database with its write-ahead log.")
+        self.feed_records_total = self._counter("feed_records_total", "Records that feeds have read for their jobs.")
+        self.feed_troubles_total = self._counter(
+            "feed_troubles_total", "Times that a feed could not read its source, and waited before the next try."
+        )
+        self.feeds_started = self._gauge("feeds_started", "Feeds that are at work.")
         self.stream_clients = self._gauge("stream_clients", "Clients that follow /api/v1/stream now.")
         self.alerts_raised_total = self._counter("alerts_raised_total", "Alerts that were raised, told or not.")
         self.alerts_active = self._gauge("alerts_active", "Alerts that are active.")

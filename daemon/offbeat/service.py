@@ -32,6 +32,7 @@ from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
+from offbeat.feeds.feeds import Feeds
 from offbeat.http.analysis_documents import live_records
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
@@ -181,6 +182,7 @@ class Service:
             self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses,
             newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
+        self.feeds = Feeds(self.analyses, self.clock, metrics)
         self.feedback = Feedback(
             self.database,
             newest_adjustment,
@@ -292,6 +294,7 @@ class Service:
             self.alerts,
             self.broadcast,
             self.analyses,
+            self.feeds,
             lambda: self.config,
             self.ready,
             self.clock,
@@ -308,6 +311,7 @@ class Service:
             self.committer.run(),
             self.applier.run(),
             self.runner.run(),
+            self.feeds.run(),
             upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
@@ -376,6 +380,7 @@ class Service:
         self.broadcast.close()
         try:
             async with asyncio.timeout(STOP_WITHIN_S * 0.8):
+                await self.feeds.leave()
                 await self.applier.drained(STOP_WITHIN_S * 0.5)
                 await self.applier.checkpoint_all()
                 await self.runner.drained()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,25 @@ class Records:
             return self.values[field]
         i = self.fields.index(field)
         return numbers_at(self.texts[i], self.codes[i])
+
+
+def joined(parts: Sequence[Records]) -> Records:
+    """The records of *parts*, at least one, one part after the other; all have the same fields."""
+    if len(parts) == 1:
+        return parts[0]
+    fields = parts[0].fields
+    codes, texts = [], []
+    for i in range(len(fields)):
+        known: dict[str, int] = {}
+        columns = []
+        for part in parts:
+            of_part = [known.setdefault(text, len(known)) for text in part.texts[i]]
+            columns.append(np.array([*of_part, MISSING], np.int32)[part.codes[i]])
+        codes.append(np.concatenate(columns))
+        texts.append(Strings.of(known))
+    times = np.concatenate([part.time_ms for part in parts])
+    made = np.array(codes, np.int32).reshape(len(fields), times.size)
+    return Records(times, fields, made, tuple(texts))
 
 
 def numbers_of(texts: Strings) -> NDArray[np.float64]:

@@ -281,13 +281,14 @@ class Behind:
     feedback: MemoryFeedback = field(default_factory=MemoryFeedback)
     alerts: Any = None  # the doors of alerts are tested over the real ones
     analyses: Analyses = field(default_factory=NoAnalyses)
+    feeds: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
 
     def parts(self) -> Parts:
         """As the doors are given them."""
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
-                     lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
+                     self.feeds, lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
                      self.keepalive_s)
 
 

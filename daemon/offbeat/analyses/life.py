@@ -6,13 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, TypeVar
-from urllib.parse import quote
+from typing import Any, TypeVar
 
 from offbeat.analyses.again import Again
 from offbeat.analyses.hub import Hub
+from offbeat.analyses.job import CannotPause, CannotResume, Fed, InUse, Job, Status, TooManyJobs, TooManyOpen
 from offbeat.analyses.runner import Runner
 from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import RETENTION_DAYS, Snapshots
@@ -22,7 +22,7 @@ from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
-from offbeat.errors import Conflict, NotFound, Refused
+from offbeat.errors import Conflict, NotFound, NotYet
 from offbeat.intake.committer import Begun, Control
 from offbeat.intake.parcels import Budget
 from offbeat.store import analyses as kept
@@ -32,66 +32,11 @@ from offbeat.store.raw import RawRecords
 
 T = TypeVar("T")
 Brought = Callable[[int], AsyncIterator[Statements]]
-Status = Literal["RUNNING", "CLOSING", "CLOSED", "FAILED", "PAUSING", "PAUSED"]
 IN_FLIGHT = 2
 """Parts of an upload that are journaled or applied while the next is read."""
 ANALYSES_MAX = 1_000
 RAW = "dataload"
 """The directory of records that are kept as they came."""
-
-
-class TooManyJobs(Conflict):
-    """There are as many jobs as there may be."""
-
-    code = "too_many_jobs"
-
-
-class TooManyOpen(Refused):
-    """As many jobs are running as may be at once."""
-
-    code = "too_many_jobs_open"
-    status = 429
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
-
-
-class InUse(Conflict):
-    """Another upload to the same job is under way."""
-
-    code = "job_in_use"
-
-
-class CannotPause(Conflict):
-    """A job that is neither running nor closed."""
-
-    code = "job_cannot_be_paused"
-
-
-class CannotResume(Conflict):
-    """A job that is not paused."""
-
-    code = "job_cannot_be_resumed"
-
-
-@dataclass(slots=True)
-class Job:
-    """One job. *document* is kept with it: what its clients said of it and read back; *since_ms*: of its status."""
-
-    number: int
-    spec: AnalysisSpec
-    created_ms: int
-    document: dict[str, Any]
-    status: Status = "CLOSED"
-    since_ms: int = 0
-    finished_ms: int | None = None
-    last_data_ms: int | None = None
-    persisted_ms: int = 0
-    sending: bool = False
-    totals: Taken = field(default_factory=Taken)
-
-    @property
-    def raw_name(self) -> str:
-        """Where its records are, if they are kept as they came."""
-        return f"{self.number}-{quote(self.spec.id, safe='')}"
 
 
 class Analyses:
@@ -122,6 +67,7 @@ class Analyses:
         self.snapshots = Snapshots(database, clock, runner, submit)
         self._newest = newest_number
         self.hub = hub
+        self.before_delete: Callable[[Job], Awaitable[None]] | None = None
         self._taken, self._turn = taken, turn or asyncio.Lock()
         self._by_id: dict[str, Job] = {}
         for one in stored:
@@ -135,6 +81,7 @@ class Analyses:
                 clock.now_ms(),
                 said.get("finished_ms"),
                 said.get("last_data_ms"),
+                feed=said.get("feed"),
             )
         self.raw.tidy({job.raw_name for job in self._by_id.values()})
 
@@ -184,9 +131,12 @@ class Analyses:
             raise NotFound(f"No known job with id '{id}'", where={"job": id})
         return self._by_id[id]
 
-    async def create(self, spec: AnalysisSpec, said: Mapping[str, Any]) -> Job:
-        """Begin a job; *said* is kept with it. Raises Conflict for an id that is taken, and at the limit of jobs."""
-        return await asyncio.shield(self._create(Analysis(spec), dict(said)))
+    async def create(self, spec: AnalysisSpec, said: Mapping[str, Any], feed: dict[str, Any] | None = None) -> Job:
+        """Begin a job; *said* is kept with it, and its *feed*.
+
+        Raises Conflict for an id that is taken, and at the limit of jobs.
+        """
+        return await asyncio.shield(self._create(Analysis(spec), dict(said), feed=feed))
 
     async def bring(self, analysis: Analysis, said: Mapping[str, Any], brought: Brought) -> Job:
         """Begin a job that was elsewhere before, with its state; *brought(number)* is what is written of it first.
@@ -195,7 +145,13 @@ class Analyses:
         """
         return await asyncio.shield(self._create(analysis, dict(said), brought))
 
-    async def _create(self, analysis: Analysis, said: dict[str, Any], brought: Brought | None = None) -> Job:
+    async def _create(
+        self,
+        analysis: Analysis,
+        said: dict[str, Any],
+        brought: Brought | None = None,
+        feed: dict[str, Any] | None = None,
+    ) -> Job:
         spec = analysis.spec
         async with self._turn:
             if spec.id in self._by_id or self._taken(spec.id):
@@ -203,7 +159,7 @@ class Analyses:
             if len(self._by_id) >= ANALYSES_MAX:
                 raise TooManyJobs(f"there are {ANALYSES_MAX} jobs already", hint="delete one first")
             number = self._newest + 1
-            begun = Begun(number, spec.id, kept.spec_json(spec), {"said": said, "status": "CLOSED"})
+            begun = Begun(number, spec.id, kept.spec_json(spec), {"said": said, "status": "CLOSED", "feed": feed})
             control = Control("analysis", command=Command(number, "created"), begun=begun)
             self._runner.expect(number, analysis)
             try:
@@ -218,13 +174,15 @@ class Analyses:
                     await self._database.write(kept.forget(number))
                 raise
             self._newest = number
-            job = self._by_id[spec.id] = Job(number, spec, control.done.result().at_ms, said)
+            job = self._by_id[spec.id] = Job(number, spec, control.done.result().at_ms, said, feed=feed)
             if spec.listens:
                 job.status, job.since_ms = "RUNNING", job.created_ms
             return job
 
     async def delete(self, id: str) -> None:
-        """End a job with all that it has. Raises NotFound, InUse."""
+        """End a job with all that it has; its feed is stopped first. Raises NotFound, InUse."""
+        if self.before_delete is not None:
+            await self.before_delete(self.get(id))
         await asyncio.shield(self._delete(id))
 
     async def _delete(self, id: str) -> None:
@@ -270,6 +228,7 @@ class Analyses:
             "status": job.status,
             "finished_ms": job.finished_ms,
             "last_data_ms": job.last_data_ms,
+            "feed": job.feed,
         }
         await self._database.write(kept.document_of(job.number, document))
 
@@ -278,6 +237,33 @@ class Analyses:
         await self._keep(job)
         if status != "RUNNING":
             self.hub.tell(job.number, (None,))
+
+    # ── what feeds it ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def keep_feed(self, job: Job, feed: Mapping[str, Any] | None) -> None:
+        """Keep where the records of a job are read from. Raises StoreUnavailable."""
+        job.feed = None if feed is None else dict(feed)
+        await self._keep(job)
+
+    async def begin_feed(self, job: Job) -> None:
+        """From now on the job is its feed's. Raises InUse, Fed, CannotResume for a job that is paused."""
+        self._check_free(job, False)
+        if job.sending:
+            raise _in_use(job)
+        if job.status not in ("CLOSED", "RUNNING"):
+            raise CannotResume(f"job {job.spec.id} is {job.status}: resume it first", where={"job": job.spec.id})
+        job.fed = True
+        if job.status != "RUNNING":
+            await self._become(job, "RUNNING")
+
+    def end_feed(self, job: Job) -> None:
+        """The job is anybody's again."""
+        job.fed = False
+
+    @staticmethod
+    def _check_free(job: Job, by_feed: bool) -> None:
+        if job.fed and not by_feed:
+            raise Fed(f"the feed of job {job.spec.id} is at work: stop it first", where={"job": job.spec.id})
 
     # ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,6 +287,7 @@ class Analyses:
         skip: bool = False,
         reset_ms: tuple[int, int] | None = None,
         again: Again | None = None,
+        by_feed: bool = False,
     ) -> Taken:
         """Take records, part by part, and say what became of them once their results are in the store.
 
@@ -308,11 +295,12 @@ class Analyses:
         reset  open buckets of this range are forgotten before the first comes
         again  they come with an Idempotency-Key: what of them is journaled already is left out
 
-        A job that is paused takes them and analyses nothing. Raises NotFound, InUse, TooManyOpen, AnalysisFailed,
+        A job that is paused takes them and analyses nothing. Raises NotFound, InUse, Fed, TooManyOpen, AnalysisFailed,
         IntakeFull, IdempotencyKeyReused, StoreUnavailable, and whatever *uploads* raises: what came before stays
         analysed.
         """
         job = self.get(id)
+        self._check_free(job, by_feed)
         with self._sending(job):
             if job.status == "PAUSED":
                 async for _ in uploads:
@@ -395,14 +383,16 @@ class Analyses:
         await self._runner.reached(await self._submit(Control("analysis", command=command)))
 
     async def flush(
-        self, id: str, *, interim: bool, start_ms: int | None, end_ms: int | None, advance_ms: int | None
+        self, id: str, *, interim: bool, start_ms: int | None, end_ms: int | None, advance_ms: int | None,
+        by_feed: bool = False,
     ) -> None:
-        """Return when all that was sent is analysed and can be read. Raises NotFound, StoreUnavailable.
+        """Return when all that was sent is analysed and can be read. Raises NotFound, Fed, StoreUnavailable.
 
         interim  also what open buckets give by now, all of them or those in [start, end)
         advance  no record before it will come: buckets that end by then are final
         """
         job = self.get(id)
+        self._check_free(job, by_feed)
         await self._runner.caught_up()
         if advance_ms is not None:
             await self._order(Command(job.number, "advance", advance_ms))
@@ -413,12 +403,20 @@ class Analyses:
         if interim:
             await self._runner.interim(job.number, start_ms, end_ms)
 
-    async def close(self, id: str) -> None:
-        """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse.
+    async def caught_up(self, timeout_s: float) -> None:
+        """Wait until what all entries so far gave can be read. Raises NotYet."""
+        try:
+            await asyncio.wait_for(self._runner.caught_up(), timeout_s)
+        except TimeoutError:
+            raise NotYet(f"the analyses are not as far after {timeout_s:g} s") from None
+
+    async def close(self, id: str, *, by_feed: bool = False) -> None:
+        """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse, Fed.
 
         One that has failed goes back to its newest snapshot, or to its beginning.
         """
         job = self.get(id)
+        self._check_free(job, by_feed)
         if job.sending:
             raise _in_use(job)
         if job.status in ("CLOSED", "PAUSED"):
@@ -436,8 +434,9 @@ class Analyses:
         await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
 
     async def pause(self, id: str) -> None:
-        """Take what is sent, and analyse none of it, until resumed. Raises NotFound, CannotPause, InUse."""
+        """Take what is sent, and analyse none of it, until resumed. Raises NotFound, CannotPause, InUse, Fed."""
         job = self.get(id)
+        self._check_free(job, False)
         if job.status not in ("RUNNING", "CLOSED"):
             raise CannotPause(f"job {id} is {job.status}: only one that is RUNNING or CLOSED can be paused")
         if job.sending:
@@ -449,8 +448,9 @@ class Analyses:
         await self._become(job, "PAUSED")
 
     async def resume(self, id: str) -> None:
-        """Analyse what is sent from now on; the time between is downtime. Raises NotFound, CannotResume."""
+        """Analyse what is sent from now on; the time between is downtime. Raises NotFound, CannotResume, Fed."""
         job = self.get(id)
+        self._check_free(job, False)
         if job.status != "PAUSED":
             raise CannotResume(f"job {id} is {job.status}: only one that is PAUSED can be resumed")
         await self._order(Command(job.number, "resume"))

@@ -16,7 +16,8 @@ from typing import IO, Any
 import orjson
 
 from offbeat.analyses.checks import check_new
-from offbeat.analyses.life import Analyses, Job
+from offbeat.analyses.job import Job
+from offbeat.analyses.life import Analyses
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.errors import BadRequest, StoreUnavailable

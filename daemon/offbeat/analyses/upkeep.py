@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from offbeat.analyses.life import Analyses, Job
+from offbeat.analyses.job import Job
+from offbeat.analyses.life import Analyses
 from offbeat.errors import OffbeatError
 from offbeat.store.retention import retire_results
 
@@ -32,7 +33,7 @@ async def close_idle(analyses: Analyses) -> None:
     now_ms = analyses.clock.now_ms()
     for job in analyses.all():
         patience_s = _idle_timeout_s(job)
-        quiet = job.status == "RUNNING" and not job.sending and not job.spec.listens and patience_s > 0
+        quiet = job.status == "RUNNING" and not (job.sending or job.fed) and not job.spec.listens and patience_s > 0
         if quiet and now_ms - (job.last_data_ms or job.since_ms) > 1000 * patience_s:
             await analyses.close(job.spec.id)
 

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from offbeat.analyses.again import Again
 from offbeat.analyses.checks import check_new
-from offbeat.analyses.life import CannotPause, CannotResume, InUse, Job, TooManyOpen
+from offbeat.analyses.job import CannotPause, CannotResume, InUse, Job, TooManyOpen
 from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.uploading import uploads
 from offbeat.errors import (

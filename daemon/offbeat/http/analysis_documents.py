@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from offbeat.analyses.checks import bad
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.engine.analysis.results import BucketResult, Found, Size, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.errors import BadRequest

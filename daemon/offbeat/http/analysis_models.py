@@ -10,7 +10,7 @@ from typing import IO
 from aiohttp import hdrs, web
 
 from offbeat.analyses import moving
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import BadBody, BadRequest, BodyTimeout, BodyTooLarge, Conflict, NotFound, StoreUnavailable
 from offbeat.http import analysis_documents as documents

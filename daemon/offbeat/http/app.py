@@ -19,6 +19,7 @@ from offbeat.http import (
     docs,
     events,
     feedback,
+    feeds,
     health,
     jobs,
     openapi,
@@ -36,7 +37,7 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
-    *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES,
+    *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
     *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0

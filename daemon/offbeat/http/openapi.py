@@ -24,6 +24,7 @@ TAGS = {
     "sources": "Who sends, and what was sent.",
     "jobs": "What is looked for.",
     "feedback": "What people say of what was found.",
+    "feeds": "What jobs read themselves: files, databases, search servers.",
     "alerts": "Who is told of what was found, and when nobody is.",
     "operation": "How the daemon is.",
     "influx": "For clients that write to InfluxDB.",

@@ -12,6 +12,7 @@ from offbeat.analyses.life import Analyses
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
+from offbeat.feeds.feeds import Feeds
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
 from offbeat.store.queries import (
@@ -147,6 +148,7 @@ class Parts:
     alerts: Alerts
     stream: Stream
     analyses: Analyses
+    feeds: Feeds
     config: Callable[[], Config]
     ready: Callable[[], str | None]
     clock: Clock

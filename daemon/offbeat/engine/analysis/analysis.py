@@ -60,6 +60,7 @@ class Analysis:
         self._events: dict[int, float] = {}  # of open buckets
         self._muted = NEVER  # a bucket of which only a part was watched
         self._skipping = False  # up to the next record nothing was watched
+        self.cursor = ""  # of a feed: how far its source has been read
 
     # ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +68,7 @@ class Analysis:
         """Apply records: those too late are counted and dropped; buckets that they pass are closed."""
         outcome = Outcome()
         outcome.taken.count(**upload.counts)
+        self.cursor = upload.cursor or self.cursor
         records = upload.records
         before = np.maximum.accumulate(np.concatenate([[self._latest_ms], records.time_ms]))[:-1]
         late = records.time_ms < before - self._latency_ms
@@ -369,6 +371,8 @@ class Analysis:
             "open": np.array(list(self._events), np.int64),
             "open_events": np.array(list(self._events.values()), np.float64),
         }
+        if self.cursor:
+            state["cursor"] = np.frombuffer(self.cursor.encode(), np.uint8)
         for i, (field, names) in enumerate(self._names.items()):
             state[f"name{i}"] = np.frombuffer(field.encode(), np.uint8)
             state |= under(f"names{i}", names.save())
@@ -394,6 +398,7 @@ class Analysis:
         if self.feed is not None and anew.feed is not None:
             anew.feed.restore(self.feed.save())
         if keep_time:
+            anew.cursor = self.cursor
             anew._drop_open()
             if anew._overlapping is not None:
                 anew._overlapping.drop_waiting()
@@ -414,6 +419,7 @@ class Analysis:
             dict(zip(self.totals.counts, (int(x) for x in state["counts"]), strict=True)),
             None if counted == NEVER else counted,
         )
+        self.cursor = state["cursor"].tobytes().decode() if "cursor" in state else ""
         self._events = dict(zip(state["open"].tolist(), state["open_events"].tolist(), strict=True))
         self._names.clear()
         i = 0

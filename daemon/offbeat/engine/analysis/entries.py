@@ -17,11 +17,16 @@ Order = Literal["created", "deleted", "advance", "revert", "skip", "rest", "resu
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Records for analysis number *job*. *counts* is what the door counted of their body, by ``results.COUNTS``."""
+    """Records for analysis number *job*.
+
+    counts  what the door counted of their body, by ``results.COUNTS``
+    cursor  of a feed: where its source has been read up to with these records; empty where nothing is read
+    """
 
     job: int
     records: Records
     counts: dict[str, int] = field(default_factory=dict)
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,18 @@ class Command:
 def pack_upload(upload: Upload) -> bytes:
     """*upload* as the journal keeps it."""
     counts = np.array([upload.counts.get(name, 0) for name in COUNTS], np.int64)
-    return pack(arrays_of(upload.records) | {"job": np.array([upload.job], np.int64), "counts": counts})
+    arrays = arrays_of(upload.records) | {"job": np.array([upload.job], np.int64), "counts": counts}
+    if upload.cursor:
+        arrays["cursor"] = np.frombuffer(upload.cursor.encode(), np.uint8)
+    return pack(arrays)
 
 
 def unpack_upload(packed: bytes) -> Upload:
     """What ``pack_upload`` was given. Raises BadPack."""
     a = unpack(packed)
     counts = {name: int(count) for name, count in zip(COUNTS, a["counts"].tolist(), strict=True) if count}
-    return Upload(int(a["job"][0]), records_of(a), counts)
+    cursor = a["cursor"].tobytes().decode() if "cursor" in a else ""
+    return Upload(int(a["job"][0]), records_of(a), counts, cursor)
 
 
 def pack_command(command: Command) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.engine.analysis.results import BucketResult
 from offbeat.gateways.prelert.call import Call, answered
 from offbeat.gateways.prelert.dates import date_text

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import hdrs, web
 
-from offbeat.analyses.life import Analyses, Job
+from offbeat.analyses.job import Job
+from offbeat.analyses.life import Analyses
 from offbeat.gateways.prelert.dates import query_range_ms
 from offbeat.gateways.prelert.errors import PrelertError
 from offbeat.http.documents import dump

@@ -13,7 +13,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from offbeat.analyses.again import Again
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.analyses.uploading import uploads
 from offbeat.engine.analysis.entries import Upload
 from offbeat.engine.analysis.results import Taken

@@ -8,9 +8,11 @@ from __future__ import annotations
 import orjson
 from aiohttp import hdrs, web
 
-from offbeat.analyses.life import Analyses, Job, TooManyJobs
+from offbeat.analyses.job import Job, TooManyJobs
+from offbeat.analyses.life import Analyses
 from offbeat.engine.analysis.kinds import MEMORY_MB
 from offbeat.errors import Conflict
+from offbeat.feeds.feeds import kept_with
 from offbeat.gateways.prelert import documents
 from offbeat.gateways.prelert.call import Call, answered, compact
 from offbeat.gateways.prelert.configuration import as_document, links, parse_configuration
@@ -18,11 +20,10 @@ from offbeat.gateways.prelert.dates import date_text
 from offbeat.gateways.prelert.documents import ACKNOWLEDGED, Document
 from offbeat.gateways.prelert.errors import PrelertError
 from offbeat.gateways.prelert.ids import generated_id
+from offbeat.gateways.prelert.scheduling import feed_of, is_stopped
 from offbeat.gateways.prelert.translation import configuration_of_job, said_of, spec_of
 from offbeat.gateways.prelert.update import State, updated
 from offbeat.gateways.prelert.validate import validate_detector, validate_transform, validate_transforms
-
-STOPPED = "STOPPED"
 
 
 async def post_job(call: Call) -> web.Response:
@@ -33,7 +34,9 @@ async def post_job(call: Call) -> web.Response:
     if configuration.id is not None and call.flag("overwrite") and any(job.spec.id == id for job in analyses.all()):
         await analyses.delete(id)
     try:
-        await analyses.create(spec_of(configuration, id), said_of(configuration))
+        feed = feed_of(configuration)
+        kept = None if feed is None else kept_with(feed)
+        await analyses.create(spec_of(configuration, id), said_of(configuration), kept)
     except TooManyJobs:
         raise
     except Conflict as e:
@@ -72,7 +75,7 @@ async def job_document(call: Call, job: Job) -> Document:
     )
     document = dict(as_document(configuration)) | {"id": job.spec.id, "status": job.status}
     if configuration.scheduler is not None:
-        document["schedulerStatus"] = STOPPED
+        document["schedulerStatus"] = call.parts.feeds.state(job.spec.id)
     document["createTime"] = date_text(job.created_ms)
     for name, time_ms in (("finishedTime", job.finished_ms), ("lastDataTime", job.last_data_ms)):
         if time_ms is not None:
@@ -87,9 +90,12 @@ async def put_update(call: Call) -> web.Response:
     """Change what may be changed of a job."""
     job = call.job
     body = await call.document()
-    state = State(job.status == "CLOSED", True, MEMORY_MB)
-    changed = updated(configuration_of_job(job), body, state)
+    before = configuration_of_job(job)
+    state = State(job.status == "CLOSED", is_stopped(call.parts.feeds, job), MEMORY_MB)
+    changed = updated(before, body, state)
     await call.analyses.change(job, spec_of(changed, job.spec.id), said_of(changed))
+    if changed.scheduler != before.scheduler and (feed := feed_of(changed)) is not None:
+        await call.parts.feeds.put(job.spec.id, feed)
     return answered(ACKNOWLEDGED)
 
 

@@ -10,7 +10,7 @@ import zipfile
 
 from aiohttp import web
 
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.gateways.prelert.call import Call
 from offbeat.gateways.prelert.dates import date_text
 from offbeat.gateways.prelert.errors import PrelertError

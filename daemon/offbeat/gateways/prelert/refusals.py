@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from offbeat.analyses.life import CannotPause, CannotResume, InUse, TooManyJobs, TooManyOpen
+from offbeat.analyses.job import CannotPause, CannotResume, Fed, InUse, TooManyJobs, TooManyOpen
 from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import IntakeFull, NotFound, Refused, StoreUnavailable
+from offbeat.feeds.errors import CannotChangeFeed, CannotStartFeed, CannotStopFeed, NoFeed
 from offbeat.gateways.prelert.errors import PrelertError
 
 NUMBERS: Mapping[type[Refused], int] = {
     InUse: 40103,
+    Fed: 60117,
+    CannotStartFeed: 60114,
+    CannotStopFeed: 60115,
+    NoFeed: 60116,
+    CannotChangeFeed: 60126,
     AnalysisFailed: 40001,
     TooManyJobs: 10109,
     TooManyOpen: 30106,

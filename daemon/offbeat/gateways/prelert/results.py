@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.gateways.prelert import documents
 from offbeat.gateways.prelert.call import Call, answered
 from offbeat.gateways.prelert.dates import query_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from offbeat.analyses.life import Job
+from offbeat.analyses.job import Job
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec, Exclude
 from offbeat.gateways.prelert.configuration import JobConfiguration, as_document, configuration_of
 from offbeat.gateways.prelert.detectors import DetectorConfig
@@ -65,7 +65,12 @@ def said_of(configuration: JobConfiguration) -> dict[str, Any]:
 
 def configuration_of_job(job: Job) -> JobConfiguration:
     """What the creator of *job* wanted; of a job that was not made through this gateway, as it would be said here."""
-    return configuration_of(job.document["prelert"] if "prelert" in job.document else _said_here(job.spec))
+    document = dict(job.document["prelert"]) if "prelert" in job.document else _said_here(job.spec)
+    if job.feed is not None and "schedulerConfig" in document:
+        password = job.feed["spec"]["source"].get("password")
+        if password is not None:  # it is kept with the feed alone
+            document["schedulerConfig"] = {**document["schedulerConfig"], "password": password}
+    return configuration_of(document)
 
 
 def _said_here(spec: AnalysisSpec) -> dict[str, Any]:

@@ -36,13 +36,16 @@ class Reader:
 
     transforms  what makes fields of fields, in any order
     zone        where a time without a zone is meant
+    judges      refuse an upload for its share of bad records; else they are only counted
 
     Raises BadPattern and TransformError for a job that cannot be read by.
     """
 
     def __init__(
         self, description: DataDescription, transforms: Sequence[Transform], wanted: Sequence[str], zone: tzinfo = UTC,
+        *, judges: bool = True,
     ) -> None:
+        self._judges = judges
         self._plan = Plan(transforms)
         self._time = parser(description.time_format, zone)
         self._time_field = description.time_field
@@ -142,7 +145,7 @@ class Reader:
         size, refusal = bad.size, None
         for count, error, what in ((dates, TooManyBadDates, "have a time that cannot be read"),
                                    (records, TooManyBadRecords, "cannot be read")):
-            over = (seen >= JUDGED_FROM) & (count > BAD_SHARE_MAX * seen)
+            over = self._judges & (seen >= JUDGED_FROM) & (count > BAD_SHARE_MAX * seen)
             first = int(over.argmax()) if over.any() else size
             if first < size:
                 size = first + 1
