@@ -334,13 +334,25 @@ def position(seq: int) -> str:
     return f"{CURRENT}:{seq}"
 
 
-def move(job: int, seq: int) -> Statements:
-    """What makes the state of ``position(seq)`` the checkpoint of *job*, and deletes those before it."""
+async def positions(database: Database, job: int) -> list[int]:
+    """The entries that the checkpoints of *job* stand for: of the newest, and the one before it."""
+    rows = await database.read(
+        "SELECT DISTINCT name FROM analysis_state WHERE job = ? AND name LIKE ?", (job, f"{CURRENT}:%")
+    )
+    return sorted(int(name.removeprefix(f"{CURRENT}:")) for (name,) in rows)
+
+
+def move(job: int, seq: int, before: int) -> Statements:
+    """What makes the state of ``position(seq)`` the checkpoint of *job*, after the one at *before*.
+
+    Those before that are deleted; it stays, for ``offbeat verify`` replays from there.
+    """
     return [
         ("UPDATE analysis SET seq = ? WHERE number = ?", [(seq, job)]),
         (
-            "DELETE FROM analysis_state WHERE job = ? AND (name LIKE ? AND name <> ? OR name = ?)",
-            [(job, f"{CURRENT}:%", position(seq), BROUGHT)],
+            "DELETE FROM analysis_state WHERE job = ?1 AND (name LIKE ?2 AND name NOT IN (?3, ?4) OR name = ?5 AND "
+            "EXISTS (SELECT 1 FROM analysis_state WHERE job = ?1 AND name = ?4))",
+            [(job, f"{CURRENT}:%", position(seq), position(before), BROUGHT)],
         ),
         ("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, FAILED)]),
     ]
@@ -383,9 +395,9 @@ async def tidy(database: Database) -> None:
     await database.write(
         [
             (
-                "DELETE FROM analysis_state WHERE name LIKE ? AND name <> "
-                "(SELECT ? || ':' || seq FROM analysis WHERE number = job)",
-                [(f"{CURRENT}:%", CURRENT)],
+                "DELETE FROM analysis_state WHERE name LIKE ? AND CAST(substr(name, ?) AS INTEGER) > "
+                "(SELECT seq FROM analysis WHERE number = job)",
+                [(f"{CURRENT}:%", len(CURRENT) + 2)],
             ),
             (
                 "DELETE FROM analysis_state WHERE name LIKE 'snapshot:%' AND NOT EXISTS "

@@ -37,7 +37,7 @@ class Columns:
         self._codes = dict(zip(records.fields, records.codes, strict=True))
         self._reach = records.size
         self._numbers: dict[str, Numbered] = {}
-        self._values: dict[str, NDArray[np.float64]] = {}
+        self._values: dict[str, NDArray[np.float64]] = dict(records.values)
         self._hashes: dict[str, NDArray[np.uint64]] = {}
 
     def put(self, field: str, texts: Strings, codes: NDArray[np.int32]) -> None:
