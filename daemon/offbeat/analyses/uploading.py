@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from offbeat.analyses.again import Again
 from offbeat.engine.analysis.entries import Upload
 from offbeat.wire.records.reader import Reader
 from offbeat.wire.records.table import Read
@@ -14,9 +15,16 @@ BLOCK_BYTES = 1 << 20
 LINGER_S = 0.5
 
 
-async def uploads(number: int, reader: Reader, body: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
-    """The records of *body*, for analysis *number*; what is counted of it goes with them. Raises UploadRefused."""
+async def uploads(
+    number: int, reader: Reader, body: AsyncIterator[bytes], again: Again | None = None
+) -> AsyncIterator[Upload]:
+    """The records of *body*, for analysis *number*; what is counted of it goes with them. Raises UploadRefused.
+
+    again  of a body with an Idempotency-Key: is given its bytes
+    """
     async for block in blocks(body):
+        if again is not None:
+            again.feed(block)
         reading = reader.feed(block)
         while (read := await asyncio.to_thread(next, reading, None)) is not None:
             yield _upload(number, read)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import hdrs, web
 
+from offbeat.analyses.again import Again
 from offbeat.analyses.checks import check_new
 from offbeat.analyses.life import CannotPause, CannotResume, InUse, Job
 from offbeat.analyses.uploading import uploads
@@ -18,6 +19,8 @@ from offbeat.errors import (
     BodyTimeout,
     BodyTooLarge,
     Conflict,
+    IdempotencyKeyReused,
+    IntakeFull,
     NotFound,
     StoreUnavailable,
     UnsupportedMedia,
@@ -25,7 +28,7 @@ from offbeat.errors import (
 from offbeat.http import analysis_documents as documents
 from offbeat.http import analysis_examples as examples
 from offbeat.http.documents import Document, answer
-from offbeat.http.events import DELIMITER, body_form, sniffed
+from offbeat.http.events import DELIMITER, IDEMPOTENCY_KEY, body_form, idempotency_key, sniffed
 from offbeat.http.parameters import Asked, Parameters, flag, text, time
 from offbeat.http.parts import Parts
 from offbeat.http.route import JSON, Content, Header, Route, chunks
@@ -97,7 +100,9 @@ async def post_records(request: web.Request, parts: Parts, asked: Asked) -> web.
     except BadPattern as e:
         raise BadRequest(f"time_format is no format: {e}", where={"parameter": "time_format"}) from None
     try:
-        taken = await parts.analyses.upload(job.spec.id, uploads(job.number, reader, whole))
+        key = idempotency_key(request.headers.get("Idempotency-Key"))
+        again = None if key is None else Again(key)
+        taken = await parts.analyses.upload(job.spec.id, uploads(job.number, reader, whole, again), again=again)
     except UploadRefused as e:
         raise BadBody(f"{e}; the records before that stay", where={"job": job.spec.id}) from None
     return answer(documents.counts(taken))
@@ -226,6 +231,7 @@ ROUTES = (
             DELIMITER,
         ),
         headers=(
+            IDEMPOTENCY_KEY,
             Header(
                 "Content-Encoding",
                 "How the body is compressed.",
@@ -244,7 +250,16 @@ ROUTES = (
             ),
             Content("A header row, then one record a row.", TEXT, examples.RECORDS_SENT_AS_CSV, ("text/csv",)),
         ),
-        refusals=(*COMMON, InUse, BadBody, BodyTimeout, BodyTooLarge, UnsupportedMedia),
+        refusals=(
+            *COMMON,
+            InUse,
+            BadBody,
+            BodyTimeout,
+            BodyTooLarge,
+            UnsupportedMedia,
+            IdempotencyKeyReused,
+            IntakeFull,
+        ),
     ),
     Route(
         "POST",
