@@ -20,7 +20,7 @@ from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Entry
-from offbeat.errors import NotFound, StoreUnavailable
+from offbeat.errors import NotFound, NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
@@ -323,9 +323,12 @@ class Runner:
             self._waiters.append(waiter)
             await waiter[1]
 
-    async def caught_up(self) -> None:
-        """Wait until what all entries so far gave is in the store."""
-        await self.reached(self._newest)
+    async def caught_up(self, timeout_s: float | None = None) -> None:
+        """Wait until what all entries so far gave is in the store. Raises NotYet."""
+        try:
+            await asyncio.wait_for(self.reached(self._newest), timeout_s)
+        except TimeoutError:
+            raise NotYet(f"the analyses are not as far after {timeout_s} s") from None
 
     async def taken(self, number: int, seq: int) -> Taken:
         """What became of the records of entry *seq*, once its results are in the store; it is told once.

@@ -4,12 +4,14 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from offbeat.analyses import upkeep
 from offbeat.clock import ManualClock
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.store.raw import RawRecords
@@ -119,11 +121,11 @@ def test_results_that_are_older_than_a_job_wants_go(daemon: Engine) -> None:
     kept, short = daemon.create(), daemon.create(resultsRetentionDays=1)
     for id in (kept, short):
         daemon.upload(id, hours(0, 50))
-    assert daemon.run(daemon.service.analyses.retire()) > 0
+    assert daemon.run(upkeep.retire(daemon.service.analyses)) > 0
     assert starts(daemon, kept) == [*range(49)]
     assert starts(daemon, short) == [*range(24, 49)]
     assert {record["timestamp"] for record in daemon.records(short)} <= {b["timestamp"] for b in daemon.buckets(short)}
-    assert daemon.run(daemon.service.analyses.retire()) == 0
+    assert daemon.run(upkeep.retire(daemon.service.analyses)) == 0
 
 
 # ── what is sent to /dataload ─────────────────────────────────────────────────────────────────────────────────────
@@ -146,6 +148,16 @@ def test_what_is_sent_to_dataload_can_be_read_back_by_an_operator_until_the_job_
     assert directory.name.endswith(f"-{id}")
     daemon.call("DELETE", f"/jobs/{id}")
     assert not directory.exists()
+
+
+def test_what_is_kept_of_a_job_that_is_gone_goes_at_the_next_start(tmp_path: Path) -> None:
+    with engine(tmp_path / "state") as daemon:
+        id = daemon.create()
+        daemon.upload(id, hours(0, 3), store=True)
+        (tmp_path / "state" / "dataload" / "99-gone").mkdir()
+    with engine(tmp_path / "state") as daemon:
+        assert kept_of(daemon, id) == hours(0, 3)
+        assert [path.name for path in (tmp_path / "state" / "dataload").iterdir()] == [f"1-{id}"]
 
 
 async def test_of_what_is_kept_the_oldest_goes_when_there_is_too_much(tmp_path: Path) -> None:
@@ -239,6 +251,27 @@ def test_a_failed_job_can_be_deleted(daemon: Engine, faulty: None) -> None:
     daemon.upload(id, hours(12, 15))
     assert daemon.call("DELETE", f"/jobs/{id}").status == 200
     assert daemon.get(f"/jobs/{id}").status == 404
+
+
+def test_what_a_crash_interrupts_goes_on_bit_for_bit_with_all_that_was_ordered(tmp_path: Path) -> None:
+    def rest(daemon: Engine) -> str:
+        daemon.upload(id, hours(22, 30))
+        daemon.close(id)
+        return json.dumps([daemon.buckets(id, "&expand=true"), daemon.records(id), daemon.job(id)["counts"]])
+
+    with engine(tmp_path / "state") as daemon:
+        id = daemon.create(analysis={"latency": 2 * HOUR_S})
+        daemon.upload(id, hours(0, 10))
+        reset = f"?resetStart={FIRST_S + 8 * HOUR_S}&resetEnd={FIRST_S + 10 * HOUR_S}"
+        daemon.upload(id, hours(8, 12, 500), query=reset)
+        daemon.json("PUT", f"/jobs/{id}/update", {"renormalizationWindowDays": 3})
+        daemon.upload(id, hours(15, 18), query="?ignoreDowntime=true")
+        daemon.post(f"/data/{id}/flush?advanceTime={FIRST_S + 19 * HOUR_S}")
+        daemon.upload(id, hours(19, 22), query=f"?resetStart={FIRST_S + 19 * HOUR_S}&resetEnd={FIRST_S + 19 * HOUR_S}")
+        shutil.copytree(tmp_path / "state", tmp_path / "crashed")  # as it is on disk, without an end
+        whole = rest(daemon)
+    with engine(tmp_path / "crashed") as daemon:
+        assert rest(daemon) == whole
 
 
 def test_a_new_memory_limit_holds_from_then_on_also_after_a_restart(tmp_path: Path) -> None:

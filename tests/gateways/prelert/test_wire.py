@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.gateways.prelert.engine import BASE, METRIC, Answer, Engine, csv, packed, raw_answer, steady
+from tests.gateways.prelert.engine import BASE, FIRST_S, METRIC, Answer, Engine, csv, packed, raw_answer, steady
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000")
 LARGE_BYTES = 50 * 1024 * 1024
@@ -126,6 +126,41 @@ def test_a_large_body_is_read_to_its_end_before_an_error_is_told(daemon: Engine,
         assert answer.status in (400, 404, 405)
         connection.sendall(head("GET", "/jobs"))  # the connection is still in step
         assert raw_answer(connection).status == 200
+
+
+def test_a_large_body_that_is_refused_for_its_header_is_read_to_its_end(daemon: Engine) -> None:
+    id = daemon.create()
+    with daemon.connect() as connection:
+        connection.sendall(head("POST", f"/data/{id},{id}", "Transfer-Encoding: chunked"))
+        piece = b"a,b\n" + b"1,2\n" * 262_143
+        for _ in range(LARGE_BYTES // len(piece)):
+            connection.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        answer = raw_answer(connection)
+        assert sorted(one["error"]["errorCode"] for one in answer.document["responses"]) == [30101, 40103]
+        connection.sendall(head("GET", "/jobs"))
+        assert raw_answer(connection).status == 200
+    with daemon.connect() as connection:
+        connection.sendall(head("POST", f"/data/{id}", f"Content-Length: {len(piece)}"))
+        connection.sendall(piece)
+        assert raw_answer(connection).upload_refusal == (400, 30101)
+        connection.sendall(head("GET", "/jobs"))
+        assert raw_answer(connection).status == 200
+
+
+def test_a_sender_that_breaks_off_leaves_its_job_usable_and_what_it_sent_analysed(daemon: Engine) -> None:
+    id, rows = daemon.create(), csv(steady(3))
+    connection = daemon.connect()
+    connection.sendall(head("POST", f"/data/{id}", "Transfer-Encoding: chunked"))
+    connection.sendall(f"{len(rows):x}\r\n".encode() + rows + b"\r\n")
+    while daemon.job(id)["counts"]["processedRecordCount"] < 24:
+        continue
+    connection.close()
+    while daemon.service.analyses.get(id).sending:
+        continue
+    later = csv(steady(1, first_s=FIRST_S + 36_000))
+    assert daemon.upload(id, later).summary["processedRecordCount"] == 8
+    assert daemon.job(id)["counts"]["inputRecordCount"] == 32
 
 
 def test_bytes_that_are_declared_gzip_and_are_not_are_refused_with_the_message_that_people_search_for(
