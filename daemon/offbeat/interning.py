@@ -205,6 +205,11 @@ class Interner:
             self._table = np.zeros(2 * self._table.size, np.int32)
             rebuild(self._table, self._hashes, self.count)
 
+    @property
+    def text_bytes(self) -> int:
+        """The bytes of all texts."""
+        return int(self._end[self.count - 1]) if self.count else 0
+
     def forget_after(self, count: int) -> None:
         """Forget all texts but the first *count*: what was numbered for something that did not happen."""
         self.count = count

@@ -15,14 +15,16 @@ from typing import Any
 from offbeat import config as configuration
 from offbeat import verification
 from offbeat.alerts.alerts import Alerts
+from offbeat.analyses import upkeep
 from offbeat.analyses.hub import Hub
-from offbeat.analyses.life import Analyses, idle_timeout_s
+from offbeat.analyses.life import Analyses
 from offbeat.analyses.runner import Runner
+from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
-from offbeat.engine.analysis.results import BucketResult, Found
+from offbeat.engine.analysis.results import BucketResult
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.entries import Entry, Job, Settings
@@ -31,13 +33,12 @@ from offbeat.engine.views import begun_anew, job_totals
 from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
 from offbeat.feeds.feeds import Feeds
-from offbeat.http import analysis_documents
-from offbeat.http.documents import Document
+from offbeat.http.analysis_documents import live_records
 from offbeat.http.parts import Parts
 from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
-from offbeat.intake.parcels import Budget
+from offbeat.intake.parcels import Budget, on_second_call
 from offbeat.jobs import Jobs, check, in_zone, places_of
 from offbeat.metrics import Metrics
 from offbeat.records import JobSpec
@@ -137,13 +138,8 @@ class Service:
         if self.recovering or (job := self.analyses.by_number(number)) is None:
             return
 
-        def document(result: BucketResult, found: Found) -> Callable[[], Document]:
-            return lambda: analysis_documents.live_record(job.spec, result, found)
-
-        for result in results:
-            if not result.interim:
-                for found in result.found:
-                    self.broadcast.tell(job.spec.id, found.score, document(result, found))
+        for score, document in live_records(job.spec, results):
+            self.broadcast.tell(job.spec.id, score, document)
 
     def _join(
         self, known: list[Job], newest_job: int, newest_adjustment: int, newest_analysis: int, last_seq: int
@@ -183,18 +179,8 @@ class Service:
             turn := asyncio.Lock(),
         )
         self.analyses = Analyses(
-            self.database,
-            self.clock,
-            self.runner,
-            self.hub,
-            self.intake.submit,
-            self._stored_analyses,
-            newest_analysis,
-            budget,
-            lambda: self.config,
-            config.engine.jobs_open_max,
-            self.jobs.has,
-            turn,
+            self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses,
+            newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
         self.feeds = Feeds(self.analyses, self.clock, metrics)
         self.feedback = Feedback(
@@ -326,7 +312,7 @@ class Service:
             self.applier.run(),
             self.runner.run(),
             self.feeds.run(),
-            self._close_idle(),
+            upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
             self.alerts.run(),
@@ -335,16 +321,6 @@ class Service:
             self._retire(),
             self._probe(),
         ]
-
-    async def _close_idle(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.runner.checkpoint_due()
-                await self.analyses.idle(idle_timeout_s)
-                await self.analyses.persist()
-            except OffbeatError as e:
-                log.warning("a job that is idle is not closed: %s", e.message)
 
     async def _tick(self) -> None:
         while True:
@@ -359,7 +335,7 @@ class Service:
             await asyncio.sleep(RETIRE_EVERY_S)
             try:
                 gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
-                gone += await self.analyses.retire()
+                gone += await upkeep.retire(self.analyses)
                 if gone:
                     log.info("retention removed %d rows", gone)
             except StoreUnavailable as e:
@@ -417,18 +393,6 @@ class Service:
         self.decoding.close()
         self.applier.close()
         self.runner.close()
-
-
-def on_second_call(function: Callable[[], None]) -> Callable[[], None]:
-    """What calls *function* when it is called for the second time."""
-    left = [function]
-
-    def call() -> None:
-        if not left:
-            function()
-        left.clear()
-
-    return call
 
 
 def watch_of(config: Config) -> JobSpec:
@@ -520,4 +484,10 @@ async def running(
 
 def verify(state_dir: Path) -> VerifyReport:
     """Replay what the journal still holds and compare it with the store. Raises CannotStart."""
-    return asyncio.run(verification.verify(state_dir, lambda database: assembled(database, Config())))
+
+    async def of_analyses(database: Database) -> tuple[int, list[str]]:
+        return await replayed(database, (await assembled(database, Config())).catalog)
+
+    return asyncio.run(
+        verification.verify(state_dir, lambda database: assembled(database, Config()), of_analyses)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,15 @@ class Records:
     fields   the names of the columns, each once
     codes    (k, n) int32 into the k lists of texts; MISSING: the record has not got the field, or it is empty
     texts    by column: distinct texts, each once, in order of first sight
+    values   (n,) float64 of columns that are asked for as numbers only and are known as such, NaN for no number: the
+             codes of such a column only say which records have it, and it has no texts that mean anything
     """
 
     time_ms: NDArray[np.int64]
     fields: tuple[str, ...]
     codes: NDArray[np.int32]
     texts: tuple[Strings, ...]
+    values: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -54,10 +57,15 @@ class Records:
 
     def keep(self, rows: NDArray[np.bool_]) -> Records:
         """Only the records where *rows* (n,) is true."""
-        return self if rows.all() else Records(self.time_ms[rows], self.fields, self.codes[:, rows], self.texts)
+        if rows.all():
+            return self
+        values = {name: column[rows] for name, column in self.values.items()}
+        return Records(self.time_ms[rows], self.fields, self.codes[:, rows], self.texts, values)
 
     def numbers(self, field: str) -> NDArray[np.float64]:
         """(n,) what the column holds as numbers; NaN where it is missing or no finite number."""
+        if field in self.values:
+            return self.values[field]
         i = self.fields.index(field)
         return numbers_at(self.texts[i], self.codes[i])
 

@@ -23,6 +23,7 @@ from offbeat_detectors.contract import State
 PIECES = (0, 997)
 """The journal is replayed entry by entry, then again cut into pieces of so many events: the result must not know."""
 Make = Callable[[Database], Awaitable[Engine]]
+Others = Callable[[Database], Awaitable[tuple[int, list[str]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,10 @@ class VerifyReport:
     differences: tuple[str, ...]
 
 
-async def verify(state_dir: Path, make: Make) -> VerifyReport:
+async def verify(state_dir: Path, make: Make, others: Others | None = None) -> VerifyReport:
     """Replay and compare; *make* gives an engine with the catalog and the jobs of a store.
+
+    *others* replays what else there is of a store: how many entries, and what differs; it may write into it.
 
     Works on a copy of the file. Raises StateDirectoryInUse if a daemon runs on it, StoreUnusable if there is none.
     """
@@ -57,6 +60,9 @@ async def verify(state_dir: Path, make: Make) -> VerifyReport:
                 except BadPack as e:
                     replayed, found = 0, [e.message]
                 differences += found
+            if others is not None:
+                more, found = await others(database)
+                replayed, differences = replayed + more, differences + found
             return VerifyReport(replayed, tuple(dict.fromkeys(differences)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from offbeat.analyses.life import CannotResume, Fed
+from offbeat.analyses.refusals import CannotResume, Fed
 from offbeat.engine.analysis.entries import Upload
 from offbeat.errors import BadRequest, NotFound
 from offbeat.feeds.errors import CannotChangeFeed, CannotStartFeed, CannotStopFeed, NoFeed

@@ -210,6 +210,17 @@ async def test_a_body_that_is_none_is_refused(
         assert (await client.get("/jobs/shops"))["counts"]["processed"] == 0
 
 
+async def test_a_body_that_is_sent_again_with_its_key_counts_once(state_dir: Path) -> None:
+    async with daemon(state_dir) as client:
+        await client.post("/jobs", SPEC, 201)
+        whole = ndjson(ROWS)
+        first = await client.post("/jobs/shops/records", whole, Idempotency_Key="y")
+        assert await client.post("/jobs/shops/records", whole, Idempotency_Key="y") == first
+        assert (await client.get("/jobs/shops"))["counts"]["processed"] == len(ROWS)
+        other = await client.post("/jobs/shops/records", ndjson(ROWS[:-1]), 422, Idempotency_Key="y")
+        assert other["error"]["code"] == "idempotency_key_reused"
+
+
 async def test_a_flush_tells_interim_results_and_an_advance_makes_them_final(state_dir: Path) -> None:
     async with daemon(state_dir) as client:
         await client.post("/jobs", SPEC, 201)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from offbeat.intake.parcels import on_second_call
 from tests.http.buckets import SPAN_S, SPEC, START_MS, Client, daemon, ndjson, rows
 from tests.store.process import copied
 
@@ -35,6 +36,7 @@ async def test_events_give_what_the_same_records_give_that_are_sent(state_dir: P
         results = await client.results("heard")
         assert without_name(results) == without_name(await client.results("shops"))
         assert len(results["buckets"]) == 49
+        assert client.service.budget.pending_bytes == 0
         assert (await client.get("/jobs/heard"))["counts"]["processed"] == 3_000
         assert (await client.get("/jobs/heard"))["state"] == "running"
 
@@ -164,6 +166,15 @@ async def test_a_job_that_is_paused_hears_nothing_also_after_a_restart(state_dir
         assert (await client.get("/jobs/heard"))["counts"]["processed"] == 900
         assert (await client.post("/jobs/heard/close"))["state"] == "running"
         assert len((await client.get("/jobs/heard/snapshots"))["snapshots"]) == 2
+
+
+def test_what_two_must_do_with_an_entry_is_done_when_the_second_has() -> None:
+    given: list[int] = []
+    give = on_second_call(lambda: given.append(1))
+    give()
+    assert given == []
+    give()
+    assert given == [1]
 
 
 async def test_a_job_that_was_deleted_while_events_came_leaves_nothing(state_dir: Path) -> None:

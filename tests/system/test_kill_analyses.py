@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from offbeat import service
 from offbeat.packing import unpack
 from offbeat.store import analyses as kept
 from offbeat.store.database import FILE_NAME
@@ -140,13 +141,20 @@ def states(state_dir: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with sqlite3.connect(state_dir / FILE_NAME) as db:
         for job in range(1, len(JOBS) + 1):
-            sql = "SELECT body FROM analysis_state WHERE job = ? AND name LIKE 'current:%' ORDER BY piece"
+            sql = (
+                "SELECT body FROM analysis_state s JOIN analysis a ON s.job = a.number "
+                "WHERE job = ? AND name = 'current:' || seq ORDER BY piece"
+            )
             state = unpack(b"".join(body for (body,) in db.execute(sql, (job,))))
             found["state", job] = {name: array.tobytes() for name, array in state.items()}
         for table in kept.RESULTS:
             found[table] = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
     db.close()
     return found
+
+
+def verified(state_dir: Path) -> tuple[str, ...]:
+    return service.verify(state_dir).differences
 
 
 @pytest.mark.timeout(300)
@@ -181,6 +189,7 @@ async def test_after_twelve_kills_during_uploads_analyses_are_those_of_an_uninte
         assert senders.done
         found = await results(running.url)
     found |= states(tmp_path / "killed")
+    assert await asyncio.to_thread(verified, tmp_path / "killed") == ()
 
     assert found.keys() == expected.keys()
     for part in expected:

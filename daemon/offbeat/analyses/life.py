@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from offbeat.analyses.again import Again
 from offbeat.analyses.hub import Hub
+from offbeat.analyses.refusals import CannotPause, CannotResume, Fed, InUse, TooManyJobs, TooManyOpen
 from offbeat.analyses.runner import Runner
 from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import RETENTION_DAYS, Snapshots
@@ -22,14 +23,13 @@ from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
-from offbeat.errors import Conflict, NotFound, NotYet, Refused
+from offbeat.errors import Conflict, NotFound
 from offbeat.intake.committer import Begun, Control
 from offbeat.intake.parcels import Budget
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database, Statements
 from offbeat.store.journal import keys_kept
 from offbeat.store.raw import RawRecords
-from offbeat.store.retention import retire_results
 
 T = TypeVar("T")
 Brought = Callable[[int], AsyncIterator[Statements]]
@@ -37,55 +37,8 @@ Status = Literal["RUNNING", "CLOSING", "CLOSED", "FAILED", "PAUSING", "PAUSED"]
 IN_FLIGHT = 2
 """Parts of an upload that are journaled or applied while the next is read."""
 ANALYSES_MAX = 1_000
-IDLE_TIMEOUT_S = 600.0
-PERSIST_INTERVAL_S = 3 * 3600.0
-"""Of a job that does not say."""
 RAW = "dataload"
 """The directory of records that are kept as they came."""
-
-
-class TooManyJobs(Conflict):
-    """There are as many jobs as there may be."""
-
-    code = "too_many_jobs"
-
-
-class TooManyOpen(Refused):
-    """As many jobs are running as may be at once."""
-
-    code = "too_many_jobs_open"
-    status = 429
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
-
-
-class InUse(Conflict):
-    """Another upload to the same job is under way."""
-
-    code = "job_in_use"
-
-
-class Fed(Conflict):
-    """The feed of the job is at work: what is sent, flushed, closed, paused is its business."""
-
-    code = "job_is_fed"
-
-
-class NotClosed(Conflict):
-    """What is asked for needs a job that is closed."""
-
-    code = "job_not_closed"
-
-
-class CannotPause(Conflict):
-    """A job that is neither running nor closed."""
-
-    code = "job_cannot_be_paused"
-
-
-class CannotResume(Conflict):
-    """A job that is not paused."""
-
-    code = "job_cannot_be_resumed"
 
 
 @dataclass(slots=True)
@@ -159,6 +112,7 @@ class Analyses:
                 said.get("last_data_ms"),
                 feed=said.get("feed"),
             )
+        self.raw.tidy({job.raw_name for job in self._by_id.values()})
 
     def _status_of(self, one: kept.Kept, said: Mapping[str, Any]) -> Status:
         """The status after a start; of one that listens, the journal knows whether it rests."""
@@ -177,6 +131,11 @@ class Analyses:
     def newest_number(self) -> int:
         """The largest number that a job ever had."""
         return self._newest
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is for them."""
+        return self._clock
 
     @property
     def database(self) -> Database:
@@ -473,13 +432,6 @@ class Analyses:
         if interim:
             await self._runner.interim(job.number, start_ms, end_ms)
 
-    async def caught_up(self, timeout_s: float) -> None:
-        """Wait until what all entries so far gave can be read. Raises NotYet."""
-        try:
-            await asyncio.wait_for(self._runner.caught_up(), timeout_s)
-        except TimeoutError:
-            raise NotYet(f"the analyses are not as far after {timeout_s:g} s") from None
-
     async def close(self, id: str, *, by_feed: bool = False) -> None:
         """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse, Fed.
 
@@ -499,7 +451,7 @@ class Analyses:
             await self._runner.checkpoint(job.number)
         else:
             await self._runner.caught_up()
-            await self._rest(job, "close")
+            await self.save(job, "close")
         job.finished_ms = self._clock.now_ms()
         await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
 
@@ -514,7 +466,7 @@ class Analyses:
         await self._become(job, "PAUSING")
         if job.spec.listens:
             await self._order(Command(job.number, "rest"))
-        await self._rest(job, "pause")
+        await self.save(job, "pause")
         await self._become(job, "PAUSED")
 
     async def resume(self, id: str) -> None:
@@ -526,37 +478,12 @@ class Analyses:
         await self._order(Command(job.number, "resume"))
         await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
 
-    async def _rest(self, job: Job, why: str) -> None:
+    async def save(self, job: Job, why: str) -> None:
+        """Take a model snapshot, if there is anything to save; *why* is its description. Raises StoreUnavailable."""
         if await self._runner.ask(job.number, lambda analysis: analysis.totals.latest_ms) is not None:
             days = float(job.document.get("model_snapshot_retention_days", RETENTION_DAYS))
             job.persisted_ms = self._clock.now_ms()
             await self.snapshots.take(job.number, f"saved on {why} at {_date(job.persisted_ms)}", days)
-
-    async def idle(self, timeout_of: Callable[[Job], float]) -> None:
-        """Close jobs that got nothing for longer than *timeout_of* says, in seconds; 0: never."""
-        now_ms = self._clock.now_ms()
-        for job in self.all():
-            patience_s = timeout_of(job)
-            quiet = job.status == "RUNNING" and not (job.sending or job.fed) and not job.spec.listens and patience_s > 0
-            if quiet and now_ms - (job.last_data_ms or job.since_ms) > 1000 * patience_s:
-                await self.close(job.spec.id)
-
-    async def persist(self) -> None:
-        """Take a snapshot of each job that runs and has had none for as long as it wants. Raises StoreUnavailable."""
-        now_ms = self._clock.now_ms()
-        for job in self.all():
-            every_s = float(job.document.get("background_persist_interval_s", PERSIST_INTERVAL_S))
-            due = now_ms - max(job.persisted_ms, job.since_ms) >= 1000 * every_s
-            if job.status == "RUNNING" and due and not self._runner.failure(job.number):
-                await self._rest(job, "schedule")
-
-    async def retire(self) -> int:
-        """Delete results that are older than their job wants, by its newest; how many went. Raises StoreUnavailable."""
-        gone = 0
-        for job in self.all():
-            if (days := job.document.get("results_retention_days")) is not None:
-                gone += await retire_results(self._database, job.number, float(days))
-        return gone
 
 
 def _date(time_ms: int) -> str:
@@ -565,8 +492,3 @@ def _date(time_ms: int) -> str:
 
 def _in_use(job: Job) -> InUse:
     return InUse(f"job {job.spec.id} is being sent to by another connection", where={"job": job.spec.id})
-
-
-def idle_timeout_s(job: Job) -> float:
-    """After how many seconds without data a job closes; 0: never."""
-    return float(job.document.get("idle_timeout_s", IDLE_TIMEOUT_S))

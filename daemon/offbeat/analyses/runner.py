@@ -20,7 +20,7 @@ from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import BucketResult, Outcome, Rescore, Taken
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Entry
-from offbeat.errors import NotFound, StoreUnavailable
+from offbeat.errors import NotFound, NotYet, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
@@ -81,13 +81,17 @@ class Runner:
         await kept.tidy(self._database)
         for one in stored:
             self._running[one.number] = await self._restored(one)
-        async for page in entries:
-            if mine := [entry for entry in page if self.wants(entry)]:
-                await self._apply_and_write(mine)
+        await self.replay(entries)
         self._settle(last_seq)
         self._newest = last_seq
         for running in self._running.values():
             running.taken.clear()  # nobody waits for them any more
+
+    async def replay(self, entries: AsyncIterator[list[Entry]]) -> None:
+        """Apply what the journal has, before anything is put. Raises StoreUnavailable."""
+        async for page in entries:
+            if mine := [entry for entry in page if self.wants(entry)]:
+                await self._apply_and_write(mine)
 
     async def _restored(self, one: kept.Kept) -> Running:
         running = Running(one.number, one.spec, Analysis(one.spec), max(one.seq, one.created_seq))
@@ -319,9 +323,12 @@ class Runner:
             self._waiters.append(waiter)
             await waiter[1]
 
-    async def caught_up(self) -> None:
-        """Wait until what all entries so far gave is in the store."""
-        await self.reached(self._newest)
+    async def caught_up(self, timeout_s: float | None = None) -> None:
+        """Wait until what all entries so far gave is in the store. Raises NotYet."""
+        try:
+            await asyncio.wait_for(self.reached(self._newest), timeout_s)
+        except TimeoutError:
+            raise NotYet(f"the analyses are not as far after {timeout_s} s") from None
 
     async def taken(self, number: int, seq: int) -> Taken:
         """What became of the records of entry *seq*, once its results are in the store; it is told once.
@@ -394,7 +401,7 @@ class Runner:
             try:
                 with self._metrics.analysis_checkpoint_seconds.time():
                     await kept.keep_state(self._database, number, kept.position(seq), state)
-                    await self._database.write(kept.move(number, seq))
+                    await self._database.write(kept.move(number, seq, running.seq))
             except BaseException:
                 running.records += records
                 raise

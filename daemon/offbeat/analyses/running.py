@@ -104,6 +104,6 @@ class Running:
         return outcome
 
     def revert(self, state: State | None, keep_time: bool) -> None:
-        """Go on from a saved *state*, or from the beginning, as ``Analysis.revert`` does; it works again."""
-        self.state.revert(Analysis(self.spec).save() if state is None else state, keep_time=keep_time)
+        """Go on from a saved *state*, or from the beginning, as ``Analysis.reverted`` does; it works again."""
+        self.state = self.state.reverted(state, keep_time=keep_time)
         self.failed, self.failed_seq = "", 0

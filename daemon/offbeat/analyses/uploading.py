@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
+from offbeat.analyses.again import Again
 from offbeat.engine.analysis.entries import Upload
 from offbeat.wire.records.reader import Reader
 from offbeat.wire.records.table import Read
@@ -14,18 +16,28 @@ BLOCK_BYTES = 1 << 20
 LINGER_S = 0.5
 
 
-async def uploads(number: int, reader: Reader, body: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
-    """The records of *body*, for analysis *number*; what is counted of it goes with them. Raises UploadRefused."""
-    async for block in blocks(body):
-        reading = reader.feed(block)
-        while (read := await asyncio.to_thread(next, reading, None)) is not None:
-            yield _upload(number, read)
+async def uploads(
+    number: int, reader: Reader, body: AsyncIterator[bytes], again: Again | None = None
+) -> AsyncGenerator[Upload]:
+    """The records of *body*, for analysis *number*; what is counted of it goes with them.
+
+    again  is fed what is read, for a body with an Idempotency-Key
+
+    Raises UploadRefused, and IdempotencyKeyReused for the body of another key.
+    """
+    async with aclosing(blocks(body)) as some:
+        async for block in some:
+            if again is not None:
+                again.feed(block)
+            reading = reader.feed(block)
+            while (read := await asyncio.to_thread(next, reading, None)) is not None:
+                yield _upload(number, read)
     reading = reader.finish()
     while (read := await asyncio.to_thread(next, reading, None)) is not None:
         yield _upload(number, read)
 
 
-async def blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The body in larger pieces; what came waits no longer than LINGER_S for more."""
     held: list[bytes] = []
     size = 0
@@ -45,16 +57,19 @@ async def blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 return
     finally:
         ahead.cancel()
-        await asyncio.gather(ahead, return_exceptions=True)
+        await asyncio.wait((ahead,))  # nobody else can read the body before
 
 
 def _upload(number: int, read: Read) -> Upload:
-    counts = {
-        "input_bytes": read.input_bytes,
-        "input_record": read.record_count,
-        "input_field": read.field_count,
-        "invalid_date": read.invalid_date_count,
-        "failed_transform": read.failed_transform_count,
-        "excluded_record": read.excluded_count,
-    }
-    return Upload(number, read.records, counts)
+    return Upload(
+        number,
+        read.records,
+        {
+            "input_bytes": read.input_bytes,
+            "input_record": read.record_count,
+            "input_field": read.field_count,
+            "invalid_date": read.invalid_date_count,
+            "failed_transform": read.failed_transform_count,
+            "excluded_record": read.excluded_count,
+        },
+    )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from offbeat.analyses.life import Analyses, Fed, Job
+from offbeat.analyses.life import Analyses, Job
+from offbeat.analyses.refusals import Fed
 from offbeat.clock import Clock
 from offbeat.errors import BadRequest, Refused
 from offbeat.feeds.batch import Bounds, Form, Reading

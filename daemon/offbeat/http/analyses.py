@@ -6,11 +6,15 @@ import asyncio
 import csv
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from aiohttp import hdrs, web
 
+from offbeat.analyses.again import Again
 from offbeat.analyses.checks import check_new
-from offbeat.analyses.life import CannotPause, CannotResume, InUse, Job
+from offbeat.analyses.life import Job
+from offbeat.analyses.refusals import CannotPause, CannotResume, InUse, TooManyOpen
+from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.uploading import uploads
 from offbeat.errors import (
     BadBody,
@@ -18,6 +22,8 @@ from offbeat.errors import (
     BodyTimeout,
     BodyTooLarge,
     Conflict,
+    IdempotencyKeyReused,
+    IntakeFull,
     NotFound,
     StoreUnavailable,
     UnsupportedMedia,
@@ -25,7 +31,7 @@ from offbeat.errors import (
 from offbeat.http import analysis_documents as documents
 from offbeat.http import analysis_examples as examples
 from offbeat.http.documents import Document, answer
-from offbeat.http.events import DELIMITER, body_form, sniffed
+from offbeat.http.events import DELIMITER, IDEMPOTENCY_KEY, body_form, sniffed
 from offbeat.http.parameters import Asked, Parameters, flag, text, time
 from offbeat.http.parts import Parts
 from offbeat.http.route import JSON, Content, Header, Route, chunks
@@ -79,7 +85,8 @@ async def created(document: Document, parts: Parts) -> Document:
 async def post_records(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """Analyse records, in the order in which they stand; answered once what they gave can be read.
 
-    Records before the one at which a body is refused stay analysed.
+    Records before the one at which a body is refused stay analysed. A body sent again with its Idempotency-Key counts
+    once, however far it had come.
     """
     job = await analysis_of(request, parts)
     form = body_form(request)
@@ -96,8 +103,10 @@ async def post_records(request: web.Request, parts: Parts, asked: Asked) -> web.
         reader = Reader(description, (), job.spec.columns)
     except BadPattern as e:
         raise BadRequest(f"time_format is no format: {e}", where={"parameter": "time_format"}) from None
+    again = None if form.key is None else Again(form.key)
     try:
-        taken = await parts.analyses.upload(job.spec.id, uploads(job.number, reader, whole))
+        async with aclosing(uploads(job.number, reader, whole, again)) as some:
+            taken = await parts.analyses.upload(job.spec.id, some, again=again)
     except UploadRefused as e:
         raise BadBody(f"{e}; the records before that stay", where={"job": job.spec.id}) from None
     return answer(documents.counts(taken))
@@ -226,6 +235,7 @@ ROUTES = (
             DELIMITER,
         ),
         headers=(
+            IDEMPOTENCY_KEY,
             Header(
                 "Content-Encoding",
                 "How the body is compressed.",
@@ -244,7 +254,18 @@ ROUTES = (
             ),
             Content("A header row, then one record a row.", TEXT, examples.RECORDS_SENT_AS_CSV, ("text/csv",)),
         ),
-        refusals=(*COMMON, InUse, BadBody, BodyTimeout, BodyTooLarge, UnsupportedMedia),
+        refusals=(
+            *COMMON,
+            InUse,
+            TooManyOpen,
+            IntakeFull,
+            BadBody,
+            BodyTimeout,
+            BodyTooLarge,
+            UnsupportedMedia,
+            IdempotencyKeyReused,
+            AnalysisFailed,
+        ),
     ),
     Route(
         "POST",
@@ -258,7 +279,7 @@ ROUTES = (
             time("end", "Of interim results: up to it, exclusive."),
             time("advance", "No record before it will come: buckets that end by then are final."),
         ),
-        refusals=COMMON,
+        refusals=(*COMMON, AnalysisFailed),
     ),
     Route("POST", "/api/v1/jobs/{id}/close", post_close, "jobs", AS_IT_IS, refusals=(*COMMON, InUse)),
     Route("POST", "/api/v1/jobs/{id}/pause", post_pause, "jobs", AS_IT_IS, refusals=(*COMMON, InUse, CannotPause)),

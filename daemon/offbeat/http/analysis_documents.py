@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from offbeat.analyses.checks import bad
@@ -180,6 +181,13 @@ def record(spec: AnalysisSpec, row: RecordRow) -> Document:
     """One finding, as it is stored."""
     scores = row.probability, row.score, row.normalized, row.initial_normalized
     return _record(spec, row.start_ms, row.detector, scores, row.body, interim=row.interim)
+
+
+def live_records(spec: AnalysisSpec, results: Sequence[BucketResult]) -> Iterator[tuple[float, Callable[[], Document]]]:
+    """The records of buckets that are complete: the score of each, and what makes its document if somebody wants it."""
+    for result in results:
+        for found in () if result.interim else result.found:
+            yield found.score, partial(live_record, spec, result, found)
 
 
 def live_record(spec: AnalysisSpec, result: BucketResult, found: Found) -> Document:

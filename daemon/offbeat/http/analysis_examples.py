@@ -47,6 +47,7 @@ SIZE: dict[str, Any] = {
     "over_count": 0,
     "partition_count": 0,
     "refused": 0,
+    "pruned": 0,
     "status": "ok",
 }
 ANALYSIS: dict[str, Any] = {

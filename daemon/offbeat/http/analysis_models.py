@@ -10,7 +10,7 @@ from typing import IO
 from aiohttp import hdrs, web
 
 from offbeat.analyses import moving
-from offbeat.analyses.life import Job, NotClosed
+from offbeat.analyses.life import Job
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import BadBody, BadRequest, BodyTimeout, BodyTooLarge, Conflict, NotFound, StoreUnavailable
 from offbeat.http import analysis_documents as documents
@@ -26,6 +26,12 @@ ZIP = "application/zip"
 PIECE_BYTES = 256 * 1024
 DESCRIPTION_MAX = 1_000
 AT_REST = ("CLOSED", "PAUSED")
+
+
+class NotClosed(Conflict):
+    """What is asked for needs a job that is closed."""
+
+    code = "job_not_closed"
 
 
 async def get_snapshots(request: web.Request, parts: Parts, asked: Asked) -> web.Response:

@@ -89,7 +89,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "ModelSize": _document(
         {
-            **dict.fromkeys(("model_bytes", "by_count", "over_count", "partition_count", "refused"), COUNT),
+            **dict.fromkeys(("model_bytes", "by_count", "over_count", "partition_count", "refused", "pruned"), COUNT),
             "status": {"type": "string", "enum": ["ok", "soft_limit", "hard_limit"]},
         }
     ),

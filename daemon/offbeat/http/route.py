@@ -88,7 +88,7 @@ class Route:
             if sequence is not None:
                 await parts.results.reached(sequence, SEQUENCE_WAIT_S)
                 if self.of_analyses:
-                    await parts.analyses.caught_up(SEQUENCE_WAIT_S)
+                    await parts.analyses.runner.caught_up(SEQUENCE_WAIT_S)
             return await self.handler(request, parts, asked)
         return answer
 

@@ -15,6 +15,18 @@ SMALL_BYTES = 128 * 1024
 """Less than this is decoded on the event loop: it takes less time there than to hand it to a thread."""
 
 
+def on_second_call(function: Callable[[], None]) -> Callable[[], None]:
+    """What calls *function* when it is called for the second time: when both have done with a thing."""
+    left = [function]
+
+    def call() -> None:
+        if not left:
+            function()
+        left.clear()
+
+    return call
+
+
 class Budget:
     """Bytes between the door and the engine, bounded; *refused(bound)* is called for each body that is refused.
 

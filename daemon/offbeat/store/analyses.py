@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ import orjson
 from offbeat.engine.analysis.question import CUT_OFF
 from offbeat.engine.analysis.results import BucketResult, Found, Influencer, Rescore
 from offbeat.engine.analysis.scoring import BUCKET, BUCKET_TIME, RECORD, level_of
-from offbeat.engine.analysis.spec import AnalysisSpec, detector_of
+from offbeat.engine.analysis.spec import AnalysisSpec
+from offbeat.engine.analysis.spec import spec_of as spec_of_document
 from offbeat.packing import BadPack, pack, unpack
 from offbeat.store.database import Database, Statements
 from offbeat_detectors.contract import State
@@ -36,6 +37,7 @@ ROWS_AT_ONCE = 128
 KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_RECORD = "INSERT OR REPLACE INTO result_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 KEEP_INFLUENCER = "INSERT OR REPLACE INTO result_influencer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEEP_POINT = "INSERT OR REPLACE INTO result_plot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SET_RECORD = "UPDATE result_record SET normalized = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
 SET_INFLUENCER = "UPDATE result_influencer SET anomaly_score = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
 SET_BUCKET = "UPDATE result_bucket SET anomaly_score = ?, body = ? WHERE job = ? AND start_ms = ?"
@@ -44,6 +46,7 @@ SET_LARGEST = (
     "WHERE r.job = b.job AND r.start_ms = b.start_ms) WHERE job = ? AND start_ms = ?"
 )
 RESULTS = ("result_bucket", "result_record", "result_influencer")
+OF_BUCKETS = (*RESULTS, "result_plot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,7 @@ def spec_json(spec: AnalysisSpec) -> str:
 
 def spec_of(text: str) -> AnalysisSpec:
     """The analysis that ``spec_json`` was given."""
-    d: dict[str, Any] = orjson.loads(text)
-    d["detectors"] = tuple(detector_of(one) for one in d["detectors"])
-    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in d.items()}
-    return AnalysisSpec(**given)
+    return spec_of_document(orjson.loads(text))
 
 
 async def load(database: Database) -> list[Kept]:
@@ -103,6 +103,7 @@ def by_rows(results: Sequence[BucketResult]) -> Iterator[Sequence[BucketResult]]
     first = rows = 0
     for i, result in enumerate(results):
         count = 1 + len(result.found) + len(result.influencers)
+        count += len(result.plot.points) if result.plot is not None else 0
         if i > first and rows + count > ROWS_AT_ONCE:
             yield results[first:i]
             first, rows = i, 0
@@ -112,7 +113,10 @@ def by_rows(results: Sequence[BucketResult]) -> Iterator[Sequence[BucketResult]]
 
 
 def statements_of(job: int, results: Sequence[BucketResult]) -> Statements:
-    """What writes the results of buckets, each bucket once; to write them twice changes nothing."""
+    """What writes the results of buckets, each bucket once, and deletes what is over of their model plot.
+
+    To write them twice changes nothing.
+    """
     places = [(job, result.start_ms) for result in results]
     return [
         ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", places),
@@ -130,11 +134,29 @@ def statements_of(job: int, results: Sequence[BucketResult]) -> Statements:
                 for i, one in enumerate(of.influencers)
             ],
         ),
+        *_plots(job, results),
+    ]
+
+
+def _plots(job: int, results: Sequence[BucketResult]) -> Statements:
+    plots = [(result.start_ms, result.plot) for result in results if result.plot is not None]
+    if not plots:
+        return []
+    points = [
+        (job, start_ms, i, *astuple(point)) for start_ms, plot in plots for i, point in enumerate(plot.points)
+    ]
+    return [
+        ("DELETE FROM result_plot WHERE job = ? AND start_ms = ?", [(job, start_ms) for start_ms, _ in plots]),
+        (KEEP_POINT, points),
+        ("DELETE FROM result_plot WHERE job = ? AND start_ms < ?", [(job, plots[-1][1].oldest_ms)]),
     ]
 
 
 def _bucket(job: int, result: BucketResult) -> tuple[Any, ...]:
     parts = [{"field": part.field, "probability": part.probability, "score": part.score} for part in result.parts]
+    body: dict[str, Any] = {"parts": parts}
+    if result.plot is not None and result.plot.left_out:
+        body["plot_left_out"] = result.plot.left_out
     return (
         job,
         result.start_ms,
@@ -146,7 +168,7 @@ def _bucket(job: int, result: BucketResult) -> tuple[Any, ...]:
         result.anomaly_score,
         result.normalized_max,
         result.score,
-        orjson.dumps({"parts": parts}),
+        orjson.dumps(body),
     )
 
 
@@ -188,7 +210,7 @@ def forget_interim(job: int) -> Statements:
 
 def forget_results_after(job: int, start_ms: int) -> Statements:
     """What deletes the results of buckets after the one at *start_ms*."""
-    return [(f"DELETE FROM {table} WHERE job = ? AND start_ms > ?", [(job, start_ms)]) for table in RESULTS]
+    return [(f"DELETE FROM {table} WHERE job = ? AND start_ms > ?", [(job, start_ms)]) for table in OF_BUCKETS]
 
 
 async def rescore(database: Database, job: int, before_ms: int, since_ms: int, by: Rescore) -> None:
@@ -312,19 +334,31 @@ def position(seq: int) -> str:
     return f"{CURRENT}:{seq}"
 
 
-def move(job: int, seq: int) -> Statements:
-    """What makes the state of ``position(seq)`` the checkpoint of *job*, and deletes those before it."""
+async def positions(database: Database, job: int) -> list[int]:
+    """The entries that the checkpoints of *job* stand for: of the newest, and the one before it."""
+    rows = await database.read(
+        "SELECT DISTINCT name FROM analysis_state WHERE job = ? AND name LIKE ?", (job, f"{CURRENT}:%")
+    )
+    return sorted(int(name.removeprefix(f"{CURRENT}:")) for (name,) in rows)
+
+
+def move(job: int, seq: int, before: int) -> Statements:
+    """What makes the state of ``position(seq)`` the checkpoint of *job*, after the one at *before*.
+
+    Those before that are deleted; it stays, for ``offbeat verify`` replays from there.
+    """
     return [
         ("UPDATE analysis SET seq = ? WHERE number = ?", [(seq, job)]),
         (
-            "DELETE FROM analysis_state WHERE job = ? AND (name LIKE ? AND name <> ? OR name = ?)",
-            [(job, f"{CURRENT}:%", position(seq), BROUGHT)],
+            "DELETE FROM analysis_state WHERE job = ?1 AND (name LIKE ?2 AND name NOT IN (?3, ?4) OR name = ?5 AND "
+            "EXISTS (SELECT 1 FROM analysis_state WHERE job = ?1 AND name = ?4))",
+            [(job, f"{CURRENT}:%", position(seq), position(before), BROUGHT)],
         ),
         ("DELETE FROM analysis_state WHERE job = ? AND name = ?", [(job, FAILED)]),
     ]
 
 
-BELONGINGS = (*RESULTS, "model_snapshot", "analysis_state")
+BELONGINGS = (*OF_BUCKETS, "model_snapshot", "analysis_state")
 
 
 def failed(job: int, seq: int, why: str) -> Statements:
@@ -361,9 +395,9 @@ async def tidy(database: Database) -> None:
     await database.write(
         [
             (
-                "DELETE FROM analysis_state WHERE name LIKE ? AND name <> "
-                "(SELECT ? || ':' || seq FROM analysis WHERE number = job)",
-                [(f"{CURRENT}:%", CURRENT)],
+                "DELETE FROM analysis_state WHERE name LIKE ? AND CAST(substr(name, ?) AS INTEGER) > "
+                "(SELECT seq FROM analysis WHERE number = job)",
+                [(f"{CURRENT}:%", len(CURRENT) + 2)],
             ),
             (
                 "DELETE FROM analysis_state WHERE name LIKE 'snapshot:%' AND NOT EXISTS "

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from offbeat.engine.analysis.results import Influencer, Part
+from offbeat.engine.analysis.results import Influencer, Part, PlotPoint
 from offbeat.store.database import Database
 
 T = TypeVar("T")
@@ -76,6 +76,25 @@ class InfluencerRow:
     initial_score: float
 
 
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """A point of the model plot as it is stored."""
+
+    start_ms: int
+    point: PlotPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Plotted:
+    """Which points of the model plot are wanted. None: all."""
+
+    detector: int | None = None
+    feature: str | None = None
+    partition: str | None = None
+    by: str | None = None
+    over: str | None = None
+
+
 async def buckets(database: Database, job: int, asked: Asked) -> Rows[BucketRow]:
     """Buckets, the earliest first."""
     where, values = _where(job, asked, "b.anomaly_score >= ?", asked.anomaly_score)
@@ -108,6 +127,25 @@ async def influencers(
     where, values = _where(job, asked, "b.anomaly_score >= ?", asked.anomaly_score)
     by = f"{INFLUENCER_ORDERS[order]} {'DESC' if descending else 'ASC'}, b.start_ms, b.ordinal"
     return await _page(database, INFLUENCERS, where, values, by, asked, influencer_row)
+
+
+async def plot(database: Database, job: int, asked: Asked, which: Plotted) -> Rows[PointRow]:
+    """Points of the model plot, the earliest first; of one bucket by detector and entity, as they were first seen."""
+    where, values = _where(job, asked, "b.anomaly_score >= ?", asked.anomaly_score)
+    columns = {"detector": which.detector, "feature": which.feature, "partition_value": which.partition}
+    for column, value in (columns | {"by_value": which.by, "over_value": which.over}).items():
+        if value is not None:
+            where += f" AND p.{column} = ?"
+            values.append(value)
+    return await _page(database, POINTS, where, values, "p.start_ms, p.ordinal", asked, _point)
+
+
+async def plot_left_out(database: Database, job: int, asked: Asked) -> int:
+    """How many points of the model plot were not kept, for their buckets had too many."""
+    where, values = _where(job, asked, "b.anomaly_score >= ?", asked.anomaly_score)
+    left_out = "SELECT coalesce(sum(b.body ->> '$.plot_left_out'), 0)"
+    rows = await database.read(f"{left_out} FROM result_bucket b WHERE {where}", values)
+    return int(rows[0][0])
 
 
 def _where(job: int, asked: Asked, level: str, least: float) -> tuple[str, list[Any]]:
@@ -150,6 +188,11 @@ RECORDS = (
 INFLUENCERS = (
     "b.start_ms, b.interim, b.field, b.value, b.probability, b.anomaly_score, b.initial_anomaly_score",
     "result_influencer b",
+)
+POINTS = (
+    "p.start_ms, p.detector, p.feature, p.partition_value, p.by_value, p.over_value, p.lower, p.typical, p.upper, "
+    "p.actual",
+    "result_plot p JOIN result_bucket b ON b.job = p.job AND b.start_ms = p.start_ms",
 )
 RECORD_ORDERS = {
     "timestamp": "b.start_ms",
@@ -206,3 +249,7 @@ def influencer_row(
     start_ms: int, interim: int, field: str, value: str, probability: float, score: float, initial: float
 ) -> InfluencerRow:
     return InfluencerRow(start_ms, bool(interim), Influencer(field, value, probability, score), initial)
+
+
+def _point(start_ms: int, *point: Any) -> PointRow:
+    return PointRow(start_ms, PlotPoint(*point))

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import logging
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,13 @@ class RawRecords:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def tidy(self, names: Collection[str]) -> None:
+        """Delete what is kept of other jobs than *names*: a crash in the middle of a deletion leaves it."""
+        if self._directory.is_dir():
+            for path in self._directory.iterdir():
+                if path.name not in names:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def of(self, name: str) -> list[Path]:
         """The files of a job, the oldest first."""

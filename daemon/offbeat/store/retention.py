@@ -68,6 +68,7 @@ async def retire_results(database: Database, job: int, days: float) -> int:
     for table, key in (
         ("result_record", "job, start_ms, ordinal"),
         ("result_influencer", "job, start_ms, ordinal"),
+        ("result_plot", "job, start_ms, ordinal"),
         ("result_bucket", "job, start_ms"),
     ):
         gone += await _delete(database, table, key, "job = ? AND start_ms < ?", (job, before))

@@ -190,4 +190,12 @@ MIGRATIONS: tuple[str, ...] = (
         job INTEGER NOT NULL, id TEXT NOT NULL, taken_ms INTEGER NOT NULL, priority INTEGER NOT NULL,
         description TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (job, id)) WITHOUT ROWID;
     """,
+    """
+    -- The model plot of analyses: of each bucket and entity the band in which a feature was expected, and what came.
+    CREATE TABLE result_plot (
+        job INTEGER NOT NULL, start_ms INTEGER NOT NULL, ordinal INTEGER NOT NULL, detector INTEGER NOT NULL,
+        feature TEXT NOT NULL, partition_value TEXT, by_value TEXT, over_value TEXT, lower REAL NOT NULL,
+        typical REAL NOT NULL, upper REAL NOT NULL, actual REAL NOT NULL, PRIMARY KEY (job, start_ms, ordinal))
+        WITHOUT ROWID;
+    """,
 )

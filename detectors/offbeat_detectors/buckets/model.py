@@ -14,7 +14,7 @@ from offbeat_detectors.buckets.entity import ENTITY, foresee, learn, opinion
 from offbeat_detectors.buckets.residuals import COUNT, METRIC, SUM
 from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel
-from offbeat_detectors.rows import AHEAD, prefetch_until, restore_rows, save_rows, zero_rows
+from offbeat_detectors.rows import AHEAD, copy_of, prefetch_until, restore_rows, zero_rows
 
 Kind = Literal["count", "sum", "metric"]
 KINDS: dict[Kind, int] = {"count": COUNT, "sum": SUM, "metric": METRIC}
@@ -128,11 +128,11 @@ class BucketModel:
         return BucketOpinions(*said)
 
     def save(self, entity: NDArray[np.int32]) -> State:
-        """A copy of the state of these entities (each once), one plain array a column."""
-        part = self.rows[entity]
-        return {f"{name}.{column}": plain for name in NESTED for column, plain in save_rows(
-            part[name], np.arange(entity.size, dtype=np.int32)).items()} | {
-            name: part[name].copy() for name in PLAIN}
+        """The state of these entities (each once), an array a column: columns of one copy of the rows."""
+        taken = copy_of(self.rows, entity)
+        return {
+            f"{name}.{column}": taken[name][column] for name in NESTED for column in taken[name].dtype.names or ()
+        } | {name: taken[name] for name in PLAIN}
 
     def restore(self, entity: NDArray[np.int32], state: State) -> None:
         """Set these entities to what ``save`` gave for as many; going on is as if uninterrupted, bit for bit."""

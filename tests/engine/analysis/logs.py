@@ -73,3 +73,17 @@ def same_state(one: Analysis, other: Analysis) -> bool:
     """Are two analyses alike, bit for bit?"""
     a, b = one.save(), other.save()
     return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
+
+
+def changing(count: int, seed: int) -> list[tuple[int, Row]]:
+    """As ``calm``, but of a hundred hosts, users and words that come and go; in places some come back, or are many."""
+    rng = random.Random(seed)
+    rows = []
+    for i, (time_ms, row) in enumerate(calm(count, seed)):
+        if rng.random() < 0.7:
+            newest = i // 20 if rng.random() < 0.9 else rng.randrange(count // 20)
+            for field in ("host", "user", "word"):
+                if field in row:
+                    row[field] = f"{field}-{(newest + rng.randrange(3)) % 100}"
+        rows.append((time_ms, row))
+    return rows

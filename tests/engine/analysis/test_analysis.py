@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from offbeat.engine.analysis.analysis import GAP_MAX, Analysis
 from offbeat.engine.analysis.results import BucketResult
 from offbeat.engine.analysis.rules import Condition, Rule, Scope, Window
-from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec, DetectorSpec, ModelPlot
 from tests.engine.analysis.logs import SPAN_S, START_MS, analysed, calm, same_state, spec_of
 
 SPAN_MS = 1000 * SPAN_S
@@ -47,7 +47,13 @@ ROWS = calm(2_000, 7)
 
 def every(**others: object) -> AnalysisSpec:
     """All kinds of detectors at once, with influencers and categories."""
-    return spec_of(*EVERY, influencers=("user", "host", "word"), categorization_field="message", **others)
+    return spec_of(
+        *EVERY,
+        influencers=("user", "host", "word"),
+        categorization_field="message",
+        model_plot=ModelPlot(90.0, ("host-a", "eve", "host-7", "user-3")),
+        **others,
+    )
 
 
 @cache

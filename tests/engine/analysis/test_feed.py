@@ -74,7 +74,7 @@ def block_of(events: list[Event], known: Catalog) -> Block:
 
 
 def spec_of(**patterns: tuple[str, ...]) -> AnalysisSpec:
-    detectors = (DetectorSpec("mean", "a", by="source"), DetectorSpec("sum", "b"), DetectorSpec("rare", by="word"))
+    detectors = DetectorSpec("dc", "a", by="source"), DetectorSpec("info_content", "b"), DetectorSpec("rare", by="word")
     return AnalysisSpec("x", detectors, **patterns)  # type: ignore[arg-type]
 
 
@@ -124,6 +124,22 @@ def test_an_event_is_taken_if_its_source_and_one_of_its_fields_match(events: lis
         if event[0].startswith("pump") and any(name[0] in "aw" for name in event[1])
     ]
     assert told(Feed(spec_of(sources=("pump-*",), fields=("a", "w*"))), events, catalog()) == as_records(taken)
+
+
+@given(EVENTS)
+def test_a_column_of_which_only_numbers_are_asked_has_those_of_its_texts(events: list[Event]) -> None:
+    detectors = (DetectorSpec("mean", "a", by="source"), DetectorSpec("sum", "b", by="word"))
+    numeric = AnalysisSpec("x", detectors, fields=("*",))
+    known = catalog()
+    block = block_of(events, known)
+    records, written = Feed(numeric).records(block, known), Feed(spec_of(fields=("*",))).records(block, known)
+    assert set(records.values) == {"a", "b"}
+    for name, values in records.values.items():
+        assert values.tobytes() == written.numbers(name).tobytes()
+        missing = [one.codes[one.fields.index(name)] < 0 for one in (records, written)]
+        assert missing[0].tolist() == missing[1].tolist()
+    some = np.arange(records.size) % 2 == 0
+    assert records.keep(some).values["a"].tobytes() == records.values["a"][some].tobytes()
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from offbeat.clock import ManualClock
+from offbeat.gateways.prelert.dates import date_text
 from offbeat.service import Service, running
 from offbeat.serving import listening
 from tests.store.process import config
@@ -24,6 +25,8 @@ START_TIMEOUT_S = 110.0
 BASE = "/engine/v2"
 FIRST_S = 1_400_000_400
 """2014-05-13 17:00, where a bucket of an hour begins."""
+ODD_BUCKET = 30
+"""Of eventful data."""
 START_MS = 1_772_366_400_000
 """2026-03-01 12:00."""
 FIELDS = ("time", "airline", "responsetime")
@@ -78,6 +81,11 @@ class Engine:
         self._loop, self.stopped = asyncio.get_running_loop(), asyncio.Event()
         self.host, _, port = address.removeprefix("http://").partition(":")
         self.port = int(port)
+
+    @property
+    def now(self) -> str:
+        """The time of its clock, as it writes dates."""
+        return date_text(self.clock.now_ms())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* gives on the daemon's own event loop."""
@@ -213,6 +221,13 @@ def steady(buckets: int, span_s: int = 3600, first_s: int = FIRST_S, each: int =
     """Rows of two airlines, a few a bucket, without anything unusual."""
     return [(first_s + i * span_s + j * span_s // each, airline, 100 + (7 * i + 3 * j) % 10)
             for i in range(buckets) for j in range(each) for airline in ("AAL", "BAW")]
+
+
+def eventful(buckets: int = 40) -> list[tuple[Any, ...]]:
+    """Two airlines, of which one is slow in one bucket."""
+    odd = FIRST_S + ODD_BUCKET * 3600
+    return [(t, airline, 900 if airline == "AAL" and odd <= t < odd + 3600 else value)
+            for t, airline, value in steady(buckets)]
 
 
 def packed(body: bytes) -> bytes:

@@ -127,3 +127,19 @@ def test_many_zones_in_one_column_are_all_read() -> None:
     found = parser("yyyy-MM-dd HH:mmXXX").many([f"2014-10-01 12:00{zone}" for zone in zones])
     expected = [AT + timedelta(hours=12 - i) // timedelta(milliseconds=1) for i in range(len(zones))]
     np.testing.assert_array_equal(found, expected)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)).map(lambda t: f"{t:%Y-%m-%dT%H:%M:%S}Z"),
+            st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)).map(lambda t: f"{t:%Y-%m-%d %H:%M:%S}+0130"),
+            st.sampled_from(["1700000000", "1700000000123", "1.7e9", "2014-10-01", "2014-02-30T00:00:00Z", "soon", ""]),
+        ),
+        max_size=8,
+    )
+)
+def test_any_is_read_as_the_times_of_events_are(texts: list[str]) -> None:
+    expected = [NO_TIME if (time_ms := parse_text_ms(text, None)) is None else time_ms for text in texts]
+    assert parser("any").many(texts).tolist() == expected
+    assert [parser("any").one(text) for text in texts] == [None if ms == NO_TIME else ms for ms in expected]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,12 @@ from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.completeness import Completeness
 from offbeat.engine.analysis.entries import Upload
 from offbeat.engine.analysis.feed import Feed
-from offbeat.engine.analysis.kinds import question_of
+from offbeat.engine.analysis.kinds import question_of, values_max
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
-from offbeat.engine.analysis.question import Answer
-from offbeat.engine.analysis.results import BucketResult, Outcome, Size, Taken, Withheld
+from offbeat.engine.analysis.overlapping import Overlapping
+from offbeat.engine.analysis.question import Question, Waiting
+from offbeat.engine.analysis.results import BucketResult, Outcome, Plot, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
 from offbeat.engine.catalog import Catalog
@@ -28,6 +31,7 @@ from offbeat_detectors.contract import State
 GAP_MAX = 10_000
 """More buckets without a record than that, one after the other: nothing was watched, and none is a result."""
 NEVER = -(1 << 62)
+DAY_MS = 86_400_000
 
 
 class Analysis:
@@ -36,9 +40,11 @@ class Analysis:
     def __init__(self, spec: AnalysisSpec) -> None:
         self.spec = spec
         self._span_ms, self._latency_ms = 1000 * spec.bucket_span_s, 1000 * spec.latency_s
-        self._names: dict[str, Names] = {}
+        most = values_max(spec)
+        self._names: defaultdict[str, Names] = defaultdict(lambda: Names(most))
         self._scoring = Scoring(spec)
         self._questions = [question_of(i, spec, self._names) for i in range(len(spec.detectors))]
+        self._overlapping = Overlapping(spec, self._names) if spec.overlapping_buckets else None
         self._categorizer = (
             Categorizer(examples_max=spec.categorization_examples, filters=spec.categorization_filters)
             if spec.categorization_field
@@ -107,8 +113,12 @@ class Analysis:
         numbers, where = np.unique(bucket, return_inverse=True)
         for number, events in zip(numbers.tolist(), np.bincount(where.ravel(), weight).tolist(), strict=True):
             self._events[number] = self._events.get(number, 0.0) + events
+        columns.reach(rows.stop)
         for question in self._questions:
             question.add(columns, rows, bucket, weight)
+        if self._overlapping is not None:
+            self._overlapping.add(columns, rows, weight)
+        columns.saw(rows, bucket)
 
     def _weights(self, columns: Columns) -> NDArray[np.float64]:
         """(n,) how many events each record stands for; one that does not say so stands for none."""
@@ -140,6 +150,9 @@ class Analysis:
             self._frontier = target
         elif target > self._frontier:
             self._close_until(target, outcome)
+        if self._overlapping is not None:
+            for one in self._overlapping.due(None):
+                self._finish(one, outcome)
         self._latest_ms = max(self._latest_ms, time_ms + self._latency_ms)
         self.totals.add(outcome.taken)
         return outcome
@@ -198,6 +211,8 @@ class Analysis:
         self._events.clear()
         for question in self._questions:
             question.drop_open()
+        if self._overlapping is not None:
+            self._overlapping.drop_open()
 
     # ── what comes out ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,18 +223,44 @@ class Analysis:
             if bucket == self._muted:
                 self._drop_bucket(bucket)
                 continue
-            result = self._result(bucket, [question.close(bucket) for question in self._questions], interim=False)
-            outcome.buckets.append(result)
-            if rescore := self._scoring.moved():
-                outcome.buckets.append(rescore)
+            events = self._events.pop(bucket, 0.0)
+            closed = Waiting(bucket, events, [question.close(bucket) for question in self._questions])
+            if self._overlapping is None:
+                self._finish(closed, outcome)
+            else:
+                self._overlapping.close(closed)
+                for one in self._overlapping.due(bucket):
+                    self._finish(one, outcome)
             outcome.taken.count(bucket=1)
-            self._completeness.learn(bucket, self._events.pop(bucket, 0.0))
+            self._completeness.learn(bucket, events)
+            self._make_room(bucket)
         self._frontier = target
+
+    def _finish(self, closed: Waiting, outcome: Outcome) -> None:
+        outcome.buckets.append(self._result(closed, interim=False))
+        if rescore := self._scoring.moved():
+            outcome.buckets.append(rescore)
+
+    def _make_room(self, bucket: int) -> None:
+        """Once *bucket* is final: forget entities, then values, that nobody needs, if there are too many."""
+        for question in self._questions:
+            question.make_room(bucket)
+        if self._overlapping is not None:
+            self._overlapping.make_room(bucket)
+        for field, names in self._names.items():
+            if names.crowded:
+                names.forget_unused(bucket, [used for question in self._every for used in question.used(field)])
+
+    @property
+    def _every(self) -> list[Question]:
+        return [*self._questions, *(self._overlapping.questions if self._overlapping is not None else ())]
 
     def _drop_bucket(self, bucket: int) -> None:
         self._events.pop(bucket, None)
         for question in self._questions:
             question.drop(bucket)
+        if self._overlapping is not None:
+            self._overlapping.drop(bucket)
 
     def _due(self, frontier: int, target: int) -> Iterator[int]:
         if self._first is None:
@@ -230,12 +271,18 @@ class Analysis:
         if target - with_records <= GAP_MAX:
             yield from range(with_records, target)
 
-    def _result(self, bucket: int, answers: list[Answer], *, interim: bool) -> BucketResult:
-        events = round(self._events.get(bucket, 0.0))
-        return self._scoring.result(bucket * self._span_ms, events, answers, interim=interim)
+    def _result(self, closed: Waiting, *, interim: bool) -> BucketResult:
+        start_ms, answers = closed.bucket * self._span_ms, closed.answers
+        result = self._scoring.result(start_ms, round(closed.events), answers, closed.shifted, interim=interim)
+        asked = self.spec.model_plot
+        if asked is None or interim:
+            return result
+        points = tuple(point for answer in answers for point in answer.plot)
+        oldest_ms = start_ms - int(asked.days * DAY_MS)
+        return replace(result, plot=Plot(points, sum(answer.left_out for answer in answers), oldest_ms))
 
     def interim(self, start_ms: int | None, end_ms: int | None) -> list[BucketResult]:
-        """The open buckets as they are, those in [start, end): learned from later, said now."""
+        """The open buckets as they are, those in [start, end), and those that wait for others: said now."""
         if self._frontier is None or self._first is None:
             return []
         first = max(self._frontier, self._first)
@@ -244,10 +291,14 @@ class Analysis:
             first = max(first, start_ms // self._span_ms)
             last = min(last, first if end_ms is None else -(-end_ms // self._span_ms) - 1)
         found = []
+        for one in self._overlapping.waiting if self._overlapping is not None else ():
+            at_ms = one.bucket * self._span_ms
+            if (start_ms is None or at_ms >= start_ms) and (end_ms is None or at_ms < end_ms):
+                found.append(self._result(one, interim=True))
         for bucket in range(first, last + 1):
             share = self._complete(bucket)
             answers = [question.look(bucket, share) for question in self._questions]
-            found.append(self._result(bucket, answers, interim=True))
+            found.append(self._result(Waiting(bucket, self._events.get(bucket, 0.0), answers), interim=True))
         return found
 
     def _complete(self, bucket: int) -> float:
@@ -286,13 +337,16 @@ class Analysis:
     def size(self) -> Size:
         """What the models take."""
         sizes = [question.size() for question in self._questions]
+        shifted = [] if self._overlapping is None else [question.size() for question in self._overlapping.questions]
         return Size(
-            sum(size.model_bytes for size in sizes),
+            sum(size.model_bytes for size in [*sizes, *shifted])
+            + sum(names.bytes_held for names in self._names.values()),
             sum(size.by_count for size in sizes),
             sum(size.over_count for size in sizes),
             sum(size.partition_count for size in sizes),
             sum(size.refused for size in sizes),
             max((size.status for size in sizes), key=("OK", "SOFT_LIMIT", "HARD_LIMIT").index),
+            sum(size.pruned for size in sizes),
         )
 
     # ── checkpoints ───────────────────────────────────────────────────────────────────────────────────────────
@@ -325,29 +379,35 @@ class Analysis:
         for i, question in enumerate(self._questions):
             state |= under(f"question{i}", question.save())
         state |= under("scoring", self._scoring.save()) | under("completeness", self._completeness.save())
+        if self._overlapping is not None:
+            state |= under("overlapping", self._overlapping.save())
         if self._categorizer is not None:
             state |= under("categories", self._categorizer.save())
         if self.feed is not None:
             state |= under("feed", self.feed.save())
         return state
 
-    def revert(self, state: State, *, keep_time: bool) -> None:
-        """Go on from the models of *state*; what was counted stays. keep_time: what has passed does not come again."""
-        counts, counted = self.totals.counts, self.totals.latest_ms
-        latest_ms, frontier, cursor = self._latest_ms, self._frontier, self.cursor
-        feed = None if self.feed is None else self.feed.save()
-        self.restore(state)
-        if self.feed is not None and feed is not None:
-            self.feed.restore(feed)
+    def reverted(self, state: State | None, *, keep_time: bool) -> Analysis:
+        """What goes on from the models of *state*, or from none; what was counted stays.
+
+        keep_time: what has passed does not come again. It is another analysis: a state is restored to an empty one.
+        """
+        anew = Analysis(self.spec)
+        if state is not None:
+            anew.restore(state)
+        if self.feed is not None and anew.feed is not None:
+            anew.feed.restore(self.feed.save())
         if keep_time:
-            self.cursor = cursor
-            self._drop_open()
-            self._latest_ms = max(self._latest_ms, latest_ms)
-            if frontier is not None:
-                self._frontier = frontier if self._frontier is None else max(self._frontier, frontier)
-            self.totals = Taken(counts, counted)
-        else:
-            self.totals = Taken(counts, self.totals.latest_ms)
+            anew.cursor = self.cursor
+            anew._drop_open()
+            if anew._overlapping is not None:
+                anew._overlapping.drop_waiting()
+            anew._latest_ms = max(anew._latest_ms, self._latest_ms)
+            if self._frontier is not None:
+                anew._frontier = self._frontier if anew._frontier is None else max(anew._frontier, self._frontier)
+        latest_ms = self.totals.latest_ms if keep_time else anew.totals.latest_ms
+        anew.totals = Taken(dict(self.totals.counts), latest_ms)
+        return anew
 
     def restore(self, state: State) -> None:
         """As ``save`` gave it, of a job that is asked the same."""
@@ -364,13 +424,14 @@ class Analysis:
         self._names.clear()
         i = 0
         while f"name{i}" in state:
-            names = self._names[state[f"name{i}"].tobytes().decode()] = Names()
-            names.restore(part(state, f"names{i}"))
+            self._names[state[f"name{i}"].tobytes().decode()].restore(part(state, f"names{i}"))
             i += 1
         for i, question in enumerate(self._questions):
             question.restore(part(state, f"question{i}"))
         self._scoring.restore(part(state, "scoring"))
         self._completeness.restore(part(state, "completeness"))
+        if self._overlapping is not None:
+            self._overlapping.restore(part(state, "overlapping"))
         if self._categorizer is not None:
             self._categorizer.restore(part(state, "categories"))
         if self.feed is not None:

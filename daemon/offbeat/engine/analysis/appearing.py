@@ -13,6 +13,7 @@ from offbeat.engine.analysis.question import CUT_OFF, Draft
 from offbeat.engine.analysis.restraint import Held
 from offbeat.engine.analysis.results import Cause
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.split import Gone, Room
 from offbeat.engine.analysis.watching import ENTITY, MEMBER, SEEN, Watching
 from offbeat_detectors.buckets.functions import Function
 from offbeat_detectors.buckets.popular import FreqRareModel, FreqRareOpinions, RareOverModel
@@ -32,9 +33,9 @@ class Appearing(Watching):
         spec: DetectorSpec,
         analysis: AnalysisSpec,
         names: MutableMapping[str, Names],
-        most: int,
+        room: Room,
     ) -> None:
-        super().__init__(index, spec, analysis, names, most)
+        super().__init__(index, spec, analysis, names, room)
         self._description = function.descriptions[0]
         self._groups = Entities()  # partitions
         self._room = 16
@@ -55,9 +56,15 @@ class Appearing(Watching):
         if not rows.size:
             return np.zeros(0), []
         partition = self.split.entities.first[rows[:, ENTITY]]
-        group, _ = self._groups.number(partition, np.full(partition.size, NONE, np.int32))
-        if len(self._groups) > self._room:
-            self._room = 2 * len(self._groups)
+        nothing = np.full(partition.size, NONE, np.int32)
+        if learn:
+            self._groups.number(partition, nothing)
+        group, _ = self._groups.number(partition, nothing, most=0)
+        if (group == NONE).any():  # of a partition that no final bucket has had nothing can be said
+            known = group != NONE
+            return self.judged(bucket, rows[known], weight[known], learn=False)
+        if self._groups.places > self._room:
+            self._room = 2 * self._groups.places
             self._model.grow(self._room)
         over = self.split.members.second[rows[:, MEMBER]].astype(np.int64) if self.spec.over else np.zeros(len(rows))
         keys = np.stack([group.astype(np.int64), over.astype(np.int64), rows[:, SEEN]], axis=1)
@@ -142,7 +149,7 @@ class Appearing(Watching):
 
     @property
     def _all_groups(self) -> NDArray[np.int32]:
-        return np.arange(len(self._groups), dtype=np.int32)
+        return np.arange(self._groups.places, dtype=np.int32)
 
     def _learned(self) -> State:
         return self._model.save(self._all_groups)
@@ -179,11 +186,32 @@ class Appearing(Watching):
             causes,
         )
 
-    @property
-    def model_bytes(self) -> int:
-        """What the models take."""
-        each = self._model.bytes_per_entity if isinstance(self._model, RareModel) else self._model.bytes_per_population
-        return each * len(self._groups)
+    @staticmethod
+    def entity_bytes(function: Function, spec: DetectorSpec) -> int:
+        """What the models of an entity take: a partition has one, and may have no more than one by value."""
+        if not spec.partition:
+            return 0
+        if function.probability == "freq_rare":
+            return FreqRareModel.bytes_per_population
+        return RareOverModel.bytes_per_population if spec.over else RareModel.bytes_per_entity
+
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these entities will stand for others; the models of partitions that have none left end."""
+        if self.spec.partition:
+            entities = self.split.entities
+            partition = np.unique(entities.first[entities.live])
+            groups = self._groups.keep_only(partition, np.full(partition.size, NONE, np.int32))
+            self._model.forget(groups[groups < self._room])
+
+    def used(self, field: str) -> list[NDArray[np.int32]]:
+        """The numbers of those values of a field that it knows by them, also those that its models remember."""
+        known = super().used(field)
+        if field == self.spec.by and len(self._groups):
+            learned = self._learned()
+            head = "rare." if isinstance(self._model, FreqRareModel) else ""
+            value, held = learned[f"{head}value"], learned[f"{head}held"]
+            known.append(value[np.arange(value.shape[1]) < held[:, None]])
+        return known
 
     def models(self) -> dict[str, State]:
         """What was learned, by name."""
@@ -192,6 +220,6 @@ class Appearing(Watching):
     def learn_again(self, models: dict[str, State]) -> None:
         """As ``models`` gave it, of as many entities."""
         self._groups.restore(models["groups"])
-        self._room = max(self._room, len(self._groups))
+        self._room = max(self._room, self._groups.places)
         self._model.grow(self._room)
         self._model.restore(self._all_groups, models["rare"])

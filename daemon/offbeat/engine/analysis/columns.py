@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat.engine.analysis.names import NONE, Names
+from offbeat.engine.analysis.names import BEYOND, NONE, Names
 from offbeat.records import Strings
 from offbeat.uploads import Records, numbers_at
 from offbeat_detectors.buckets.distinct import hashes
 
 
+@dataclass(slots=True)
+class Numbered:
+    """The numbers of a field: (n,), and (n,) where there is no room for one; made of the records before *done*."""
+
+    number: NDArray[np.int32]
+    beyond: NDArray[np.bool_]
+    done: int
+
+
 class Columns:
-    """The n records of an upload that count."""
+    """The n records of an upload that count. Those before ``reach`` have been given their numbers.
+
+    Not all at once, for what a bucket that closes between two records makes the job forget depends on no later one.
+    """
 
     def __init__(self, records: Records, names: MutableMapping[str, Names]) -> None:
         self.size = records.size
@@ -22,8 +35,9 @@ class Columns:
         self._names = names
         self._texts = dict(zip(records.fields, records.texts, strict=True))
         self._codes = dict(zip(records.fields, records.codes, strict=True))
-        self._numbers: dict[str, NDArray[np.int32]] = {}
-        self._values: dict[str, NDArray[np.float64]] = {}
+        self._reach = records.size
+        self._numbers: dict[str, Numbered] = {}
+        self._values: dict[str, NDArray[np.float64]] = dict(records.values)
         self._hashes: dict[str, NDArray[np.uint64]] = {}
 
     def put(self, field: str, texts: Strings, codes: NDArray[np.int32]) -> None:
@@ -34,14 +48,36 @@ class Columns:
         """The distinct texts of a field and (n,) which of them each record has; NONE: none."""
         return self._texts[field], self._codes[field]
 
+    def reach(self, stop: int) -> None:
+        """Records before *stop* are looked at from now on."""
+        self._reach = stop
+
     def numbers(self, field: str) -> NDArray[np.int32]:
-        """(n,) the job's number of each value; NONE without one. All NONE for no field."""
-        if not field and field not in self._numbers:
-            self._numbers[field] = np.full(self.size, NONE, np.int32)
+        """(n,) the job's number of each value; NONE without one, or if there is no room. All NONE for no field."""
+        return self._numbered(field).number
+
+    def beyond(self, field: str) -> NDArray[np.bool_]:
+        """(n,) where there is no room for the value."""
+        return self._numbered(field).beyond
+
+    def _numbered(self, field: str) -> Numbered:
         if field not in self._numbers:
-            known = self._names.setdefault(field, Names())
-            self._numbers[field] = known.number(self._texts[field], self._codes[field])
-        return self._numbers[field]
+            nothing = np.full(self.size, NONE, np.int32)
+            self._numbers[field] = Numbered(nothing, np.zeros(self.size, np.bool_), 0 if field else self.size)
+        made = self._numbers[field]
+        if made.done < self._reach:
+            rows = slice(made.done, self._reach)
+            numbers = self._names[field].number(self._texts[field], self._codes[field][rows])
+            made.beyond[rows] = numbers == BEYOND
+            made.number[rows] = np.maximum(numbers, NONE)
+            made.done = self._reach
+        return made
+
+    def saw(self, rows: slice, bucket: NDArray[np.int64]) -> None:
+        """Tell the names of all fields that were asked for in which bucket each of *rows* is."""
+        for field, made in self._numbers.items():
+            if field:
+                self._names[field].saw(made.number[rows], bucket)
 
     def values(self, field: str) -> NDArray[np.float64]:
         """(n,) each value as a number, NaN where it is none."""

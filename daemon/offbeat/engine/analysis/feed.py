@@ -12,7 +12,8 @@ from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Block
 from offbeat.records import Strings
-from offbeat.uploads import MISSING, Records
+from offbeat.uploads import MISSING, Records, numbers_of
+from offbeat_detectors.buckets.functions import function_of
 from offbeat_detectors.contract import State
 
 SOURCE_FIELD = "source"
@@ -22,6 +23,9 @@ DELAY_MS_MIN = 10_000
 """The clock closes a bucket so long after its end at least, however promptly events come."""
 WHOLE_MAX = 1e15
 _Text = Callable[[int], str]
+OF_TEXTS = ("distinct_count", "info_content", "position")
+"""What is computed of texts, numbers too."""
+NO_TEXT = Strings.of([""])
 
 
 def text_of(value: float) -> str:
@@ -46,6 +50,7 @@ class Feed:
         self._spec = spec
         self._columns = {name: i for i, name in enumerate(spec.columns)}
         self._sources, self._fields = spec.sources or ("*",), spec.fields or ("*",)
+        self._numeric = _numeric(spec)
         self._takes_source = np.zeros(0, np.bool_)
         self._takes_field = np.zeros(0, np.bool_)
         self._column_of = np.zeros(0, np.int32)  # of each numeric field; −1: no detector asks for it
@@ -63,7 +68,8 @@ class Feed:
             taken &= self._with_fields(block, catalog)
         rows = np.flatnonzero(taken)
         codes = np.full((len(self._columns), rows.size), MISSING, np.int32)
-        texts = [Strings.of(())] * len(self._columns)
+        texts = [NO_TEXT] * len(self._columns)
+        known: dict[str, NDArray[np.float64]] = {}
         column = self._column_of[catalog.series_field[block.series]]
         names = list(block.text_fields)
         for name, i in self._columns.items():
@@ -73,13 +79,22 @@ class Feed:
                 codes[i], texts[i] = self._coded(whole[rows], catalog.sources.text)
                 continue
             of_column = np.flatnonzero(column == i)
+            of_text = np.flatnonzero(block.text_field == names.index(name)) if name in names else of_column[:0]
+            if name in self._numeric:
+                number = np.full(block.size, np.nan)
+                number[block.point_row[of_column]] = block.value[of_column] + 0.0  # zero has no sign
+                whole[block.point_row[of_column]] = 0
+                if of_text.size:
+                    code, row = block.text_code[of_text], block.text_row[of_text]
+                    number[row] = numbers_of(block.texts)[code]
+                    whole[row] = np.where(_lengths(block.texts)[code] > 0, 0, MISSING)
+                codes[i], known[name] = whole[rows], number[rows]
+                continue
             values, where = np.unique(block.value[of_column], return_inverse=True)
             whole[block.point_row[of_column]] = where.ravel()
-            if name in names:
-                of_text = np.flatnonzero(block.text_field == names.index(name))
-                whole[block.text_row[of_text]] = values.size + block.text_code[of_text]
+            whole[block.text_row[of_text]] = values.size + block.text_code[of_text]
             codes[i], texts[i] = self._coded(whole[rows], _texts_of(values, block.texts))
-        return Records(block.time_ms[rows], tuple(self._columns), codes, tuple(texts))
+        return Records(block.time_ms[rows], tuple(self._columns), codes, tuple(texts), known)
 
     @staticmethod
     def _coded(numbers: NDArray[np.int64], text: _Text) -> tuple[NDArray[np.int32], Strings]:
@@ -144,6 +159,21 @@ class Feed:
         """As ``save`` gave it."""
         resting, self._hour, self._worst_ms, self._worst_before_ms = (int(x) for x in state["clock"])
         self.resting = bool(resting)
+
+
+def _numeric(spec: AnalysisSpec) -> frozenset[str]:
+    """The columns of which only the numbers are asked for: to write them as texts would take longer than all else."""
+    functions = [(one.field, function_of(one.function).features) for one in spec.detectors]
+    numbers = {field for field, features in functions if not set(features) & set(OF_TEXTS)}
+    texts = {field for field, features in functions if set(features) & set(OF_TEXTS)}
+    for one in spec.detectors:
+        texts |= {one.by, one.over, one.partition}
+    texts |= {*spec.influencers, spec.categorization_field, SOURCE_FIELD}
+    return frozenset({*numbers, spec.summary_count_field} - texts - {""})
+
+
+def _lengths(texts: Strings) -> NDArray[np.int64]:
+    return np.diff(texts.end, prepend=np.int64(0))
 
 
 def _texts_of(values: NDArray[np.float64], texts: Strings) -> _Text:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat.engine.analysis.split import Gone
 from offbeat_detectors.buckets.functions import Function
 from offbeat_detectors.buckets.model import BucketModel, BucketOpinions
 from offbeat_detectors.buckets.over import PopulationModel
@@ -17,12 +18,16 @@ class Judge(Protocol):
     """What is thought of one feature of members."""
 
     @property
-    def bytes_per_member(self) -> int:
-        """Memory of one member."""
+    def bytes_per_entity(self) -> int:
+        """Memory of one entity."""
         ...
 
     def grow(self, members: int, entity: NDArray[np.int32]) -> None:
         """Make room for *members*; entity[i] is whose member i is."""
+        ...
+
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these entities and members will stand for others."""
         ...
 
     def judge(
@@ -54,8 +59,8 @@ class ByOwnPast:
         self._room, self._members = 16, 0
 
     @property
-    def bytes_per_member(self) -> int:
-        """Memory of one member."""
+    def bytes_per_entity(self) -> int:
+        """Memory of one entity, which is its own only member."""
         return self._model.bytes_per_entity
 
     def grow(self, members: int, entity: NDArray[np.int32]) -> None:
@@ -64,6 +69,10 @@ class ByOwnPast:
         if members > self._room:
             self._room = max(members, 2 * self._room)
             self._model.grow(self._room)
+
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these entities will stand for others."""
+        self._model.forget(gone.entity)
 
     def judge(
         self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float
@@ -95,9 +104,9 @@ class ByPeers:
         self._population = np.zeros(0, np.int32)  # of each member
 
     @property
-    def bytes_per_member(self) -> int:
-        """Memory of one member: what a population takes, it takes once."""
-        return self._population.itemsize
+    def bytes_per_entity(self) -> int:
+        """Memory of one population; its members take none."""
+        return self._over.bytes_per_population
 
     @property
     def _populations(self) -> int:
@@ -109,6 +118,10 @@ class ByPeers:
         if self._populations > self._room:
             self._room = max(self._populations, 2 * self._room)
             self._over.grow(self._room)
+
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these populations will stand for others."""
+        self._over.forget(gone.entity)
 
     def judge(
         self, member: NDArray[np.int32], bucket: int, value: NDArray[np.float64], complete: float

@@ -12,11 +12,12 @@ from offbeat.engine.analysis.gathering import Gathering
 from offbeat.engine.analysis.judges import Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
+from offbeat.engine.analysis.plotting import POINTS_MAX, Plotting
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
 from offbeat.engine.analysis.restraint import Restraint
-from offbeat.engine.analysis.results import Size, Withheld
+from offbeat.engine.analysis.results import PlotPoint, Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
-from offbeat.engine.analysis.split import Split
+from offbeat.engine.analysis.split import Room, Split
 from offbeat_detectors.buckets.features import Gathered
 from offbeat_detectors.buckets.functions import Function
 from offbeat_detectors.buckets.influence import Removed, influence
@@ -24,10 +25,10 @@ from offbeat_detectors.buckets.model import BucketOpinions
 from offbeat_detectors.contract import State
 
 NEVER = np.int64(1 << 62)
+NOTHING = (0, 0)
+"""The version of a split that knows nobody."""
 GROWS, SHRINKS = ("count", "sum", "distinct_count", "info_content", "max"), ("min",)
 """Features that more rows of a bucket can only make larger, or smaller; a sum as a rule."""
-MEMBER_BYTES = 200
-"""Of a member beside its models: its place in tables of names and pairs."""
 
 
 class Measured:
@@ -41,40 +42,42 @@ class Measured:
         analysis: AnalysisSpec,
         names: MutableMapping[str, Names],
         judges: list[Judge],
-        most: int,
+        room: Room,
     ) -> None:
-        self._index, self._function, self._spec, self._most, self._names = index, function, spec, most, names
+        self._index, self._function, self._spec, self._names = index, function, spec, names
         own = (spec.by, spec.over, spec.partition)
         self._own = tuple(field for field in analysis.influencers if field in own)
         removable = [field for field in analysis.influencers if field not in own]
-        self._split = Split(spec, names)
+        self._split = Split(spec, names, room)
         self._restraint = Restraint(index, spec, self._split, analysis.bucket_span_s)
         self._gathering = Gathering(function, spec.field, removable)
         self._removable = bool(removable)
         self._judges = judges
         self._zeros = function.empty == "zero" and not spec.over
         self._since = np.zeros(0, np.int64)  # the first bucket of each member
+        self._version = NOTHING
+        plot = analysis.model_plot
+        self._plotting = Plotting(index, function, plot, self._values) if plot is not None else None
 
     # ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def add(self, columns: Columns, rows: slice, bucket: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
         """Take *rows* of an upload, with the bucket and the weight of each."""
-        whose = self._split.of(columns, rows, self._most)
+        whose = self._split.of(columns, rows)
         at = whose.row - rows.start
+        self._split.saw(whose, bucket[at])
         self._follow()
         np.minimum.at(self._since, whose.member, bucket[at])
         self._gathering.add(columns, whose.row, bucket[at], whose.member, weight[at])
 
-    @property
-    def _members(self) -> int:
-        return len(self._split.members) if self._spec.over else len(self._split.entities)
-
     def _follow(self) -> None:
-        if self._members > self._since.size:
-            self._since = np.concatenate([self._since, np.full(self._members - self._since.size, NEVER)])
-            entity = self._split.members.first if self._spec.over else np.arange(self._members, dtype=np.int32)
-            for judge in self._judges:
-                judge.grow(self._members, entity)
+        if self._version == self._split.version:
+            return
+        self._version, places = self._split.version, self._split.places
+        self._since = np.concatenate([self._since, np.full(places - self._since.size, NEVER)])
+        entity = self._split.members.first if self._spec.over else np.arange(places, dtype=np.int32)
+        for judge in self._judges:
+            judge.grow(places, entity)
 
     # ── buckets ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -101,7 +104,7 @@ class Measured:
         came = self._gathering.look(bucket)
         gathered = self._filled(came, bucket)
         plain = learn and not self._removable and not self._restraint.teaches_less
-        probabilities, drafts = [], list[Draft]()
+        probabilities, drafts, plot = [], list[Draft](), list[PlotPoint]()
         for j, (judge, description) in enumerate(zip(self._judges, self._function.descriptions, strict=True)):
             has = ~np.isnan(gathered.value[:, j])
             member, value = gathered.entity[has], np.ascontiguousarray(gathered.value[has, j])
@@ -128,10 +131,13 @@ class Measured:
             ]
             if learn and not plain:
                 judge.process(member, bucket, value, held.teaches.astype(np.float64))
+            if learn and self._plotting is not None:
+                plot += self._plotting.points(j, member, value, said)
             probabilities.append(p)
         if learn:
             self._restraint.learn(self._entity(came.entity), came.entity)
-        return Answer(self._index, np.concatenate(probabilities), drafts)
+        beyond = max(0, len(plot) - POINTS_MAX)
+        return Answer(self._index, np.concatenate(probabilities), drafts, tuple(plot[:POINTS_MAX]), beyond)
 
     def _entity(self, member: NDArray[np.int32]) -> NDArray[np.int32]:
         return self._split.members.first[member] if self._spec.over else member
@@ -214,10 +220,8 @@ class Measured:
         i: int,
         blamed: dict[int, dict[str, tuple[tuple[str, float], ...]]],
     ) -> Draft:
-        split, spec = self._split, self._spec
-        entity = int(split.members.first[member]) if spec.over else member
-        partition, by = split.partition(entity), split.by(entity)
-        over = split.over(member) if spec.over else None
+        spec = self._spec
+        partition, by, over = self._values(member)
         influences = dict(blamed.get(member, {}))
         for field in self._own:
             text = by if field == spec.by else over if field == spec.over else partition
@@ -236,6 +240,12 @@ class Measured:
             influences,
         )
 
+    def _values(self, member: int) -> tuple[str | None, str | None, str | None]:
+        """The partition, by and over value of a member."""
+        split, over = self._split, bool(self._spec.over)
+        entity = int(split.members.first[member]) if over else member
+        return split.partition(entity), split.by(entity), split.over(member) if over else None
+
     @property
     def withheld(self) -> tuple[Withheld, ...]:
         """What it left out, by cause."""
@@ -245,16 +255,22 @@ class Measured:
 
     def size(self) -> Size:
         """What its models take."""
-        each = MEMBER_BYTES + sum(judge.bytes_per_member for judge in self._judges)
-        entities, spec = self._split.entities, self._spec
-        return Size(
-            self._members * each,
-            len(entities) if spec.by else 0,
-            len(self._split.members) if spec.over else 0,
-            int(np.unique(entities.first).size) if spec.partition else 1,
-            self._split.refused,
-            "HARD_LIMIT" if self._split.refused else "OK",
-        )
+        return self._split.size()
+
+    def make_room(self, bucket: int) -> None:
+        """Once *bucket* is final: forget, if there are too many, whom nobody has seen for longest."""
+        gone = self._split.make_room(bucket)
+        if gone.entity.size or gone.member.size:
+            self._since[gone.member if self._spec.over else gone.entity] = NEVER
+            self._restraint.forget(gone)
+            if self._plotting is not None:
+                self._plotting.forget()
+            for judge in self._judges:
+                judge.forget(gone)
+
+    def used(self, field: str) -> list[NDArray[np.int32]]:
+        """The numbers of those values of a field that it knows by them."""
+        return self._split.used(field)
 
     def save(self) -> State:
         """All of it, as arrays."""
@@ -268,6 +284,7 @@ class Measured:
     def restore(self, state: State) -> None:
         """As ``save`` gave it."""
         self._split.restore(part(state, "split"))
+        self._since, self._version = np.zeros(0, np.int64), NOTHING
         self._follow()
         self._since[:] = state["since"]
         self._gathering.restore(part(state, "open"))

@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 from offbeat_detectors.kernel import inlined_kernel, lean_kernel
 
+PLACES, IDLE, EVER = range(3)
+FREE = -2
+"""In the place of a pair: its number is nobody's."""
+
 
 @inlined_kernel
 def slot_of(first: int, second: int, mask: int) -> np.int64:
@@ -25,13 +29,17 @@ def number_pairs(
     table: NDArray[np.int32],
     known_first: NDArray[np.int32],
     known_second: NDArray[np.int32],
-    count: int,
-) -> tuple[int, int]:
-    """Number the pairs from *start* on into *found*; a new one comes next, beyond *most* it is −1.
+    free: NDArray[np.int32],
+    head: NDArray[np.int64],
+) -> int:
+    """Number the pairs from *start* on into *found*; a new one takes the last free number, or comes next, or is −1.
 
+    most   pairs that may be known; more are −1
     table  (2^k,) int32  open addressing; number + 1, 0 is free; at least twice as large as the known arrays
-    known_first, known_second  the pairs by number, of which *count* are in use
-    Returns (how many were numbered, the new count). The first is less than the pairs given if the arrays must grow.
+    known_first, known_second  the pairs by number
+    free   numbers that are nobody's, the next one last
+    head   PLACES: one more than the largest number so far; IDLE: how many are free; EVER: pairs that were new so far
+    Returns how many were numbered: less than the pairs given if the arrays must grow.
     """
     mask = table.size - 1
     for i in range(start, first.size):
@@ -44,22 +52,29 @@ def number_pairs(
                 number = held
                 break
             at = (at + 1) & mask
-        if number < 0 and count < most:
-            if count == known_first.size:
-                return i, count
-            number = count
-            known_first[count], known_second[count] = a, b
-            table[at] = count + 1
-            count += 1
+        if number < 0 and head[PLACES] - head[IDLE] < most:
+            if head[IDLE] > 0:
+                head[IDLE] -= 1
+                number = free[head[IDLE]]
+            elif head[PLACES] == known_first.size:
+                return i
+            else:
+                number = head[PLACES]
+                head[PLACES] += 1
+            head[EVER] += 1
+            known_first[number], known_second[number] = a, b
+            table[at] = number + 1
         found[i] = number
-    return first.size, count
+    return int(first.size)
 
 
 @lean_kernel
 def fill(table: NDArray[np.int32], first: NDArray[np.int32], second: NDArray[np.int32], count: int) -> None:
-    """Fill *table* (all zero) with the first *count* pairs."""
+    """Fill *table* (all zero) with the first *count* pairs, but for those that are FREE."""
     mask = table.size - 1
     for i in range(count):
+        if first[i] == FREE:
+            continue
         at = slot_of(first[i], second[i], mask)
         while table[at] != 0:
             at = (at + 1) & mask

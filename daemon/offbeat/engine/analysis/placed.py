@@ -11,6 +11,7 @@ from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.question import CUT_OFF, Draft
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
+from offbeat.engine.analysis.split import Gone, Room
 from offbeat.engine.analysis.watching import ENTITY, MEMBER, SEEN, Watching
 from offbeat_detectors.buckets.clock import ClockModel
 from offbeat_detectors.buckets.earth import EarthModel, position_of
@@ -28,9 +29,9 @@ class Placed(Watching):
         spec: DetectorSpec,
         analysis: AnalysisSpec,
         names: MutableMapping[str, Names],
-        most: int,
+        room: Room,
     ) -> None:
-        super().__init__(index, spec, analysis, names, most)
+        super().__init__(index, spec, analysis, names, room)
         self._description = function.descriptions[0]
         self._room = 16
         self._model: ClockModel | EarthModel
@@ -49,8 +50,8 @@ class Placed(Watching):
         self, bucket: int, rows: NDArray[np.int64], weight: NDArray[np.float64], *, learn: bool
     ) -> tuple[NDArray[np.float64], list[Draft]]:
         """Of the distinct rows of a bucket: what they are like, and records of those that are odd."""
-        if len(self.split.entities) > self._room:
-            self._room = 2 * len(self.split.entities)
+        if self.split.entities.places > self._room:
+            self._room = 2 * self.split.entities.places
             self._model.grow(self._room)
         if not rows.size:
             return np.zeros(0), []
@@ -127,10 +128,14 @@ class Placed(Watching):
             )
         return drafts
 
-    @property
-    def model_bytes(self) -> int:
-        """What the models take."""
-        return self._model.bytes_per_entity * len(self.split.entities)
+    @staticmethod
+    def entity_bytes(function: Function) -> int:
+        """What the model of an entity takes."""
+        return EarthModel.bytes_per_entity if function.probability == "position" else ClockModel.bytes_per_entity
+
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these entities will stand for others."""
+        self._model.forget(gone.entity[gone.entity < self._room])
 
     def models(self) -> dict[str, State]:
         """What was learned, by name."""
@@ -138,10 +143,10 @@ class Placed(Watching):
 
     def learn_again(self, models: dict[str, State]) -> None:
         """As ``models`` gave it, of as many entities."""
-        self._room = max(self._room, len(self.split.entities))
+        self._room = max(self._room, self.split.entities.places)
         self._model.grow(self._room)
         self._model.restore(np.arange(self._known, dtype=np.int32), models["model"])
 
     @property
     def _known(self) -> int:
-        return min(self._room, len(self.split.entities))
+        return min(self._room, self.split.entities.places)

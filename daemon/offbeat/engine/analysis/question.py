@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
-from offbeat.engine.analysis.results import Cause, Size, Withheld
+from offbeat.engine.analysis.results import Cause, PlotPoint, Size, Withheld
 from offbeat_detectors.buckets.aggregate import CUTOFF
 from offbeat_detectors.contract import State
 
@@ -39,11 +39,26 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one detector says of a bucket. probability: (m,) of all that it judged, NaN where it has no opinion yet."""
+    """What one detector says of a bucket. probability: (m,) of all that it judged, NaN where it has no opinion yet.
+
+    plot, left_out  points of the model plot, if that is asked for, and how many were too many
+    """
 
     detector: int
     probability: NDArray[np.float64]
     drafts: list[Draft]
+    plot: tuple[PlotPoint, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A bucket and its events, with what is said of it, and of the shifted ones that overlap with it."""
+
+    bucket: int
+    events: float
+    answers: list[Answer]
+    shifted: tuple[list[Answer], ...] = ()
 
 
 class Question(Protocol):
@@ -67,6 +82,14 @@ class Question(Protocol):
 
     def drop_open(self) -> None:
         """Forget the rows of all open buckets."""
+        ...
+
+    def make_room(self, bucket: int) -> None:
+        """Once *bucket* is final: forget, if there are too many, whom nobody has seen for longest."""
+        ...
+
+    def used(self, field: str) -> list[NDArray[np.int32]]:
+        """The numbers of those values of a field that it knows by them."""
         ...
 
     @property

@@ -18,7 +18,7 @@ from offbeat.engine.analysis.question import CUT_OFF
 from offbeat.engine.analysis.results import Withheld
 from offbeat.engine.analysis.rules import Rule, Scope
 from offbeat.engine.analysis.spec import DetectorSpec
-from offbeat.engine.analysis.split import Split
+from offbeat.engine.analysis.split import Gone, Split
 from offbeat_detectors.buckets.exclusion import Exclusion
 from offbeat_detectors.buckets.functions import function_of
 from offbeat_detectors.civil import transitions
@@ -114,6 +114,20 @@ class Restraint:
             return by, None
         over, _ = self._peers.number(self._split.entities.first[entity], self._split.members.second[member], most)
         return by, np.where(over == NONE, np.int32(NOWHERE), over)
+
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these entities and members will stand for others."""
+        for rule in self._rules:
+            rule.forget()
+        if not self._excludes:
+            return
+        entities, members = self._split.entities, self._split.members
+        by, over = self._exclusion.by, self._exclusion.over
+        by.forget(gone.entity[gone.entity < by.size])
+        if self._spec.over:
+            live = members.live
+            peers = self._peers.keep_only(entities.first[members.first[live]], members.second[live])
+            over.forget(peers[peers < over.size])
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:

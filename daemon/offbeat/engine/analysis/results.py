@@ -63,8 +63,32 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class PlotPoint:
+    """Of one entity in a bucket: a feature, in which band it was expected, the middle of it, and what came."""
+
+    detector: int
+    feature: str
+    partition: str | None
+    by: str | None
+    over: str | None
+    lower: float
+    typical: float
+    upper: float
+    actual: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The model plot of a bucket; left_out: points beyond the limit. Those of buckets before *oldest_ms* may go."""
+
+    points: tuple[PlotPoint, ...]
+    left_out: int
+    oldest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class BucketResult:
-    """One bucket. *interim*: it is not complete, and this result will be replaced."""
+    """One bucket. *interim*: it is not complete, and this result will be replaced. *plot*: if it is asked for."""
 
     start_ms: int
     event_count: int
@@ -75,6 +99,7 @@ class BucketResult:
     influencers: tuple[Influencer, ...]
     parts: tuple[Part, ...]
     interim: bool
+    plot: Plot | None = None
 
     @property
     def normalized_max(self) -> float:
@@ -150,7 +175,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What the models of a job take, and whether a limit was felt."""
+    """What the models of a job take, and whether a limit was felt: rows refused, entities and members forgotten."""
 
     model_bytes: int
     by_count: int
@@ -158,6 +183,7 @@ class Size:
     partition_count: int
     refused: int
     status: str
+    pruned: int = 0
 
 
 @dataclass(slots=True)

@@ -37,14 +37,23 @@ class Scoring:
         self._influencers = spec.influencers
         self._normalizer = Normalizer()
 
-    def result(self, start_ms: int, events: int, answers: Sequence[Answer], *, interim: bool) -> BucketResult:
-        """The result of a bucket; unless *interim* it counts as past from now on."""
-        every = np.concatenate([answer.probability for answer in answers]) if answers else np.zeros(0)
-        together = aggregate(every)
-        whole = 1.0 if isnan(together) else together
+    def result(
+        self,
+        start_ms: int,
+        events: int,
+        answers: Sequence[Answer],
+        shifted: Sequence[Sequence[Answer]] = (),
+        *,
+        interim: bool,
+    ) -> BucketResult:
+        """The result of a bucket; unless *interim* it counts as past from now on.
+
+        *shifted*: what is said of buckets that overlap with it. Its probability, and that of each record, is the least.
+        """
+        every, whole = _together(answers)
+        whole = min([whole, *(_together(other)[1] for other in shifted)])
         drafts = sorted(
-            ((draft, answer.detector) for answer in answers for draft in answer.drafts),
-            key=lambda pair: (pair[0].probability, pair[1]),
+            _most_unusual([answers, *shifted]), key=lambda pair: (pair[0].probability, pair[1])
         )[:FOUND_MAX]
         blamed = {field: self._blamed(field, [draft for draft, _ in drafts]) for field in self._influencers}
         parts = [Part(BUCKET_TIME, whole, self._scored(BUCKET, [whole])[0])]
@@ -114,6 +123,26 @@ class Scoring:
     def restore(self, state: State) -> None:
         """As ``save`` gave it."""
         self._normalizer.restore(state)
+
+
+def _together(answers: Sequence[Answer]) -> tuple[NDArray[np.float64], float]:
+    """All probabilities, and the one that they make."""
+    every = np.concatenate([answer.probability for answer in answers]) if answers else np.zeros(0)
+    together = aggregate(every)
+    return every, 1.0 if isnan(together) else together
+
+
+def _most_unusual(of_buckets: Sequence[Sequence[Answer]]) -> list[tuple[Draft, int]]:
+    """The drafts of a bucket with their detectors; of one that others have too, that of the least probability."""
+    own, *others = ([(draft, one.detector) for one in answers for draft in one.drafts] for answers in of_buckets)
+    if not others:
+        return own
+    found: dict[tuple[object, ...], tuple[Draft, int]] = {}
+    for draft, detector in (pair for drafts in (own, *others) for pair in drafts):
+        key = detector, draft.description, draft.partition, draft.by, draft.over
+        if key not in found or draft.probability < found[key][0].probability:
+            found[key] = draft, detector
+    return list(found.values())
 
 
 def level_of(field: str) -> str:

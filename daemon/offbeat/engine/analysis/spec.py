@@ -57,6 +57,28 @@ class DetectorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPlot:
+    """What of the models is kept beside the results: of each bucket and entity, what was expected and what came.
+
+    percentile  that is to lie within the band, 0 to 100
+    terms       only of entities of which a by, over or partition value is one of these; none: of all
+    days        how long it is kept, by the time of buckets
+
+    Raises ValueError for a number out of its range.
+    """
+
+    percentile: float = 95.0
+    terms: tuple[str, ...] = ()
+    days: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.percentile <= 100.0:
+            raise ValueError(f"percentile is {self.percentile}: expected 0 to 100")
+        if not 0.0 < self.days <= 36_500.0:
+            raise ValueError(f"days are {self.days}: expected more than 0, up to 36500")
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisSpec:
     """A job that asks questions of buckets. Of what it does not say, the defaults are those of the protocol.
 
@@ -65,6 +87,9 @@ class AnalysisSpec:
     categorization_field      a text whose category is a field of its own, CATEGORY_FIELD
     memory_max_mb             of models; 0: the server's default, −1: no limit
     renormalization_days      how far back stored scores are set anew; −1: the longer of 30 days and 100 spans
+    model_plot                None: none is kept
+    overlapping_buckets       also ask of buckets shifted by half a span; a result is then the more unusual of both
+    finalization_spans        how many spans a result waits for those, where there are any
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
     live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
                               over from the settings when the job is created
@@ -82,6 +107,9 @@ class AnalysisSpec:
     categorization_examples: int = 4
     memory_max_mb: int = 0
     renormalization_days: int = -1
+    model_plot: ModelPlot | None = None
+    overlapping_buckets: bool = False
+    finalization_spans: int = 2
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     live_lag_max_s: float = 900.0
@@ -102,3 +130,13 @@ class AnalysisSpec:
 def detector_of(document: dict[str, Any]) -> DetectorSpec:
     """The detector that ``asdict`` made *document* of. Raises ValueError, TypeError for a name that there is not."""
     return DetectorSpec(**document | {"rules": tuple(rule_of(one) for one in document.get("rules", ()))})
+
+
+def spec_of(document: dict[str, Any]) -> AnalysisSpec:
+    """The analysis that ``asdict`` made *document* of. Raises ValueError, TypeError for a name that there is not."""
+    d: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    if d.get("model_plot") is not None:
+        d["model_plot"] = ModelPlot(**d["model_plot"] | {"terms": tuple(d["model_plot"].get("terms", ()))})
+    return AnalysisSpec(**d | {"detectors": tuple(detector_of(one) for one in document["detectors"])})

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
-from offbeat.engine.analysis.measured import MEMBER_BYTES
 from offbeat.engine.analysis.names import NONE, Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.question import Answer, Draft
 from offbeat.engine.analysis.restraint import Restraint
 from offbeat.engine.analysis.results import Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
-from offbeat.engine.analysis.split import Split
+from offbeat.engine.analysis.split import Gone, Room, Split
 from offbeat.engine.analysis.tally import Tally
 from offbeat_detectors.contract import State
 
@@ -28,11 +27,11 @@ class Watching(ABC):
     """One such detector at work."""
 
     def __init__(
-        self, index: int, spec: DetectorSpec, analysis: AnalysisSpec, names: MutableMapping[str, Names], most: int
+        self, index: int, spec: DetectorSpec, analysis: AnalysisSpec, names: MutableMapping[str, Names], room: Room
     ) -> None:
-        self.index, self.spec, self.names, self._most = index, spec, names, most
+        self.index, self.spec, self.names = index, spec, names
         self.influencers = analysis.influencers
-        self.split = Split(spec, names)
+        self.split = Split(spec, names, room)
         self.restraint = Restraint(index, spec, self.split, analysis.bucket_span_s)
         self._tally = Tally(OWN + len(analysis.influencers))
 
@@ -54,15 +53,15 @@ class Watching(ABC):
     def learn_again(self, models: dict[str, State]) -> None:
         """As ``models`` gave it, of as many entities."""
 
-    @property
     @abstractmethod
-    def model_bytes(self) -> int:
-        """What the models take."""
+    def forget(self, gone: Gone) -> None:
+        """The numbers of these entities and members will stand for others."""
 
     def add(self, columns: Columns, rows: slice, bucket: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
         """Take *rows* of an upload, with the bucket and the weight of each."""
-        whose = self.split.of(columns, rows, self._most)
+        whose = self.split.of(columns, rows)
         at = whose.row - rows.start
+        self.split.saw(whose, bucket[at])
         seen = self.looked_at(columns, whose.row)
         has = (seen != NONE) & (weight[at] > 0.0)
         blamed = [columns.numbers(field)[whose.row][has] for field in self.influencers]
@@ -116,16 +115,18 @@ class Watching(ABC):
 
     def size(self) -> Size:
         """What its models take."""
-        entities, spec = self.split.entities, self.spec
-        members = len(self.split.members) if spec.over else 0
-        return Size(
-            self.model_bytes + MEMBER_BYTES * max(len(entities), members),
-            len(entities) if spec.by else 0,
-            members,
-            int(np.unique(entities.first).size) if spec.partition else 1,
-            self.split.refused,
-            "HARD_LIMIT" if self.split.refused else "OK",
-        )
+        return self.split.size()
+
+    def make_room(self, bucket: int) -> None:
+        """Once *bucket* is final: forget, if there are too many, whom nobody has seen for longest."""
+        gone = self.split.make_room(bucket)
+        if gone.entity.size or gone.member.size:
+            self.restraint.forget(gone)
+            self.forget(gone)
+
+    def used(self, field: str) -> list[NDArray[np.int32]]:
+        """The numbers of those values of a field that it knows by them."""
+        return self.split.used(field)
 
     def save(self) -> State:
         """All of it, as arrays."""

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from offbeat.analyses.again import Again
 from offbeat.analyses.life import Job
+from offbeat.analyses.uploading import uploads
 from offbeat.engine.analysis.entries import Upload
 from offbeat.engine.analysis.results import Taken
 from offbeat.errors import Refused
@@ -28,11 +29,7 @@ from offbeat.http.events import idempotency_key
 from offbeat.wire.records.errors import UploadRefused
 from offbeat.wire.records.preview import preview
 from offbeat.wire.records.reader import Reader
-from offbeat.wire.records.table import Read
 
-BLOCK_BYTES = 1 << 20
-"""So much of a body is read before its records are journaled, or what came within LINGER_S."""
-LINGER_S = 0.5
 JUDGED_FROM, LATE_SHARE_MAX = 100, 0.25
 """From so many records on an upload is refused if a larger share of them is out of order."""
 PREVIEW_BYTES_MAX = 16 << 20
@@ -89,7 +86,7 @@ async def _to_several(call: Call, ids: list[str], *, keep: bool) -> list[tuple[D
         except Exception as e:  # each job that still takes is told
             end = e
         for queue in queues:
-            for last in (end, None, None):
+            for last in (end, None):  # one for who reads, one for who waits for the end
                 await queue.put(last)
 
     tasks = [asyncio.ensure_future(one(id, queue)) for id, queue in zip(ids, queues, strict=True)]
@@ -110,8 +107,8 @@ async def _uploaded(
             body = call.analyses.raw.keep(job.raw_name, body, call.parts.config().store.dataload_bytes_max)
         key = idempotency_key(call.request.headers.get("Idempotency-Key"))
         again = None if key is None else Again(key)
-        async with aclosing(body), aclosing(_uploads(job, body, again)) as uploads:
-            taken = await _taken(call, job, uploads, reset_ms, again)
+        async with aclosing(body), aclosing(_uploads(job, body, again)) as parts:
+            taken = await _taken(call, job, parts, reset_ms, again)
         if refused_for_order(taken):
             late, seen = taken.counts["out_of_order"], taken.counts["input_record"]
             raise PrelertError(30105, f"{late} of {seen} records are out of order")
@@ -138,60 +135,15 @@ async def _taken(
 
 
 async def _uploads(job: Job, body: AsyncIterator[bytes], again: Again | None) -> AsyncGenerator[Upload]:
-    """The body as records, read on a thread; what is counted of it goes with them."""
+    """The body as records."""
     configuration = configuration_of_job(job)
     reader = Reader(configuration.data, configuration.transforms, job.spec.columns)
     try:
-        async with aclosing(_blocks(body)) as blocks:
-            async for block in blocks:
-                if again is not None:
-                    again.feed(block)
-                reading = reader.feed(block)
-                while (read := await asyncio.to_thread(next, reading, None)) is not None:
-                    yield _upload(job, read)
-        reading = reader.finish()
-        while (read := await asyncio.to_thread(next, reading, None)) is not None:
-            yield _upload(job, read)
+        async with aclosing(uploads(job.number, reader, body, again)) as some:
+            async for upload in some:
+                yield upload
     except UploadRefused as e:
         raise of_upload(e) from None
-
-
-async def _blocks(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """The body in larger pieces; what came waits no longer than LINGER_S for more."""
-    held: list[bytes] = []
-    size = 0
-    ahead = asyncio.ensure_future(anext(body, None))
-    try:
-        while True:
-            done, _ = await asyncio.wait((ahead,), timeout=LINGER_S if held else None)
-            piece = ahead.result() if done else None
-            if piece is not None:
-                held.append(piece)
-                size += len(piece)
-                ahead = asyncio.ensure_future(anext(body, None))
-            if held and (size >= BLOCK_BYTES or piece is None):
-                yield b"".join(held)
-                held, size = [], 0
-            if done and piece is None:
-                return
-    finally:
-        ahead.cancel()
-        await asyncio.wait((ahead,))  # nobody else can read the body before
-
-
-def _upload(job: Job, read: Read) -> Upload:
-    return Upload(
-        job.number,
-        read.records,
-        {
-            "input_bytes": read.input_bytes,
-            "input_record": read.record_count,
-            "input_field": read.field_count,
-            "invalid_date": read.invalid_date_count,
-            "failed_transform": read.failed_transform_count,
-            "excluded_record": read.excluded_count,
-        },
-    )
 
 
 def refused_for_order(taken: Taken) -> bool:

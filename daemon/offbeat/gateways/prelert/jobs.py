@@ -8,7 +8,8 @@ from __future__ import annotations
 import orjson
 from aiohttp import hdrs, web
 
-from offbeat.analyses.life import Analyses, Job, TooManyJobs
+from offbeat.analyses.life import Analyses, Job
+from offbeat.analyses.refusals import TooManyJobs
 from offbeat.engine.analysis.kinds import MEMORY_MB
 from offbeat.errors import Conflict
 from offbeat.feeds.feeds import kept_with

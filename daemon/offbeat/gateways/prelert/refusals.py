@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from offbeat.analyses.life import CannotPause, CannotResume, Fed, InUse, TooManyJobs, TooManyOpen
+from offbeat.analyses.refusals import CannotPause, CannotResume, Fed, InUse, TooManyJobs, TooManyOpen
 from offbeat.analyses.running import AnalysisFailed
 from offbeat.analyses.snapshots import DescriptionTaken, IsNewest, NoSnapshot
 from offbeat.errors import IntakeFull, NotFound, Refused, StoreUnavailable
