@@ -41,5 +41,5 @@ def test_a_cursor_goes_back_only_where_records_may_come_again(keep_time: bool, c
     analysis.take(upload(60, "first"))
     state = analysis.save()
     analysis.take(upload(120, "second"))
-    analysis.revert(state, keep_time=keep_time)
+    analysis = analysis.reverted(state, keep_time=keep_time)
     assert analysis.cursor == cursor
