@@ -22,7 +22,7 @@ from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
 from offbeat.engine.analysis.results import Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
-from offbeat.errors import Conflict, NotFound, NotYet
+from offbeat.errors import Conflict, NotFound
 from offbeat.intake.committer import Begun, Control
 from offbeat.intake.parcels import Budget
 from offbeat.store import analyses as kept
@@ -402,13 +402,6 @@ class Analyses:
             raise AnalysisFailed(f"the analysis of job {id} has failed: {failure}", hint="close the job")
         if interim:
             await self._runner.interim(job.number, start_ms, end_ms)
-
-    async def caught_up(self, timeout_s: float) -> None:
-        """Wait until what all entries so far gave can be read. Raises NotYet."""
-        try:
-            await asyncio.wait_for(self._runner.caught_up(), timeout_s)
-        except TimeoutError:
-            raise NotYet(f"the analyses are not as far after {timeout_s:g} s") from None
 
     async def close(self, id: str, *, by_feed: bool = False) -> None:
         """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse, Fed.

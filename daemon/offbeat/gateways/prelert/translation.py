@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, cast
 
 from offbeat.analyses.job import Job
-from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec, Exclude
+from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec, Exclude, ModelPlot
 from offbeat.gateways.prelert.configuration import JobConfiguration, as_document, configuration_of
 from offbeat.gateways.prelert.detectors import DetectorConfig
+from offbeat.gateways.prelert.parts import ModelDebugConfig
 
 EXAMPLES = 4
 """Of a category, where the job does not say. Source: Prelert Engine API, section 4.3."""
+FINALIZATION_SPANS = 2
+"""Where a job with overlapping buckets does not say. Source: Prelert Engine API, section 4.2."""
 
 
 def spec_of(configuration: JobConfiguration, id: str) -> AnalysisSpec:
@@ -32,7 +35,20 @@ def spec_of(configuration: JobConfiguration, id: str) -> AnalysisSpec:
         renormalization_days=(
             -1 if configuration.renormalization_window_days is None else configuration.renormalization_window_days
         ),
+        model_plot=_plot(configuration.model_debug),
+        overlapping_buckets=analysis.overlapping_buckets,
+        finalization_spans=(
+            FINALIZATION_SPANS if analysis.result_finalization_window is None else analysis.result_finalization_window
+        ),
     )
+
+
+def _plot(debug: ModelDebugConfig | None) -> ModelPlot | None:
+    """What of the models is kept: a percentile switches it on. Source: Prelert Engine API, section 4.5."""
+    if debug is None or debug.bounds_percentile is None:
+        return None
+    terms = tuple(term.strip() for term in (debug.terms or "").split(",") if term.strip())
+    return ModelPlot(debug.bounds_percentile, terms)
 
 
 def _detector(one: DetectorConfig) -> DetectorSpec:
