@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
+from offbeat.engine.analysis.rules import Rule, Unfit
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec, DetectorSpec, Exclude
 from offbeat.errors import BadRequest
 from offbeat.jobs import ID
 from offbeat_detectors.buckets.functions import FUNCTIONS, Function, UnknownFunction, function_of
 
+T = TypeVar("T")
 SPAN_S_MAX = 366 * 86_400
 LATENCY_SPANS_MAX = 10_000
 DETECTORS_MAX, INFLUENCERS_MAX, PATTERNS_MAX, FILTERS_MAX = 100, 100, 100, 100
+RULES_MAX, CONDITIONS_MAX, ENTITIES_MAX = 100, 100, 1_000
+FINALIZATION_SPANS_MAX, RENORMALIZATION_DAYS_MAX = 10_000, 36_500
 EXAMPLES_MAX = 1_000
 MEMORY_MB_MAX = 1 << 20
 NAME_MAX = 256
@@ -29,6 +33,21 @@ class UnknownFunctionAsked(BadRequest):
 def bad(place: str, message: str, hint: str = "") -> BadRequest:
     """*place* is not as it must be."""
     return BadRequest(f"{place} {message}", hint=hint, where={"field": place})
+
+
+def made(place: str, kind: Callable[..., T], given: Mapping[str, Any]) -> T:
+    """The part of what is asked that is at *place*. Raises BadRequest for the member of it that cannot be."""
+    try:
+        return kind(**given)
+    except Unfit as e:
+        raise bad(f"{place}.{e.member}" if e.member else place, e.why) from None
+    except UnknownFunction as e:
+        raise _unknown(place, e) from None
+
+
+def _unknown(place: str, e: UnknownFunction) -> UnknownFunctionAsked:
+    where = {"field": f"{place}.function"}
+    return UnknownFunctionAsked(f"{place}.function: {e.message}", hint=e.hint, where=where)
 
 
 def check_new(spec: AnalysisSpec) -> None:
@@ -47,6 +66,12 @@ def check(spec: AnalysisSpec) -> None:
         raise bad("latency_s", f"is {spec.latency_s}: expected 0 to {LATENCY_SPANS_MAX} bucket spans")
     if spec.memory_max_mb != -1:
         _between("memory_max_mb", spec.memory_max_mb, 0, MEMORY_MB_MAX, " or -1, no limit")
+    if spec.renormalization_days != -1:
+        days = RENORMALIZATION_DAYS_MAX
+        _between("renormalization_days", spec.renormalization_days, 0, days, " or -1, what is usual")
+    _between("finalization_spans", spec.finalization_spans, 0, FINALIZATION_SPANS_MAX)
+    if spec.model_plot is not None:
+        _names("model_plot.terms", spec.model_plot.terms, ENTITIES_MAX)
     _between("categorization_examples", spec.categorization_examples, 0, EXAMPLES_MAX)
     _names("influencers", spec.influencers, INFLUENCERS_MAX)
     _names("sources", spec.sources, PATTERNS_MAX)
@@ -70,9 +95,13 @@ def _name(place: str, name: str) -> None:
         raise bad(place, f"is {name[:40]!r}: expected at most {NAME_MAX} characters, none of them NUL")
 
 
+def _most(place: str, entries: Sequence[object], most: int) -> None:
+    if len(entries) > most:
+        raise bad(place, f"has {len(entries)} entries: expected at most {most}")
+
+
 def _names(place: str, names: Sequence[str], most: int) -> None:
-    if len(names) > most:
-        raise bad(place, f"has {len(names)} entries: expected at most {most}")
+    _most(place, names, most)
     for i, name in enumerate(names):
         _name(f"{place}[{i}]", name)
         if not name:
@@ -97,8 +126,7 @@ def _check_detector(place: str, detector: DetectorSpec, spec: AnalysisSpec) -> N
     try:
         function = function_of(detector.function)
     except UnknownFunction as e:
-        where = {"field": f"{place}.function"}
-        raise UnknownFunctionAsked(f"{place}.function: {e.message}", hint=e.hint, where=where) from None
+        raise _unknown(place, e) from None
     for name in ("field", "by", "over", "partition"):
         value: str = getattr(detector, name)
         _name(f"{place}.{name}", value)
@@ -112,6 +140,18 @@ def _check_detector(place: str, detector: DetectorSpec, spec: AnalysisSpec) -> N
     for name in ("by", "over"):
         if detector.exclude_frequent == name and not getattr(detector, name):
             raise bad(f"{place}.exclude_frequent", f"is {name}: expected a field {name} as well")
+    if spec.overlapping_buckets and function.overlapping == "forbidden":
+        raise bad(f"{place}.function", f"is {detector.function}, which takes no overlapping_buckets")
+    _most(f"{place}.rules", detector.rules, RULES_MAX)
+    for i, rule in enumerate(detector.rules):
+        _check_rule(f"{place}.rules[{i}]", rule)
+
+
+def _check_rule(place: str, rule: Rule) -> None:
+    for name in ("actions", "conditions", "windows", "scope"):
+        _most(f"{place}.{name}", getattr(rule, name), CONDITIONS_MAX)
+    for i, scope in enumerate(rule.scope):
+        _names(f"{place}.scope[{i}].patterns", scope.patterns, ENTITIES_MAX)
 
 
 def _check_needs(place: str, detector: DetectorSpec, function: Function) -> None:

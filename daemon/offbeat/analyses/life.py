@@ -406,6 +406,7 @@ class Analyses:
     async def close(self, id: str, *, by_feed: bool = False) -> None:
         """End the analysis for now: everything is readable and its models are a snapshot. Raises NotFound, InUse, Fed.
 
+        Buckets that are complete are final; the last, of which more may come, stays open.
         One that has failed goes back to its newest snapshot, or to its beginning.
         """
         job = self.get(id)
@@ -422,9 +423,18 @@ class Analyses:
             await self._runner.checkpoint(job.number)
         else:
             await self._runner.caught_up()
+            await self._finish(job)
             await self.save(job, "close")
         job.finished_ms = self._clock.now_ms()
         await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
+
+    async def _finish(self, job: Job) -> None:
+        """What waits for overlapping buckets waits no longer, unless events of it go on to come."""
+        if not job.spec.overlapping_buckets or job.spec.listens:
+            return
+        newest_ms = await self._runner.ask(job.number, lambda analysis: analysis.latest_result_ms)
+        if newest_ms is not None:
+            await self._order(Command(job.number, "advance", newest_ms + 1000 * job.spec.bucket_span_s))
 
     async def pause(self, id: str) -> None:
         """Take what is sent, and analyse none of it, until resumed. Raises NotFound, CannotPause, InUse, Fed."""

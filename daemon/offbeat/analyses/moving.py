@@ -55,10 +55,11 @@ async def exported(analyses: Analyses, job: Job, version: str, *, results: bool)
                 archive.writestr(HEAD, orjson.dumps(head, option=orjson.OPT_INDENT_2))
                 packed = await asyncio.to_thread(pack, state, kept.LEVEL_ZSTD)
                 archive.writestr(zipfile.ZipInfo(STATE), packed)
-                for table in kept.RESULTS if results else ():
+                for table in kept.OF_BUCKETS if results else ():
                     with archive.open(f"{table}.ndjson", "w") as member:
+                        final = " AND interim = 0" if table in kept.RESULTS else ""
                         rows = await db.execute(
-                            f"SELECT * FROM {table} WHERE job = ? AND interim = 0 ORDER BY 2, 3", (job.number,)
+                            f"SELECT * FROM {table} WHERE job = ?{final} ORDER BY 2, 3", (job.number,)
                         )
                         while some := list(await rows.fetchmany(PAGE_ROWS)):
                             await asyncio.to_thread(member.write, b"".join(map(_line, some)))
@@ -90,7 +91,7 @@ async def imported(analyses: Analyses, file: IO[bytes], id: str | None, bytes_ma
             async def brought(number: int) -> AsyncIterator[Statements]:
                 for statements in kept.pieces_of(number, kept.BROUGHT, state):
                     yield statements
-                for table in kept.RESULTS:
+                for table in kept.OF_BUCKETS:
                     async for rows in _rows(archive, table, number):
                         yield rows
 
@@ -123,7 +124,7 @@ def _opened(archive: zipfile.ZipFile, id: str | None) -> tuple[Analysis, dict[st
 
 async def _widths(database: Database) -> dict[str, int]:
     """How many columns each table of results has, without the number of the job."""
-    return {table: len(await database.read(f"PRAGMA table_info({table})")) - 1 for table in kept.RESULTS}
+    return {table: len(await database.read(f"PRAGMA table_info({table})")) - 1 for table in kept.OF_BUCKETS}
 
 
 def _checked(archive: zipfile.ZipFile, widths: dict[str, int]) -> None:
@@ -147,7 +148,7 @@ def _pages(archive: zipfile.ZipFile, table: str) -> Any:
 
 
 async def _rows(archive: zipfile.ZipFile, table: str, number: int) -> AsyncIterator[Statements]:
-    bodied = table != "result_influencer"
+    bodied = table in ("result_bucket", "result_record")
     pages = _pages(archive, table)
     while (some := await asyncio.to_thread(next, pages, None)) is not None:
         rows = [(number, *(row[:-1] if bodied else row), *((row[-1].encode(),) if bodied else ())) for row in some]

@@ -110,11 +110,23 @@ def print_job(document: Mapping[str, Any], *, as_json: bool = False) -> None:
     for name, value in document.items():
         if name == "detectors":
             rows += [{"property": f"detector {i}", "value": words_of(one)} for i, one in enumerate(value)]
+        elif name == "withheld":
+            rows += [{"property": f"{name} of detector {one['detector']}", "value": held_back(one)} for one in value]
         elif isinstance(value, dict):
-            rows += [{"property": f"{name} {inner}", "value": one} for inner, one in value.items()]
+            rows += [{"property": f"{name} {inner}", "value": joined(one)} for inner, one in value.items()]
         else:
-            rows.append({"property": name, "value": ", ".join(map(str, value)) if isinstance(value, list) else value})
+            rows.append({"property": name, "value": joined(value)})
     print_table((column("property"), column("value")), [row for row in rows if row["value"] not in ("", None)])
+
+
+def held_back(withheld: Mapping[str, Any]) -> str:
+    """What one cause has left out, as a line has it."""
+    return "{cause}: {values} values, {records} of them records; {unlearned} not learned".format(**withheld)
+
+
+def joined(value: object) -> object:
+    """A list with commas between; anything else as it is."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 @jobs.command()

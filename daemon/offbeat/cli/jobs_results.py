@@ -11,7 +11,7 @@ from offbeat.cli.options import TIMES, as_parameters, list_options
 if TYPE_CHECKING:
     from offbeat.cli.output import Column
 
-KINDS = ("records", "buckets", "influencers", "categories")
+KINDS = ("records", "buckets", "influencers", "categories", "plot")
 
 
 @click.command()
@@ -37,7 +37,7 @@ def results(
     interim: bool,
     **filters: str | float | None,
 ) -> None:
-    """List what JOB found: records, buckets, influencers, or categories of messages."""
+    """List what JOB found: records, buckets, influencers, categories of messages, or points of the model plot."""
     from offbeat.cli.client import Daemon, job_path
     from offbeat.cli.output import print_pages, run
 
@@ -63,11 +63,16 @@ def columns_of(kind: str) -> Sequence[Column]:
     start = column("bucket_start", "start")
     if kind == "influencers":
         return start, *shared, column("field"), column("value")
+    whose = (
+        Column("what", lambda one: " ".join(word for word in (one["measure"], one["field"]) if word)),
+        Column("of", of),
+    )
+    if kind == "plot":
+        return start, *whose, *map(number, ("lower", "typical", "upper", "actual"))
     return (
         start,
         *shared,
-        Column("what", lambda one: " ".join(word for word in (one["measure"], one["field"]) if word)),
-        Column("of", of),
+        *whose,
         Column("actual", lambda one: values(one["actual"]), right=True),
         Column("typical", lambda one: values(one["typical"]), right=True),
     )

@@ -29,6 +29,7 @@ from offbeat.errors import (
 )
 from offbeat.http import analysis_documents as documents
 from offbeat.http import analysis_examples as examples
+from offbeat.http.analysis_asked import spec_of
 from offbeat.http.documents import Document, answer
 from offbeat.http.events import DELIMITER, IDEMPOTENCY_KEY, body_form, sniffed
 from offbeat.http.parameters import Asked, Parameters, flag, text, time
@@ -65,15 +66,15 @@ async def analysis_of(request: web.Request, parts: Parts) -> Job:
 
 async def document_of(job: Job, parts: Parts) -> Document:
     """A job with what it has done."""
-    totals, size, latest_ms = await parts.analyses.runner.ask(
-        job.number, lambda one: (one.totals.copy(), one.size(), one.latest_result_ms)
+    done = await parts.analyses.runner.ask(
+        job.number, lambda one: (one.totals.copy(), one.size(), one.latest_result_ms, one.withheld)
     )
-    return documents.job(job, totals, size, latest_ms)
+    return documents.job(job, *done)
 
 
 async def created(document: Document, parts: Parts) -> Document:
     """The job that *document* asks for, begun. Raises BadRequest, Conflict, StoreUnavailable."""
-    spec = documents.spec_of(document, live_lag_max_s=parts.config().engine.live_lag_max_s)
+    spec = spec_of(document, live_lag_max_s=parts.config().engine.live_lag_max_s)
     check_new(spec)
     return await document_of(await parts.analyses.create(spec, {}), parts)
 

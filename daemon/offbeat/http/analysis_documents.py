@@ -1,4 +1,4 @@
-"""Analyses, their results and snapshots as JSON documents, and the document that asks for one. Pure."""
+"""Analyses, their results and snapshots as JSON documents. Pure; what is asked of one is ``analysis_asked``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from offbeat.analyses.checks import bad
 from offbeat.analyses.job import Job
-from offbeat.engine.analysis.results import BucketResult, Found, Size, Taken
-from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
-from offbeat.errors import BadRequest
-from offbeat.http.documents import Document, dump, iso
-from offbeat.http.parameters import nearest
-from offbeat.store.analysis_queries import BucketRow, InfluencerRow, RecordRow
+from offbeat.engine.analysis.results import BucketResult, Found, Size, Taken, Withheld
+from offbeat.engine.analysis.spec import AnalysisSpec
+from offbeat.http.analysis_asked import asked
+from offbeat.http.documents import Document, iso
+from offbeat.store.analysis_queries import BucketRow, InfluencerRow, PointRow, RecordRow
 from offbeat.store.snapshots import Snapshot
 from offbeat_detectors.buckets.categories import CategoryDefinition
 
@@ -31,109 +29,10 @@ RECEIVED = {
 CAUSE = ("by", "probability", "actual", "typical")
 
 
-# ── what is asked ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def spec_of(document: Mapping[str, Any], live_lag_max_s: float) -> AnalysisSpec:
-    """The analysis that *document* asks for, as far as its form goes; whether it can work, ``checks`` says.
-
-    What is null is not given. Raises BadRequest for the first property that is unknown, missing or of the wrong type.
-    """
-    given = _read(document, READERS, "")
-    if "id" not in given:
-        raise bad("id", "is missing: the job has none; nothing was created")
-    return AnalysisSpec(**given, live_lag_max_s=live_lag_max_s)
-
-
-def _read(document: Mapping[str, Any], readers: Mapping[str, Callable[[str, Any], Any]], place: str) -> dict[str, Any]:
-    for name in document:
-        if name not in readers:
-            raise BadRequest(
-                f"{place}{name} is not a property of {'a detector' if place else 'an analysis'}; nothing was created",
-                hint=nearest(name, readers),
-                where={"field": f"{place}{name}"},
-            )
-    return {name: readers[name](f"{place}{name}", value) for name, value in document.items() if value is not None}
-
-
-def _wrong(place: str, value: object, expected: str) -> BadRequest:
-    return bad(place, f"is {dump(value).decode():.80}: expected {expected}; nothing was created")
-
-
-def _text(place: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _wrong(place, value, "a text")
-    return value
-
-
-def _texts(place: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise _wrong(place, value, "a list of texts")
-    return tuple(dict.fromkeys(value))
-
-
-def _whole(place: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(place, value, "a whole number")
-    return value
-
-
-def _flag(place: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(place, value, "true or false")
-    return value
-
-
-def _detectors(place: str, value: object) -> tuple[DetectorSpec, ...]:
-    if not isinstance(value, list):
-        raise _wrong(place, value, "a list of detectors")
-    return tuple(_detector(f"{place}[{i}]", one) for i, one in enumerate(value))
-
-
-def _detector(place: str, value: object) -> DetectorSpec:
-    if not isinstance(value, dict):
-        raise _wrong(place, value, "an object")
-    given = _read(value, DETECTOR_READERS, f"{place}.")
-    if "function" not in given:
-        raise bad(f"{place}.function", "is missing; nothing was created")
-    return DetectorSpec(**given)
-
-
-DETECTOR_READERS: Mapping[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("function", "field", "by", "over", "partition"), _text),
-    "use_null": _flag,
-    "exclude_frequent": _text,
-    "description": _text,
-}
-READERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "id": _text,
-    "description": _text,
-    "bucket_span_s": _whole,
-    "latency_s": _whole,
-    "detectors": _detectors,
-    "influencers": _texts,
-    "summary_count_field": _text,
-    "categorization_field": _text,
-    "categorization_filters": _texts,
-    "categorization_examples": _whole,
-    "memory_max_mb": _whole,
-    "sources": _texts,
-    "fields": _texts,
-}
-
-
-# ── what there is ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def asked(spec: AnalysisSpec) -> Document:
-    """What a job is asked, in the form in which it is asked for."""
-    document = {name: getattr(spec, name) for name in READERS}
-    detectors = [{name: getattr(one, name) for name in DETECTOR_READERS} for one in spec.detectors]
-    return document | {"detectors": detectors}
-
-
-def job(one: Job, totals: Taken, size: Size, latest_result_ms: int | None) -> Document:
-    """A job: what it is asked, its state, what it has taken, what its models take."""
+def job(
+    one: Job, totals: Taken, size: Size, latest_result_ms: int | None, withheld: Sequence[Withheld]
+) -> Document:
+    """A job: what it is asked, its state, what it has taken, what its models take, what it has left out."""
     return asked(one.spec) | {
         "state": one.status.lower(),
         "created": iso(one.created_ms),
@@ -142,6 +41,7 @@ def job(one: Job, totals: Taken, size: Size, latest_result_ms: int | None) -> Do
         "latest_bucket": _time(latest_result_ms),
         "counts": counts(totals),
         "size": model_size(size),
+        "withheld": [asdict(one) for one in withheld],
     }
 
 
@@ -247,6 +147,23 @@ def influencer(spec: AnalysisSpec, row: InfluencerRow) -> Document:
         "score": one.score,
         "initial_score": row.initial_score,
         "interim": row.interim,
+    }
+
+
+def point(spec: AnalysisSpec, row: PointRow) -> Document:
+    """One point of the model plot."""
+    one = row.point
+    asks = spec.detectors[one.detector]
+    return {
+        "job": spec.id,
+        "bucket_start": iso(row.start_ms),
+        "bucket_span_s": spec.bucket_span_s,
+        "detector": one.detector,
+        "function": asks.function,
+        "measure": one.feature,
+        "field": asks.field,
+        **{name: _valued(getattr(asks, name), getattr(one, name)) for name in ("by", "over", "partition")},
+        **{name: getattr(one, name) for name in ("lower", "typical", "upper", "actual")},
     }
 
 

@@ -20,6 +20,15 @@ SPEC: dict[str, Any] = {
             "use_null": False,
             "exclude_frequent": "none",
             "description": "",
+            "rules": [
+                {
+                    "actions": ["skip_result"],
+                    "conditions": [{"applies_to": "actual", "operator": "lt", "value": 150.0}],
+                    "windows": [{"start_s": 79200, "end_s": 21600, "days": [5, 6]}],
+                    "zone": "America/New_York",
+                    "scope": [{"dimension": "by", "patterns": ["A*"], "among": False}],
+                }
+            ],
         }
     ],
     "influencers": ["airline"],
@@ -28,6 +37,10 @@ SPEC: dict[str, Any] = {
     "categorization_filters": [],
     "categorization_examples": 4,
     "memory_max_mb": 0,
+    "renormalization_days": -1,
+    "model_plot": {"percentile": 95.0, "terms": [], "days": 30.0},
+    "overlapping_buckets": False,
+    "finalization_spans": 2,
     "sources": [],
     "fields": [],
 }
@@ -59,6 +72,7 @@ ANALYSIS: dict[str, Any] = {
     "latest_bucket": START,
     "counts": COUNTS,
     "size": SIZE,
+    "withheld": [{"detector": 0, "cause": "rule 0", "values": 212, "records": 3, "unlearned": 0}],
 }
 BUCKET: dict[str, Any] = {
     "job": "farequote",
@@ -107,6 +121,23 @@ INFLUENCER: dict[str, Any] = {
     "initial_score": 97.1,
     "interim": False,
 }
+POINT: dict[str, Any] = {
+    "job": "farequote",
+    "bucket_start": START,
+    "bucket_span_s": 3600,
+    "detector": 0,
+    "function": "metric",
+    "measure": "mean",
+    "field": "responsetime",
+    "by": {"field": "airline", "value": "AAL"},
+    "over": None,
+    "partition": None,
+    "lower": 91.0,
+    "typical": 99.8,
+    "upper": 108.1,
+    "actual": 242.7,
+}
+PLOT: dict[str, Any] = {"plot": [POINT], "next_cursor": None, "left_out": 0}
 CATEGORY: dict[str, Any] = {
     "id": 1,
     "terms": "request of took ms",

@@ -7,18 +7,32 @@ from typing import Any
 
 from aiohttp import web
 
+from offbeat.analyses.checks import DETECTORS_MAX
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.errors import NotFound, NotYet
 from offbeat.http import analysis_documents as documents
 from offbeat.http import analysis_examples as examples
 from offbeat.http.analyses import HasNoDetectors, analysis_of
 from offbeat.http.documents import Document, answer, page
-from offbeat.http.parameters import CURSOR, LIMIT, MIN_SCORE, SEQUENCE, Asked, Parameters, choice, flag, time
+from offbeat.http.parameters import (
+    CURSOR,
+    LIMIT,
+    MIN_SCORE,
+    SEQUENCE,
+    Asked,
+    Parameters,
+    choice,
+    flag,
+    text,
+    time,
+    whole,
+)
 from offbeat.http.parts import Parts
 from offbeat.http.route import Content, Route
 from offbeat.http.schemas import named
 from offbeat.store import analysis_pages as pages
 from offbeat.store.analysis_pages import ResultQuery
+from offbeat.store.analysis_queries import Plotted
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
 from offbeat.store.queries import Page
@@ -39,6 +53,14 @@ async def get_analysis_records(request: web.Request, parts: Parts, asked: Asked)
 async def get_analysis_influencers(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """The values that may be blamed, bucket by bucket."""
     return await _found(request, parts, asked, "influencers", pages.influencers, documents.influencer)
+
+
+async def get_plot(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
+    """The model plot of a job: of each final bucket and entity in which band it was expected, and what came."""
+    job = await analysis_of(request, parts)
+    which = Plotted(**{name: asked.pop(name) for name in PLOTTED if name in asked})
+    found, left_out = await pages.plot(parts.analyses.database, job.number, ResultQuery(**asked), which)
+    return answer(page("plot", found, lambda one: documents.point(job.spec, one)) | {"left_out": left_out})
 
 
 async def _found(
@@ -70,12 +92,30 @@ async def get_categories(request: web.Request, parts: Parts, asked: Asked) -> we
     return answer(page("categories", Page(shown, cursor), documents.category))
 
 
+START = time("start", "Of the bucket's start, inclusive.")
+END = time("end", "Of the bucket's start, exclusive.")
 ASKED = Parameters.of(
-    time("start", "Of the bucket's start, inclusive."),
-    time("end", "Of the bucket's start, exclusive."),
+    START,
+    END,
     MIN_SCORE,
     choice("order", "By time, newest first, or highest score first.", ("time", "-time", "-score"), default="time"),
     flag("interim", "With interim results of open buckets.", default=False),
+    LIMIT,
+    CURSOR,
+    SEQUENCE,
+)
+
+
+PLOTTED = ("detector", "feature", "by", "over", "partition")
+OF_PLOT = Parameters.of(
+    START,
+    END,
+    whole("detector", "Only of the detector of this number, from 0.", 0, lambda _: DETECTORS_MAX - 1),
+    text("measure", "Only of this measure, of detectors that have several.", into="feature"),
+    text("by", "Only of this by value."),
+    text("over", "Only of this over value."),
+    text("partition", "Only of this partition value."),
+    choice("order", "Oldest or newest first.", ("time", "-time"), default="time"),
     LIMIT,
     CURSOR,
     SEQUENCE,
@@ -103,6 +143,12 @@ ROUTES = (
         "influencers",
         get_analysis_influencers,
         Content("Some influencers.", named("AnalysisInfluencers"), examples.paged("influencers", examples.INFLUENCER)),
+    ),
+    _route(
+        "plot",
+        get_plot,
+        Content("Some points of the model plot.", named("ModelPlotPoints"), examples.PLOT),
+        OF_PLOT,
     ),
     _route(
         "categories",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from offbeat.analyses.checks import EXCLUDES
+from offbeat.engine.analysis.rules import Action, Dimension, Number, Operator
 from offbeat_detectors.buckets.functions import BY_NAME
 
 Schema = dict[str, Any]
@@ -36,12 +37,36 @@ def _paged(name: str, row: str) -> Schema:
     return _document({name: _listing(_named(row)), "next_cursor": {"type": ["string", "null"]}})
 
 
+def _word(words: Any) -> Schema:
+    return {"type": "string", "enum": list(get_args(words))}
+
+
+CONDITION: Schema = {"applies_to": _word(Number), "operator": _word(Operator), "value": NUMBER}
+WINDOW: Schema = {
+    "start_s": {"type": "integer", "minimum": 0, "maximum": 86_399},
+    "end_s": {"type": "integer", "minimum": 0, "maximum": 86_400},
+    "days": _listing({"type": "integer", "minimum": 0, "maximum": 6}),
+}
+SCOPE: Schema = {"dimension": _word(Dimension), "patterns": _listing(TEXT), "among": FLAG}
+RULE: Schema = {
+    "actions": _listing(_word(Action)),
+    "conditions": _listing(_named("RuleCondition")),
+    "windows": _listing(_named("RuleWindow")),
+    "zone": TEXT,
+    "scope": _listing(_named("RuleScope")),
+}
+MODEL_PLOT: Schema = {
+    "percentile": {"type": "number", "minimum": 0, "maximum": 100},
+    "terms": _listing(TEXT),
+    "days": {"type": "number", "minimum": 0, "maximum": 36_500},
+}
 DETECTOR: Schema = {
     "function": {"type": "string", "enum": list(BY_NAME)},
     **dict.fromkeys(("field", "by", "over", "partition"), TEXT),
     "use_null": FLAG,
     "exclude_frequent": {"type": "string", "enum": list(EXCLUDES)},
     "description": TEXT,
+    "rules": _listing(_named("Rule")),
 }
 ASKED: Schema = {
     "id": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
@@ -55,16 +80,37 @@ ASKED: Schema = {
     "categorization_filters": _listing(TEXT),
     "categorization_examples": COUNT,
     "memory_max_mb": {"type": "integer", "minimum": -1},
+    "renormalization_days": {"type": "integer", "minimum": -1},
+    "model_plot": {**_document(MODEL_PLOT), "type": ["object", "null"]},
+    "overlapping_buckets": FLAG,
+    "finalization_spans": COUNT,
     "sources": _listing(TEXT),
     "fields": _listing(TEXT),
 }
 NEEDED = ("id", "detectors")
 VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}
 SCHEMAS: dict[str, Schema] = {
+    "RuleCondition": _document(CONDITION),
+    "RuleWindow": _document(WINDOW),
+    "RuleWindowSpec": _document(WINDOW, optional=tuple(WINDOW)),
+    "RuleScope": _document(SCOPE),
+    "RuleScopeSpec": _document(SCOPE, optional=("among",)),
+    "Rule": _document(RULE),
+    "RuleSpec": _document(
+        {**RULE, "windows": _listing(_named("RuleWindowSpec")), "scope": _listing(_named("RuleScopeSpec"))},
+        optional=tuple(name for name in RULE if name != "actions"),
+    ),
     "Detector": _document(DETECTOR),
-    "DetectorSpec": _document(DETECTOR, optional=tuple(name for name in DETECTOR if name != "function")),
+    "DetectorSpec": _document(
+        {**DETECTOR, "rules": _listing(_named("RuleSpec"))},
+        optional=tuple(name for name in DETECTOR if name != "function"),
+    ),
     "AnalysisSpec": _document(
-        {**ASKED, "detectors": _listing(_named("DetectorSpec"))},
+        {
+            **ASKED,
+            "detectors": _listing(_named("DetectorSpec")),
+            "model_plot": {**_document(MODEL_PLOT, optional=tuple(MODEL_PLOT)), "type": ["object", "null"]},
+        },
         optional=tuple(name for name in ASKED if name not in NEEDED),
     ),
     "Analysis": _document(
@@ -77,7 +123,11 @@ SCHEMAS: dict[str, Schema] = {
             "latest_bucket": TIME_OR_NULL,
             "counts": _named("RecordCounts"),
             "size": _named("ModelSize"),
+            "withheld": _listing(_named("Withheld")),
         }
+    ),
+    "Withheld": _document(
+        {"detector": COUNT, "cause": TEXT, **dict.fromkeys(("values", "records", "unlearned"), COUNT)}
     ),
     "RecordCounts": _document(
         {
@@ -151,6 +201,22 @@ SCHEMAS: dict[str, Schema] = {
             "initial_score": SCORE,
             "interim": FLAG,
         }
+    ),
+    "ModelPlotPoint": _document(
+        {
+            "job": TEXT,
+            "bucket_start": TIME,
+            "bucket_span_s": WHOLE,
+            "detector": COUNT,
+            "function": TEXT,
+            "measure": TEXT,
+            "field": TEXT,
+            **dict.fromkeys(("by", "over", "partition"), VALUED),
+            **dict.fromkeys(("lower", "typical", "upper", "actual"), NUMBER),
+        }
+    ),
+    "ModelPlotPoints": _document(
+        {"plot": _listing(_named("ModelPlotPoint")), "next_cursor": {"type": ["string", "null"]}, "left_out": COUNT}
     ),
     "Category": _document({"id": WHOLE, "terms": TEXT, "regex": TEXT, "examples": _listing(TEXT), "matches": COUNT}),
     "AnalysisBuckets": _paged("buckets", "AnalysisBucket"),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from offbeat.store.analysis_queries import (
     BUCKETS,
     INFLUENCERS,
+    POINTS,
     RECORDS,
+    Asked,
     BucketRow,
     InfluencerRow,
+    Plotted,
+    PointRow,
     RecordRow,
     bucket_row,
     influencer_row,
+    plot_left_out,
+    point_row,
     record_row,
+    where_plotted,
 )
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
@@ -51,11 +59,25 @@ async def influencers(database: Database, job: int, query: ResultQuery) -> Page[
     return await _page(database, job, query, INFLUENCERS, influencer_row, "b.anomaly_score", "b.ordinal")
 
 
+async def plot(database: Database, job: int, query: ResultQuery, which: Plotted) -> tuple[Page[PointRow], int]:
+    """Points of the model plot, and how many of that time were not kept, for their buckets had too many."""
+    found = await _page(database, job, query, POINTS, point_row, "b.score", "p.ordinal", *where_plotted(which))
+    return found, await plot_left_out(database, job, Asked(query.start_ms, query.end_ms))
+
+
 async def _page(
-    database: Database, job: int, query: ResultQuery, table: tuple[str, str], made: Any, score: str, ordinal: str
+    database: Database,
+    job: int,
+    query: ResultQuery,
+    table: tuple[str, str],
+    made: Any,
+    score: str,
+    ordinal: str,
+    further: Sequence[str] = (),
+    of_those: Sequence[Any] = (),
 ) -> Page[Any]:
     columns, source = table
-    where, values = ["b.job = ?"], list[Any]([job])
+    where, values = ["b.job = ?", *further], [job, *of_those]
     for condition, value in (
         ("b.start_ms >= ?", query.start_ms), ("b.start_ms < ?", query.end_ms), (f"{score} >= ?", query.min_score)
     ):

@@ -132,12 +132,17 @@ async def influencers(
 async def plot(database: Database, job: int, asked: Asked, which: Plotted) -> Rows[PointRow]:
     """Points of the model plot, the earliest first; of one bucket by detector and entity, as they were first seen."""
     where, values = _where(job, asked, "b.anomaly_score >= ?", asked.anomaly_score)
+    conditions, chosen = where_plotted(which)
+    where = " AND ".join([where, *conditions])
+    return await _page(database, POINTS, where, [*values, *chosen], "p.start_ms, p.ordinal", asked, point_row)
+
+
+def where_plotted(which: Plotted) -> tuple[list[str], list[Any]]:
+    """The conditions that choose those points, and their values."""
     columns = {"detector": which.detector, "feature": which.feature, "partition_value": which.partition}
-    for column, value in (columns | {"by_value": which.by, "over_value": which.over}).items():
-        if value is not None:
-            where += f" AND p.{column} = ?"
-            values.append(value)
-    return await _page(database, POINTS, where, values, "p.start_ms, p.ordinal", asked, _point)
+    wanted = columns | {"by_value": which.by, "over_value": which.over}
+    chosen = {column: value for column, value in wanted.items() if value is not None}
+    return [f"p.{column} = ?" for column in chosen], list(chosen.values())
 
 
 async def plot_left_out(database: Database, job: int, asked: Asked) -> int:
@@ -251,5 +256,5 @@ def influencer_row(
     return InfluencerRow(start_ms, bool(interim), Influencer(field, value, probability, score), initial)
 
 
-def _point(start_ms: int, *point: Any) -> PointRow:
+def point_row(start_ms: int, *point: Any) -> PointRow:
     return PointRow(start_ms, PlotPoint(*point))

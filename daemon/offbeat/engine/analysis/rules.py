@@ -16,11 +16,19 @@ Dimension = Literal["by", "over", "partition"]
 DAY_S = 86_400
 
 
+class Unfit(ValueError):
+    """A part of what is asked cannot be. *member* of it is why, "" for the whole; *why* goes on from its name."""
+
+    def __init__(self, member: str, why: str) -> None:
+        super().__init__(f"{member} {why}".lstrip())
+        self.member, self.why = member, why
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Holds where a number compares so with *value*; diff_from_typical is how far actual and typical are apart.
 
-    Raises ValueError for a word that there is not, and a value that is not finite.
+    Raises Unfit for a word that there is not, and a value that is not finite.
     """
 
     applies_to: Number
@@ -31,7 +39,7 @@ class Condition:
         _one_of("applies_to", self.applies_to, get_args(Number))
         _one_of("operator", self.operator, get_args(Operator))
         if not math.isfinite(self.value):
-            raise ValueError(f"value is {self.value}: expected a finite number")
+            raise Unfit("value", f"is {self.value}: expected a finite number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Window:
     """Holds for buckets that begin from *start_s* to before *end_s* of civil time on these *days*; 0 is Monday.
 
     An end that is not after the start is one of the next day. No days: every day.
-    Raises ValueError for what no day has.
+    Raises Unfit for what no day has.
     """
 
     start_s: int = 0
@@ -47,10 +55,12 @@ class Window:
     days: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (0 <= self.start_s < DAY_S and 0 <= self.end_s <= DAY_S):
-            raise ValueError(f"the window is {self.start_s} to {self.end_s}: expected seconds of a day, 0 to {DAY_S}")
-        if not set(self.days) <= set(range(7)):
-            raise ValueError(f"days are {self.days}: expected some of 0, which is Monday, to 6")
+        for member, value, most in (("start_s", self.start_s, DAY_S - 1), ("end_s", self.end_s, DAY_S)):
+            if not 0 <= value <= most:
+                raise Unfit(member, f"is {value}: expected seconds of a day, 0 to {most}")
+        for i, day in enumerate(self.days):
+            if not 0 <= day <= 6:
+                raise Unfit(f"days[{i}]", f"is {day}: expected 0, which is Monday, to 6")
 
     def holds(self, civil_s: int) -> bool:
         """Does it at this civil time, in seconds since 1970?"""
@@ -68,7 +78,7 @@ class Window:
 class Scope:
     """Holds for entities of which the value of one field is, or is not, *among* these patterns of fnmatch.
 
-    Raises ValueError without a pattern, and for a dimension that there is not.
+    Raises Unfit without a pattern, and for a dimension that there is not.
     """
 
     dimension: Dimension
@@ -78,7 +88,7 @@ class Scope:
     def __post_init__(self) -> None:
         _one_of("dimension", self.dimension, get_args(Dimension))
         if not self.patterns:
-            raise ValueError("a scope has no pattern: expected one or more")
+            raise Unfit("patterns", "has no pattern: expected one or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class Rule:
     skip_result        the value is no result: no record, and no part of its bucket's probability
     skip_model_update  the value is judged, but not learned
 
-    Raises ValueError for a rule that would do nothing, or always, and for a *zone* that there is not.
+    Raises Unfit for a rule that would do nothing, or always, and for a *zone* that there is not.
     """
 
     actions: tuple[Action, ...]
@@ -99,12 +109,16 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not self.actions:
-            raise ValueError(f"a rule has no action: expected some of {', '.join(get_args(Action))}")
-        for action in self.actions:
-            _one_of("action", action, get_args(Action))
+            raise Unfit("actions", f"has no action: expected some of {', '.join(get_args(Action))}")
+        for i, action in enumerate(self.actions):
+            _one_of(f"actions[{i}]", action, get_args(Action))
         if not (self.conditions or self.windows or self.scope):
-            raise ValueError("a rule has neither a condition nor a window nor a scope: it would always hold")
-        zone(self.zone)
+            raise Unfit("", "has neither a condition nor a window nor a scope: it would always hold")
+        try:
+            zone(self.zone)
+        except ValueError:
+            expected = "a name of the IANA database, like Europe/Berlin or UTC"
+            raise Unfit("zone", f"is {self.zone!r}, which is no time zone: expected {expected}") from None
 
 
 def rule_of(document: Mapping[str, Any]) -> Rule:
@@ -121,4 +135,4 @@ def rule_of(document: Mapping[str, Any]) -> Rule:
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ValueError(f"{name} is {value!r}: expected one of {', '.join(known)}")
+        raise Unfit(name, f"is {value!r}: expected one of {', '.join(known)}")

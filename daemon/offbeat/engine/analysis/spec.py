@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from offbeat.engine.analysis.rules import Rule, rule_of
+from offbeat.engine.analysis.rules import Rule, Unfit, rule_of
 from offbeat_detectors.buckets.functions import function_of
 
 Exclude = Literal["none", "by", "over", "all"]
@@ -27,7 +27,7 @@ class DetectorSpec:
     exclude_frequent    of which of by and over the very frequent values are left out
     rules               what else is left out, of results or of learning
 
-    Raises ValueError for a rule of what the detector has not got.
+    Raises Unfit for a rule of what the detector has not got, UnknownFunction for one of a function that is none.
     """
 
     function: str
@@ -41,14 +41,16 @@ class DetectorSpec:
     rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
-        for rule in self.rules:
-            for scope in rule.scope:
+        for i, rule in enumerate(self.rules):
+            for j, scope in enumerate(rule.scope):
+                place = f"rules[{i}].scope[{j}].dimension"
                 if not getattr(self, scope.dimension):
-                    raise ValueError(f"a rule is about {scope.dimension} values, and the detector has no such field")
+                    raise Unfit(place, f"is {scope.dimension}: the detector has no such field")
                 if scope.dimension == "by" and function_of(self.function).probability == "freq_rare":
-                    raise ValueError("a rule of freq_rare cannot be about by values: each result is of many")
+                    raise Unfit(place, "is by: a rule of freq_rare cannot be about by values, each result is of many")
             if rule.conditions and function_of(self.function).probability in NUMBERLESS:
-                raise ValueError(f"a rule of {self.function} cannot be about numbers: only about times and entities")
+                why = f"are about numbers: a rule of {self.function} can only be about times and entities"
+                raise Unfit(f"rules[{i}].conditions", why)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ class ModelPlot:
     terms       only of entities of which a by, over or partition value is one of these; none: of all
     days        how long it is kept, by the time of buckets
 
-    Raises ValueError for a number out of its range.
+    Raises Unfit for a number out of its range.
     """
 
     percentile: float = 95.0
@@ -73,9 +75,9 @@ class ModelPlot:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.percentile <= 100.0:
-            raise ValueError(f"percentile is {self.percentile}: expected 0 to 100")
+            raise Unfit("percentile", f"is {self.percentile}: expected 0 to 100")
         if not 0.0 < self.days <= 36_500.0:
-            raise ValueError(f"days are {self.days}: expected more than 0, up to 36500")
+            raise Unfit("days", f"is {self.days}: expected more than 0, up to 36500")
 
 
 @dataclass(frozen=True, slots=True)
