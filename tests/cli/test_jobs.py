@@ -70,6 +70,25 @@ def test_a_job_from_its_creation_to_its_end(offbeat, url, records, tmp_path):
     assert "there is no job shops" in jobs("show", "shops", status=1).err
 
 
+def test_the_model_plot_and_what_was_held_back_are_shown(offbeat, url, records, tmp_path):
+    rule = {"actions": ["skip_result"], "conditions": [{"applies_to": "actual", "operator": "gt", "value": 800}]}
+    mean = {"function": "mean", "field": "took", "by": "shop", "rules": [rule]}
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps({"detectors": [mean], "bucket_span_s": 60, "model_plot": {"terms": ["south", "x"]}}))
+    assert "model_plot terms\tsouth, x\n" in offbeat("jobs", "create", "ruled", path, "--url", url).out
+    offbeat("jobs", "send", "ruled", records, "--url", url)
+    shown = offbeat("jobs", "show", "ruled", "--url", url).out
+    assert "withheld of detector 0\trule 0: 1 values, 1 of them records; 0 not learned\n" in shown
+    start = ("--start", "2023-11-14T23:04:00Z", "--limit", "1")
+    plot = offbeat("jobs", "results", "ruled", "--kind", "plot", *start, "--url", url).out.splitlines()
+    assert plot[0] == "start\twhat\tof\tlower\ttypical\tupper\tactual"
+    row = plot[1].split("\t")
+    assert row[:3] == ["2023-11-14T23:04:00.000Z", "mean took", "shop south"]
+    lower, typical, upper, actual = map(float, row[3:])
+    assert lower < typical < upper < actual == 900
+    offbeat("jobs", "delete", "ruled", "--url", url)
+
+
 def test_a_job_is_created_from_a_document(offbeat, url, tmp_path):
     path = tmp_path / "job.json"
     path.write_text(json.dumps({"detectors": [{"function": "rare", "by": "word"}], "bucket_span_s": 60}))
