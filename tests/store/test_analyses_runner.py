@@ -17,6 +17,7 @@ from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.errors import IntakeFull
 from offbeat.service import Service, running
 from offbeat.store import analyses as kept
+from offbeat.store.database import Statements
 from tests.engine.analysis.logs import Row, calm, records_of, spec_of
 from tests.store.process import START_MS, applied, config, round_made
 
@@ -60,6 +61,70 @@ async def test_checkpoints_that_begin_at_the_same_time_do_not_undo_each_other(tm
         now = await service.runner.ask(1, Analysis.save)
         assert {name: array.tobytes() for name, array in state.items()} == {n: a.tobytes() for n, a in now.items()}
         assert service.runner.covered(one.seq) == one.seq
+
+
+def held_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """The first result of an analysis is on its way to the store, when the first event is set, until the second is."""
+    begun, go_on, write = asyncio.Event(), asyncio.Event(), service.database.write
+
+    async def slow(statements: Statements) -> None:
+        if any("result_bucket" in sql for sql, _ in statements):
+            begun.set()
+            await go_on.wait()
+        await write(statements)
+
+    monkeypatch.setattr(service.database, "write", slow)
+    return begun, go_on
+
+
+async def test_records_are_analysed_while_the_results_of_those_before_are_written_and_none_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(config(tmp_path), clock=ManualClock(START_MS)) as service:
+        await service.analyses.create(COUNT, {})
+        begun, go_on = held_up(service, monkeypatch)
+        sending = asyncio.create_task(send(service, "test", ROWS, 300))
+        await begun.wait()
+        written = service.runner.settled
+        for _ in range(100_000):  # the second part is applied
+            if await service.runner.ask(1, lambda one: one.totals.counts["processed_record"]) == 600:
+                break
+        checkpoint = asyncio.create_task(service.runner.checkpoint(1))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert service.runner.settled == written and not checkpoint.done()
+        assert (await kept.load(service.database))[0].seq == 0, "a checkpoint never passes results that are not stored"
+        go_on.set()
+        assert (await sending)["processed_record"] == len(ROWS)
+        await checkpoint
+        buckets = await service.database.read("SELECT count(*) FROM result_bucket")
+        assert buckets == [((await service.runner.ask(1, lambda one: one.totals.counts["bucket"])),)]
+
+
+async def test_what_came_before_a_failure_is_stored_before_the_failure_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_at(monkeypatch, "test", ROWS[400][0])
+    remembered = "SELECT count(*) FROM analysis_state WHERE name = ?"
+    async with running(config(tmp_path), clock=ManualClock(START_MS)) as service:
+        await service.analyses.create(COUNT, {})
+        begun, go_on = held_up(service, monkeypatch)
+        sending = asyncio.create_task(send(service, "test", ROWS, 300))
+        await begun.wait()
+        for _ in range(100_000):  # the second part is applied, and fails
+            if service.runner.failed:
+                break
+            await asyncio.sleep(0)
+        assert service.runner.failed == 1
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert await service.database.read(remembered, (kept.FAILED,)) == [(0,)]
+        go_on.set()
+        with pytest.raises(AnalysisFailed):
+            await sending
+        assert await service.database.read(remembered, (kept.FAILED,)) == [(1,)]
+        (held,) = await service.database.read("SELECT count(*), max(start_ms) FROM result_bucket")
+        assert held[0] and held[1] < ROWS[400][0]
 
 
 async def test_an_analysis_that_fails_stands_still_alone_says_why_and_does_not_hold_the_journal(

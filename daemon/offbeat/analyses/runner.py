@@ -38,6 +38,10 @@ ENTRIES_AT_ONCE = 16
 CHECKPOINT_RECORDS = 5_000_000
 """Records after which a checkpoint is due however young the last one is: the journal is kept until then."""
 RETRY_S = 1.0
+TURN_S = 0.25
+"""So long entries are applied while there are any; then a checkpoint, a snapshot, interim results have their turn."""
+Waiting = tuple[Entry, Callable[[], None]]
+"""An entry, and whom to tell that what it gave is in the store."""
 
 
 class Runner:
@@ -61,7 +65,7 @@ class Runner:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
         self._running: dict[int, Running] = {}
         self._expected: dict[int, Running] = {}
-        self._waiting: deque[tuple[Entry, Callable[[], None]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._newest = 0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
@@ -182,14 +186,70 @@ class Runner:
         """Apply what is put and write what it gives, until cancelled."""
         while True:
             await self._some.wait()
-            while self._waiting:
-                some = [self._waiting.popleft() for _ in range(min(ENTRIES_AT_ONCE, len(self._waiting)))]
-                await self._apply_and_write([entry for entry, _ in some])
-                for _, done in some:
-                    done()
-                await self.checkpoint_due()
             self._some.clear()
+            while self._waiting:
+                await self._apply_for_a_while()
+                await self.checkpoint_due()
             self._idle.set()
+
+    async def _apply_for_a_while(self) -> None:
+        """Apply what waits, each part while the results of the one before are written; then others have a turn."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + TURN_S
+        async with self._turn:
+            writing: asyncio.Task[None] | None = None
+            try:
+                while True:
+                    if self._waiting and clock() < until:
+                        writing = await self._next_part(writing)
+                    elif writing is not None and not writing.done() and clock() < until:
+                        await self._more_or(writing)
+                    else:
+                        break
+            except BaseException:
+                if writing is not None:
+                    writing.cancel()
+                raise
+            if writing is not None:
+                await writing
+
+    async def _next_part(self, writing: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
+        """Apply the entries that wait, some at most, or one that goes back to a snapshot; what writes their results."""
+        part = [self._waiting.popleft()]
+        first = part[0][0]
+        if isinstance(first.body, Command) and first.body.order == "revert":
+            if writing is not None:
+                await writing
+            await self._revert(first, first.body)
+            self._end(part)
+            return None
+        while self._waiting and len(part) < ENTRIES_AT_ONCE:
+            body = self._waiting[0][0].body
+            if isinstance(body, Command) and body.order == "revert":
+                break
+            part.append(self._waiting.popleft())
+        applied = await self._on_thread(self._apply, [entry for entry, _ in part])
+        if writing is not None:
+            await writing
+        return asyncio.create_task(self._store_part(part, applied))
+
+    async def _store_part(self, part: list[Waiting], applied: list[Applied]) -> None:
+        await self._store(applied, part[-1][0].seq)
+        self._end(part)
+
+    def _end(self, part: list[Waiting]) -> None:
+        self._settle(part[-1][0].seq)
+        for _, done in part:
+            done()
+
+    async def _more_or(self, writing: asyncio.Task[None]) -> None:
+        """Wait until *writing* has ended, or more has come."""
+        self._some.clear()
+        coming = asyncio.ensure_future(self._some.wait())
+        try:
+            await asyncio.wait((writing, coming), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            coming.cancel()
 
     async def _apply_and_write(self, entries: list[Entry]) -> None:
         async with self._turn:
@@ -207,11 +267,14 @@ class Runner:
     async def _apply_together(self, entries: list[Entry]) -> None:
         if not entries:
             return
-        applied = await self._on_thread(self._apply, entries)
+        await self._store(await self._on_thread(self._apply, entries), entries[-1].seq)
+
+    async def _store(self, applied: list[Applied], upto: int) -> None:
+        """Write what entries up to *upto* gave."""
         for number, those in groupby(applied, key=lambda one: one[0]):
             outcomes = [outcome for _, outcome in those]
             await self._until_stored(partial(self._write, number, outcomes))
-        await self._give_up()
+        await self._give_up(upto)
 
     async def _until_stored(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -222,9 +285,10 @@ class Runner:
                 log.warning("results of an analysis wait: %s", e.message)
                 await asyncio.sleep(RETRY_S)
 
-    async def _give_up(self) -> None:
-        """Remember where an analysis has failed: the journal need not be kept for it any more."""
-        for running in [one for one in self._running.values() if one.failed and one.changed is not None]:
+    async def _give_up(self, upto: int) -> None:
+        """Remember where an analysis has failed, up to entry *upto*: the journal need not be kept for it any more."""
+        failed = [one for one in self._running.values() if one.failed and one.failed_seq <= upto]
+        for running in [one for one in failed if one.changed is not None]:
             seq = max(running.seq, running.failed_seq)
             await self._until_stored(partial(self._database.write, kept.failed(running.number, seq, running.failed)))
             running.seq, running.changed, running.again, running.records = seq, None, None, 0
@@ -241,7 +305,7 @@ class Runner:
             await self._on_thread(running.revert, state, order.time_ms <= 0)
         except Exception as e:
             running.fail(e, entry.seq)
-            await self._give_up()
+            await self._give_up(entry.seq)
             return
         if order.time_ms > 0:
             newest = running.state.latest_result_ms
