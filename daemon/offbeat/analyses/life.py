@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -238,6 +238,17 @@ class Analyses:
         if status != "RUNNING":
             self.hub.tell(job.number, (None,))
 
+    @asynccontextmanager
+    async def _passing(self, job: Job, through: Status) -> AsyncIterator[None]:
+        """The job is on its way to another status; if that fails, it is as before, and it may be tried again."""
+        before = job.status
+        try:
+            await self._become(job, through)
+            yield
+        except BaseException:
+            job.status = before
+            raise
+
     # ── what feeds it ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def keep_feed(self, job: Job, feed: Mapping[str, Any] | None) -> None:
@@ -416,15 +427,15 @@ class Analyses:
         if job.status in ("CLOSED", "PAUSED"):
             return
         failed = job.status == "FAILED"
-        await self._become(job, "CLOSING")
-        if failed:
-            newest = (await self.snapshots.all_of(job.number))[:1]
-            await self._order(Command(job.number, "revert", -1, newest[0].id if newest else ""))
-            await self._runner.checkpoint(job.number)
-        else:
-            await self._runner.caught_up()
-            await self._finish(job)
-            await self.save(job, "close")
+        async with self._passing(job, "CLOSING"):
+            if failed:
+                newest = (await self.snapshots.all_of(job.number))[:1]
+                await self._order(Command(job.number, "revert", -1, newest[0].id if newest else ""))
+                await self._runner.checkpoint(job.number)
+            else:
+                await self._runner.caught_up()
+                await self._finish(job)
+                await self.save(job, "close")
         job.finished_ms = self._clock.now_ms()
         await self._become(job, "RUNNING" if job.spec.listens else "CLOSED")
 
@@ -444,10 +455,10 @@ class Analyses:
             raise CannotPause(f"job {id} is {job.status}: only one that is RUNNING or CLOSED can be paused")
         if job.sending:
             raise _in_use(job)
-        await self._become(job, "PAUSING")
-        if job.spec.listens:
-            await self._order(Command(job.number, "rest"))
-        await self.save(job, "pause")
+        async with self._passing(job, "PAUSING"):
+            if job.spec.listens:
+                await self._order(Command(job.number, "rest"))
+            await self.save(job, "pause")
         await self._become(job, "PAUSED")
 
     async def resume(self, id: str) -> None:

@@ -28,7 +28,6 @@ HEAD_BYTES = 256
 FILES_MAX = 1_000
 QUIET_MS = 60_000
 """A last line without an end is taken once its file did not change for so long and another follows it."""
-WAYS = ("", "lines", "array")
 
 
 @dataclass(frozen=True, slots=True)

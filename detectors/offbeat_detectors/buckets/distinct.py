@@ -58,19 +58,6 @@ def hashes(texts: Iterable[str | None]) -> NDArray[np.uint64]:
     return found
 
 
-def hashes_of_numbers(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """(n,) the hash of each number, no two the same; MISSING for NaN. −0 is 0.
-
-    Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", 2014 (the mixing).
-    """
-    x = (values + 0.0).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    x[np.isnan(values)] = MISSING
-    return x
-
-
 class Distinct:
     """The number of different values of each entity in any number of open buckets of one detector.
 

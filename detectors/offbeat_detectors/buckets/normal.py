@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 
-from offbeat_detectors.kernel import inlined_kernel, kernel
+from offbeat_detectors.kernel import inlined_kernel
 
 PROBABILITY_MIN = 2.2250738585072014e-308
 """No probability is smaller: beyond it nothing can be told apart (Prelert Engine API, section 9.3)."""
@@ -23,27 +23,6 @@ def tail(z: float) -> float:
 def both_sides(high: float, low: float) -> float:
     """The two-sided probability of a value whose one-sided ones are these: twice the smaller, at most 1."""
     return float(min(1.0, 2.0 * min(high, low)))
-
-
-@kernel
-def deviations_of(probability: float) -> float:
-    """The z whose upper ``tail`` is *probability*, 0 to SURE for probabilities from a half down.
-
-    Newton's method on the logarithm of the tail, from an upper bound: the tail is log-concave, so it converges.
-    """
-    p = max(PROBABILITY_MIN, probability)
-    if p >= 0.5:
-        return 0.0
-    goal = math.log(p)
-    z = math.sqrt(-2.0 * goal)
-    for _ in range(6):
-        here = 0.5 * math.erfc(z * _ROOT_HALF)
-        if here < PROBABILITY_MIN:
-            z -= 0.05
-            continue
-        hazard = 0.3989422804014327 * math.exp(-0.5 * z * z) / here
-        z += (math.log(here) - goal) / hazard
-    return float(min(SURE, max(0.0, z)))
 
 
 @inlined_kernel

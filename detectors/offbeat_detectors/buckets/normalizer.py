@@ -22,8 +22,8 @@ RAW_MIN, RAW_MAX = -math.log10(CUTOFF), -math.log10(PROBABILITY_MIN)
 
 BINS = 128
 """Bins of the sketch, each 4 % wider than the one before. A histogram whose bins grow with the value knows every
-quantile to within a bin, in fixed memory, and two of them are merged by addition. That its counts are whole numbers
-makes it independent of order, bit for bit. Source: C. Masson, J. Rim, H. Lee, "DDSketch", 2019."""
+quantile to within a bin, in fixed memory. That its counts are whole numbers makes it
+independent of order, bit for bit. Source: C. Masson, J. Rim, H. Lee, "DDSketch", 2019."""
 
 SHARE = np.array([0.0, 0.8, 0.95, 0.99, 0.999, 0.9999, 1.0])
 SCORE = np.array([0.0, 2.0, 8.0, 25.0, 75.0, 95.0, 100.0])
@@ -166,14 +166,6 @@ class _Level:
         if odd.size:
             self._largest(float(odd.max()), int((odd == odd.max()).sum()))
 
-    def merge(self, other: _Level) -> None:
-        self.count += other.count
-        for row, wider in enumerate((np.minimum, np.maximum, np.minimum, np.maximum)):
-            wider(self.kept[row], other.kept[row], out=self.kept[row])
-        self.zeros += other.zeros
-        self.buckets += other.buckets
-        self._largest(other.largest, other.at_largest)
-
     def _largest(self, largest: float, times: int) -> None:
         if largest > self.largest:
             self.largest, self.at_largest = largest, 0
@@ -247,12 +239,6 @@ class Normalizer:
         found = self._find(level)
         found.settle()
         return found.score(raw_scores(probability))
-
-    def merge(self, other: Normalizer) -> None:
-        """Take over what *other* has learned of other buckets, as if they had been learned here."""
-        for name, theirs in other._levels.items():
-            self._levels.setdefault(self._name(name), _Level()).merge(theirs)
-        self.overflowed += other.overflowed
 
     def quantile_state(self) -> str:
         """What is known of each level, as a line of JSON: for a person who reads a snapshot, not for ``restore``.

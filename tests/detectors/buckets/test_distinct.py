@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from offbeat_detectors.buckets.distinct import EXACT_MAX, Distinct, hashes, hashes_of_numbers
+from offbeat_detectors.buckets.distinct import EXACT_MAX, Distinct, hashes
 from tests.detectors.naive_features import estimate
 
 INPUT = st.tuples(st.integers(-1, 1), st.integers(0, 3), st.one_of(st.none(), st.text(max_size=2)))
@@ -108,12 +108,3 @@ def test_a_hash_is_the_same_in_every_process() -> None:
     assert other.stdout.split() == [str(each) for each in hashes(["a", "", "Ω", None])]
     assert hashes(["a"])[0] == 0x2F42665B399EF840
     assert hashes(["", None])[1] == 0 != hashes([""])[0]
-
-
-def test_numbers_have_hashes_too() -> None:
-    value = np.array([0.0, -0.0, 1.0, -1.0, math.nan, math.inf, 1e-320])
-    found = hashes_of_numbers(value)
-    assert found[0] == found[1] != 0
-    assert found[4] == 0
-    assert len(set(found.tolist())) == 6
-    assert of_one(hashes_of_numbers(np.arange(50_000.0))) == pytest.approx(50_000, rel=0.05)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from offbeat_detectors.buckets.content import Content
-from offbeat_detectors.buckets.distinct import Distinct, hashes_of_numbers
+from offbeat_detectors.buckets.distinct import Distinct, hashes
 from offbeat_detectors.buckets.features import FEATURES, Gatherer
 from offbeat_detectors.buckets.influence import VALUES_MAX, NumbersWithout, Removed, influence
 from offbeat_detectors.buckets.influence_content import ContentWithout
@@ -49,6 +49,11 @@ def texts_of(rows: Columns) -> NDArray[np.int32]:
     return (rows["value"] * 8).astype(np.int32) % len(TEXTS)
 
 
+def hashes_of(values: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """A hash of each number; that of NaN says that there is none."""
+    return hashes([None if math.isnan(value) else repr(value) for value in values.tolist()])
+
+
 def without(kind: str) -> Any:
     if kind in ("numbers", "medians"):
         return NumbersWithout(["median"] if kind == "medians" else [name for name in ALL if name != "median"])
@@ -60,7 +65,7 @@ def feed(kind: str, to: Any, rows: Columns) -> None:
     if kind == "content":
         to.add(*head, texts_of(rows), TEXTS, rows["weight"])
     else:
-        to.add(*head, hashes_of_numbers(rows["value"]) if kind == "distinct" else rows["value"], rows["weight"])
+        to.add(*head, hashes_of(rows["value"]) if kind == "distinct" else rows["value"], rows["weight"])
 
 
 def gathered(kind: str, rows: Columns, to: Any = None) -> NDArray[np.float64] | None:
@@ -73,7 +78,7 @@ def gathered(kind: str, rows: Columns, to: Any = None) -> NDArray[np.float64] | 
         made.add(*head, texts_of(rows), TEXTS, rows["weight"])
     elif kind == "distinct":
         made = Distinct()
-        made.add(*head, hashes_of_numbers(rows["value"]), rows["weight"])
+        made.add(*head, hashes_of(rows["value"]), rows["weight"])
     else:
         made = Gatherer(without(kind).features)
         made.add(*head, rows["value"], rows["weight"])

@@ -10,7 +10,6 @@ from scipy import stats
 from offbeat_detectors.buckets.normal import (
     PROBABILITY_MIN,
     both_sides,
-    deviations_of,
     of_count,
     of_gamma,
     of_student,
@@ -27,12 +26,6 @@ def test_the_tail_is_that_of_the_normal_law_down_to_the_smallest_number() -> Non
     assert tail(100.0) == PROBABILITY_MIN
     assert both_sides(0.7, 0.3) == 0.6
     assert both_sides(0.6, 0.6) == 1.0
-
-
-def test_deviations_are_the_reverse_of_the_tail() -> None:
-    for p in (0.5, 0.4, 1e-3, 1e-10, 1e-100, 1e-300):
-        assert deviations_of(p) == pytest.approx(stats.norm.isf(p), rel=1e-9)
-    assert deviations_of(0.9) == 0.0
 
 
 @pytest.mark.parametrize("freedom", [2.0, 4.0, 10.0, 100.0])

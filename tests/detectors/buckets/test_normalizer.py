@@ -83,15 +83,6 @@ def test_the_same_data_in_another_order_and_other_batches_gives_the_same_scores_
     np.testing.assert_array_equal(one_by_one, expected)
 
 
-@given(BUCKETS, BUCKETS)
-def test_merged_is_as_if_learned_together(some: list[list[float]], others: list[list[float]]) -> None:
-    merged = learned(some)
-    merged.merge(learned(others))
-    asked = np.array([1e-5, *(p for bucket in [*some, *others] for p in bucket)])
-    expected = learned([*some, *others]).normalize("record", asked)
-    np.testing.assert_array_equal(merged.normalize("record", asked), expected)
-
-
 def test_the_sketch_knows_a_quantile_to_within_the_width_of_a_bin() -> None:
     rng = np.random.default_rng(3)
     raw = 1.4 + rng.exponential(5.0, 20_000)

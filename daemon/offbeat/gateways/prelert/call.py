@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from offbeat.analyses.job import Job
 from offbeat.analyses.life import Analyses
@@ -116,7 +117,7 @@ async def drain(request: web.Request) -> None:
     try:
         async for _ in chunks(request):
             continue
-    except Exception:  # it broke off, or an earlier reader has seen that already
+    except (ConnectionError, web.RequestPayloadError, HttpProcessingError):  # it broke off: nobody reads the answer
         return
 
 
