@@ -8,9 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.contract import State
+from offbeat_detectors.buckets.kept import Kept
 from offbeat_detectors.kernel import inlined_kernel, kernel
-from offbeat_detectors.rows import restore_rows, save_rows, zero_rows
 
 SLOTS = 168
 CLOCK = np.dtype([("latest", "f8"), ("known", "f8"), ("total", "f8"), ("mass", "f8", (SLOTS,))])
@@ -132,7 +131,7 @@ def learn_time(s: Any, time_s: float, weight: float, round_s: float, start_s: fl
     s.mass[slot_of((time_s + start_s) % round_s, round_s)] += weight
 
 
-class ClockModel:
+class ClockModel(Kept):
     """How odd is the time of an event? One model for each of *capacity* entities, 1.4 KB each.
 
     round  "day": time_of_day, counted from midnight; "week": time_of_week, counted from Monday 0:00; UTC
@@ -149,14 +148,7 @@ class ClockModel:
             raise ValueError(f"round is {round!r}: expected day or week")
         self._constants = (
             DAY_S if round == "day" else WEEK_S, 0.0 if round == "day" else MONDAY_S, HALF_LIFE_S[round])
-        self._rows = zero_rows(capacity, CLOCK)
-
-    def grow(self, capacity: int) -> None:
-        """Make room for *capacity* entities; those that are there stay as they are."""
-        if capacity > self._rows.size:
-            grown = zero_rows(capacity, CLOCK)
-            grown[: self._rows.size] = self._rows
-            self._rows = grown
+        super().__init__(capacity, CLOCK)
 
     def process(
         self, entity: NDArray[np.int32], bucket: NDArray[np.int64], time_s: NDArray[np.float64],
@@ -178,15 +170,3 @@ class ClockModel:
         said = np.empty((3, entity.size), np.float64)
         clock_all(self._rows, entity, np.zeros(entity.size, np.int64), time_s, time_s, *self._constants, False, said)
         return ClockOpinions(*said)
-
-    def save(self, entity: NDArray[np.int32]) -> State:
-        """A copy of the state of these entities (each once), one plain array a column."""
-        return save_rows(self._rows, entity)
-
-    def restore(self, entity: NDArray[np.int32], state: State) -> None:
-        """Set these entities to what ``save`` gave for as many; going on is as if uninterrupted, bit for bit."""
-        restore_rows(self._rows, entity, state)
-
-    def forget(self, entity: NDArray[np.int32]) -> None:
-        """Set these entities back to never having seen an event."""
-        self._rows[entity] = np.zeros((), CLOCK)

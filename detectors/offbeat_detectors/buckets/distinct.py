@@ -27,12 +27,12 @@ from offbeat_detectors.buckets.tables import (
     ROW,
     TOP,
     USED,
+    OpenBuckets,
     Tables,
     give_room,
     new_row,
     take_room,
 )
-from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel, lean_kernel
 
 SETS = np.dtype(ROW, align=True)
@@ -58,24 +58,14 @@ def hashes(texts: Iterable[str | None]) -> NDArray[np.uint64]:
     return found
 
 
-class Distinct:
+class Distinct(OpenBuckets):
     """The number of different values of each entity in any number of open buckets of one detector.
 
     An entity takes 64 bytes in an open bucket, and up to 4 KB more. The cuts between calls of ``add`` change no bit.
     """
 
     def __init__(self) -> None:
-        self._tables = Tables(SETS, np.uint64, WIDTH)
-
-    @property
-    def buckets(self) -> tuple[int, ...]:
-        """The open buckets that have rows, ascending."""
-        return self._tables.buckets
-
-    @property
-    def ignored_rows(self) -> int:
-        """Rows so far that stood for no event: their weight was not above 0, or not finite."""
-        return self._tables.ignored_rows
+        super().__init__(Tables(SETS, np.uint64, WIDTH))
 
     def add(
         self, bucket: NDArray[np.int64], entity: NDArray[np.int32], hash64: NDArray[np.uint64],
@@ -100,18 +90,6 @@ class Distinct:
         gathered = self.look(bucket)
         self._tables.forget(bucket)
         return gathered
-
-    def forget(self, bucket: int) -> None:
-        """Forget *bucket*, whose features nobody wants any more."""
-        self._tables.forget(bucket)
-
-    def save(self) -> State:
-        """A copy of all open buckets."""
-        return self._tables.save()
-
-    def restore(self, state: State) -> None:
-        """Go on from what ``save`` gave. Raises as ``Tables.restore``."""
-        self._tables.restore(state)
 
 
 @kernel

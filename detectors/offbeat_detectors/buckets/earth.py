@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat_detectors.buckets.kept import Kept
 from offbeat_detectors.buckets.normal import PROBABILITY_MIN
-from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import inlined_kernel, kernel
-from offbeat_detectors.rows import restore_rows, save_rows, zero_rows
 
 PLACES = 12
 EARTH = np.dtype([
@@ -209,7 +208,7 @@ def earth_all(
         first = last
 
 
-class EarthModel:
+class EarthModel(Kept):
     """How odd is a position? One model for each of *capacity* entities, of up to 12 places each, 512 bytes.
 
     The weight of a place fades by half in 2,000 positions; places that overlap become one, and if a thirteenth
@@ -219,14 +218,7 @@ class EarthModel:
     bytes_per_entity = EARTH.itemsize
 
     def __init__(self, capacity: int) -> None:
-        self._rows = zero_rows(capacity, EARTH)
-
-    def grow(self, capacity: int) -> None:
-        """Make room for *capacity* entities; those that are there stay as they are."""
-        if capacity > self._rows.size:
-            grown = zero_rows(capacity, EARTH)
-            grown[: self._rows.size] = self._rows
-            self._rows = grown
+        super().__init__(capacity, EARTH)
 
     def process(
         self, entity: NDArray[np.int32], bucket: NDArray[np.int64], latitude: NDArray[np.float64],
@@ -249,15 +241,3 @@ class EarthModel:
         said = np.empty((3, entity.size), np.float64)
         earth_all(self._rows, entity, np.zeros(entity.size, np.int64), latitude, longitude, False, said)
         return EarthOpinions(said[0], said[1:].T.copy())
-
-    def save(self, entity: NDArray[np.int32]) -> State:
-        """A copy of the state of these entities (each once), one plain array a column."""
-        return save_rows(self._rows, entity)
-
-    def restore(self, entity: NDArray[np.int32], state: State) -> None:
-        """Set these entities to what ``save`` gave for as many; going on is as if uninterrupted, bit for bit."""
-        restore_rows(self._rows, entity, state)
-
-    def forget(self, entity: NDArray[np.int32]) -> None:
-        """Set these entities back to never having seen a position."""
-        self._rows[entity] = np.zeros((), EARTH)

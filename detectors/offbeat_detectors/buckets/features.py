@@ -25,8 +25,7 @@ from offbeat_detectors.buckets.numbers import (
     new_numbers,
     number_of,
 )
-from offbeat_detectors.buckets.tables import IGNORED, LEVEL_MAX, OTHERS, TOP, USED, Tables
-from offbeat_detectors.contract import State
+from offbeat_detectors.buckets.tables import IGNORED, LEVEL_MAX, OTHERS, TOP, USED, OpenBuckets, Tables
 from offbeat_detectors.kernel import kernel
 
 FEATURES = {
@@ -49,7 +48,7 @@ class Gathered:
     beyond: NDArray[np.int64]
 
 
-class Gatherer:
+class Gatherer(OpenBuckets):
     """Features of the numbers of any number of open buckets of one detector.
 
     features  names of FEATURES, the columns of what is gathered
@@ -64,17 +63,7 @@ class Gatherer:
         self.features = tuple(features)
         self._numbers = np.array([FEATURES[name] for name in features], np.int64)
         self._lists = "median" in features
-        self._tables = Tables(NUMBERS, np.float64, WIDTH if self._lists else 0)
-
-    @property
-    def buckets(self) -> tuple[int, ...]:
-        """The open buckets that have rows, ascending."""
-        return self._tables.buckets
-
-    @property
-    def ignored_rows(self) -> int:
-        """Rows so far that stood for no event: their weight was not above 0, or not finite."""
-        return self._tables.ignored_rows
+        super().__init__(Tables(NUMBERS, np.float64, WIDTH if self._lists else 0))
 
     def add(
         self, bucket: NDArray[np.int64], entity: NDArray[np.int32], value: NDArray[np.float64],
@@ -109,18 +98,6 @@ class Gatherer:
         gathered = self.look(bucket)
         self._tables.forget(bucket)
         return gathered
-
-    def forget(self, bucket: int) -> None:
-        """Forget *bucket*, whose features nobody wants any more."""
-        self._tables.forget(bucket)
-
-    def save(self) -> State:
-        """A copy of all open buckets."""
-        return self._tables.save()
-
-    def restore(self, state: State) -> None:
-        """Go on from what ``save`` of a Gatherer of the same features gave. Raises as ``Tables.restore``."""
-        self._tables.restore(state)
 
 
 def nothing(features: int) -> Gathered:

@@ -35,6 +35,7 @@ from offbeat_detectors.buckets.tables import (
     OTHERS,
     TOP,
     USED,
+    OpenBuckets,
     Table,
     Tables,
     before_lightest,
@@ -43,7 +44,6 @@ from offbeat_detectors.buckets.tables import (
     slot_of,
     unlink,
 )
-from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel
 
 VALUES_MAX = 32
@@ -105,7 +105,7 @@ class Chains:
     at: NDArray[np.int64]
 
 
-class NumbersWithout:
+class NumbersWithout(OpenBuckets):
     """The features of the numbers of an entity without each value of one influencer field, in open buckets.
 
     features  names of features.FEATURES
@@ -120,12 +120,7 @@ class NumbersWithout:
             raise ValueError(f"features are {tuple(features)}: expected one or more of {', '.join(FEATURES)}")
         self.features = tuple(features)
         self._numbers = np.array([FEATURES[name] for name in features], np.int64)
-        self._tables = Tables(NUMBERS, np.float64, WIDTH if "median" in features else 0, chained=True)
-
-    @property
-    def buckets(self) -> tuple[int, ...]:
-        """The open buckets that have rows, ascending."""
-        return self._tables.buckets
+        super().__init__(Tables(NUMBERS, np.float64, WIDTH if "median" in features else 0, chained=True))
 
     def add(
         self, bucket: NDArray[np.int64], entity: NDArray[np.int32], code: NDArray[np.int32],
@@ -148,18 +143,6 @@ class NumbersWithout:
             medians_without(table.rows, chains.first, chains.start, chains.at, table.words, median)
             value[:, self._numbers == MEDIAN] = median[:, None]
         return removed(table, chains, value)
-
-    def forget(self, bucket: int) -> None:
-        """Close *bucket*, if it is open."""
-        self._tables.forget(bucket)
-
-    def save(self) -> State:
-        """A copy of all open buckets."""
-        return self._tables.save()
-
-    def restore(self, state: State) -> None:
-        """Go on from what ``save`` of the same features gave. Raises as ``Tables.restore``."""
-        self._tables.restore(state)
 
 
 def chains_of(table: Table, entity: NDArray[np.int32] | None) -> Chains:

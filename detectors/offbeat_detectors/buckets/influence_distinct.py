@@ -27,6 +27,7 @@ from offbeat_detectors.buckets.tables import (
     OTHERS,
     TOP,
     USED,
+    OpenBuckets,
     Tables,
     before_lightest,
     give_room,
@@ -35,11 +36,10 @@ from offbeat_detectors.buckets.tables import (
     slot_of,
     unlink,
 )
-from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import kernel, lean_kernel
 
 
-class DistinctWithout:
+class DistinctWithout(OpenBuckets):
     """The number of different values of an entity without each value of one influencer field, in open buckets.
 
     It is what ``Distinct`` says of the rows that are left, bit for bit, unless values were laid together. In an open
@@ -47,12 +47,7 @@ class DistinctWithout:
     """
 
     def __init__(self) -> None:
-        self._tables = Tables(SETS, np.uint64, WIDTH, chained=True)
-
-    @property
-    def buckets(self) -> tuple[int, ...]:
-        """The open buckets that have rows, ascending."""
-        return self._tables.buckets
+        super().__init__(Tables(SETS, np.uint64, WIDTH, chained=True))
 
     def add(
         self, bucket: NDArray[np.int64], entity: NDArray[np.int32], code: NDArray[np.int32],
@@ -71,18 +66,6 @@ class DistinctWithout:
         sizes_without(table.rows, chains.first, chains.start, chains.at, table.words, table.words.view(np.uint8),
                       value[:, 0])
         return removed(table, chains, value)
-
-    def forget(self, bucket: int) -> None:
-        """Close *bucket*, if it is open."""
-        self._tables.forget(bucket)
-
-    def save(self) -> State:
-        """A copy of all open buckets."""
-        return self._tables.save()
-
-    def restore(self, state: State) -> None:
-        """Go on from what ``save`` gave. Raises as ``Tables.restore``."""
-        self._tables.restore(state)
 
 
 @kernel

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat_detectors.buckets.kept import Kept
 from offbeat_detectors.buckets.over import PopulationModel
 from offbeat_detectors.buckets.rare import BUCKETS_FIRST, RareOpinions, find, some
 from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import inlined_kernel, kernel
-from offbeat_detectors.rows import restore_rows, save_rows, zero_rows
 
 POPULAR = 64
 """How many by values one population remembers."""
@@ -142,7 +142,7 @@ def learn_pairs(
         count[at] = marked(s.bits[at], BITS_WORDS)
 
 
-class RareOverModel:
+class RareOverModel(Kept):
     """How odd is it that a member has a by value? One model for each of *capacity* populations.
 
     2.6 KB a population, whatever members and values come: members are counted by the marks that they leave among 1,024
@@ -153,14 +153,7 @@ class RareOverModel:
     bytes_per_population = POPULARITY.itemsize
 
     def __init__(self, capacity: int) -> None:
-        self._rows = zero_rows(capacity, POPULARITY)
-
-    def grow(self, capacity: int) -> None:
-        """Make room for *capacity* populations; those that are there stay as they are."""
-        if capacity > self._rows.size:
-            grown = zero_rows(capacity, POPULARITY)
-            grown[: self._rows.size] = self._rows
-            self._rows = grown
+        super().__init__(capacity, POPULARITY)
 
     def process(
         self, population: NDArray[np.int32], bucket: NDArray[np.int64], member: NDArray[np.int64],
@@ -183,18 +176,6 @@ class RareOverModel:
         nothing = np.zeros(population.size, np.int64)
         popular_all(self._rows, population, nothing, nothing, value, False, said)
         return RareOpinions(*said)
-
-    def save(self, population: NDArray[np.int32]) -> State:
-        """A copy of the state of these populations (each once), one plain array a column."""
-        return save_rows(self._rows, population)
-
-    def restore(self, population: NDArray[np.int32], state: State) -> None:
-        """Set these populations to what ``save`` gave for as many; going on is as if uninterrupted, bit for bit."""
-        restore_rows(self._rows, population, state)
-
-    def forget(self, population: NDArray[np.int32]) -> None:
-        """Set these populations back to never having seen a value."""
-        self._rows[population] = np.zeros((), POPULARITY)
 
 
 @dataclass(frozen=True, slots=True)

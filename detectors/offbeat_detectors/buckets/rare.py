@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.contract import State
+from offbeat_detectors.buckets.kept import Kept
 from offbeat_detectors.kernel import inlined_kernel, kernel
-from offbeat_detectors.rows import restore_rows, save_rows, zero_rows
 
 VALUES = 128
 """How many by values one partition remembers."""
@@ -125,7 +124,7 @@ def rare_all(
         first = last
 
 
-class RareModel:
+class RareModel(Kept):
     """How odd is it that a by value appears? One model for each of *capacity* partitions.
 
     1.6 KB a partition, whatever values come: of the 128 that it holds, the one counted least often makes room for
@@ -135,14 +134,7 @@ class RareModel:
     bytes_per_entity = RARE.itemsize
 
     def __init__(self, capacity: int) -> None:
-        self._rows = zero_rows(capacity, RARE)
-
-    def grow(self, capacity: int) -> None:
-        """Make room for *capacity* partitions; those that are there stay as they are."""
-        if capacity > self._rows.size:
-            grown = zero_rows(capacity, RARE)
-            grown[: self._rows.size] = self._rows
-            self._rows = grown
+        super().__init__(capacity, RARE)
 
     def process(
         self, entity: NDArray[np.int32], bucket: NDArray[np.int64], value: NDArray[np.int32],
@@ -162,15 +154,3 @@ class RareModel:
         said = np.empty((3, entity.size), np.float64)
         rare_all(self._rows, entity, np.zeros(entity.size, np.int64), value, False, said)
         return RareOpinions(*said)
-
-    def save(self, entity: NDArray[np.int32]) -> State:
-        """A copy of the state of these partitions (each once), one plain array a column."""
-        return save_rows(self._rows, entity)
-
-    def restore(self, entity: NDArray[np.int32], state: State) -> None:
-        """Set these partitions to what ``save`` gave for as many; going on is as if uninterrupted, bit for bit."""
-        restore_rows(self._rows, entity, state)
-
-    def forget(self, entity: NDArray[np.int32]) -> None:
-        """Set these partitions back to never having seen a value."""
-        self._rows[entity] = np.zeros((), RARE)

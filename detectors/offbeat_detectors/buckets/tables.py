@@ -190,6 +190,35 @@ class Tables:
             self._index_codes(self._open[number])
 
 
+class OpenBuckets:
+    """What gathers rows of open buckets in *tables*: its buckets are told, forgotten, saved and restored."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    @property
+    def buckets(self) -> tuple[int, ...]:
+        """The open buckets that have rows, ascending."""
+        return self._tables.buckets
+
+    @property
+    def ignored_rows(self) -> int:
+        """Rows so far that stood for no event: their weight was not above 0, or not finite."""
+        return self._tables.ignored_rows
+
+    def forget(self, bucket: int) -> None:
+        """Close *bucket*, if it is open."""
+        self._tables.forget(bucket)
+
+    def save(self) -> State:
+        """A copy of all open buckets."""
+        return self._tables.save()
+
+    def restore(self, state: State) -> None:
+        """Go on from what ``save`` of the same kind gave. Raises as ``Tables.restore``."""
+        self._tables.restore(state)
+
+
 def parts_of(bucket: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     """Each bucket number of (n,) rows with what selects its rows, in order of arrival."""
     if bucket[0] == bucket[-1] and bucket.min() == bucket.max():

@@ -19,7 +19,7 @@ from offbeat.wire.records.rows import RECORD_CHARACTERS_MAX, ROWS_MAX
 from offbeat.wire.records.transforms import Condition, Transform
 from tests.wire.records.uploads import COUNTS, Told, read, told
 
-FAREQUOTE = Path(__file__).parents[3].parent.parent / "shared" / "data" / "farequote.csv"
+FAREQUOTE = Path(__file__).parents[3].parent / "shared" / "data" / "farequote.csv"
 CUTS = st.lists(st.floats(0, 1), max_size=12)
 """Places to cut at, as shares of a body."""
 SIGNS = st.text(st.sampled_from('ab1,"\n\r{}[]: \\é😀\ttnul.'), max_size=12)
