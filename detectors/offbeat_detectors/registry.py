@@ -47,7 +47,7 @@ def create(model: str, capacity: int, parameters: Mapping[str, object]) -> Detec
     """The detector *model* for *capacity* series.
 
     model  a name of ``names()``; ``river:anomaly.HalfSpaceTrees`` (see river_adapter); or ``package.module:Class`` of
-           anything that passes ``checks``
+           anything that passes ``conformance``
 
     A model of river's, and a detector whose class has ``bands = "experts"``, is put into a Banded: where it has no
     typical value and bounds of its own, it has those of the experts. Such a model takes a ``time_zone``.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offbeat_detectors.checks import Points
+from offbeat_detectors.conformance import Points
 from offbeat_detectors.contract import Opinions
 from offbeat_detectors.scores import AlertStage
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offbeat_detectors import checks, experts, registry
+from offbeat_detectors import conformance, experts, registry
 from offbeat_detectors.banded import Banded, banded
 from offbeat_detectors.contract import Detector, Explaining, Grouped, Opinions, State, Watchful
 from offbeat_detectors.ewma import Ewma
@@ -52,11 +52,11 @@ def wave(n: int = 400) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np
 @pytest.mark.parametrize("model", ["river:anomaly.GaussianScorer", "river:time_series.HoltWinters"])
 def test_it_passes_all_checks_around_a_model_of_river(model: str) -> None:
     parameters: dict[str, Any] = {"settle_readings": 40} | ({"alpha": 0.3} if "time_series" in model else {})
-    assert checks.check(lambda capacity: registry.create(model, capacity, parameters), readings=200) == []
+    assert conformance.check(lambda capacity: registry.create(model, capacity, parameters), readings=200) == []
 
 
 def test_it_passes_all_checks_around_a_detector_in_groups() -> None:
-    assert checks.check(lambda capacity: banded(Population(capacity), capacity), readings=400) == []
+    assert conformance.check(lambda capacity: banded(Population(capacity), capacity), readings=400) == []
 
 
 def test_what_is_left_open_is_what_the_experts_say() -> None:
@@ -73,7 +73,7 @@ def test_what_is_left_open_is_what_the_experts_say() -> None:
 def test_what_the_detector_says_itself_stays() -> None:
     slot, time_ms, value = wave()
     own = Ewma(1).process(slot, time_ms, value)
-    assert checks.difference(own, banded(Ewma(1), 1).process(slot, time_ms, value)) == ""
+    assert conformance.difference(own, banded(Ewma(1), 1).process(slot, time_ms, value)) == ""
 
 
 def test_before_the_experts_have_an_opinion_there_is_none() -> None:

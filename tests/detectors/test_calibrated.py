@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common import calm
-from offbeat_detectors import checks, registry
+from offbeat_detectors import conformance, registry
 from offbeat_detectors.calibrated import Calibrated, Calibration, spread_out
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.scores import AlertStage
@@ -18,12 +18,12 @@ SLOT = np.zeros(1, np.int32)
 
 @pytest.mark.parametrize("cls", [Jumps, Moves, Share])
 def test_ten_lines_pass_all_checks(cls: type[Calibrated]) -> None:
-    assert checks.check(cls, readings=300) == []
+    assert conformance.check(cls, readings=300) == []
 
 
 def test_with_the_bands_that_the_registry_gives_it_passes_them_too() -> None:
     made = "tests.detectors.plugins:Jumps"
-    assert checks.check(lambda capacity: registry.create(made, capacity, {}), readings=300) == []
+    assert conformance.check(lambda capacity: registry.create(made, capacity, {}), readings=300) == []
 
 
 def test_a_score_is_judged_by_the_law_of_the_scores_before_and_only_if_it_is_high() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from offbeat_detectors import checks
+from offbeat_detectors import conformance
 from offbeat_detectors.contract import Opinions
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.scores import AlertStage
@@ -48,7 +48,7 @@ def compiled() -> None:
 
 
 def test_it_passes_all_checks() -> None:
-    assert checks.check(Ewma) == []
+    assert conformance.check(Ewma) == []
 
 
 @settings(deadline=None, max_examples=150)
@@ -59,7 +59,7 @@ def test_the_kernel_agrees_with_the_definition(stretches: list[tuple[float, int]
     values = values + rng.choice([0.0, 0.25, 3.0]) * rng.normal(size=values.size)
     said, twin = judged(Ewma(1), values), naive.Ewma()
     expected = np.array([twin.judge(x) for x in values.tolist()])
-    for column, name in enumerate(checks.COLUMNS):
+    for column, name in enumerate(conformance.COLUMNS):
         np.testing.assert_allclose(getattr(said, name), expected[:, column], rtol=1e-6, atol=1e-9, err_msg=name)
 
 
@@ -186,7 +186,7 @@ def test_memory_is_64_bytes_a_series_and_none_for_capacity_that_is_not_used() ->
     n = 300_000
     arrays = np.arange(n, dtype=np.int32), np.zeros(n, np.int64), np.ones(n)
     said = detector.process(*arrays)
-    size = sum(column.nbytes for column in (*arrays, *(getattr(said, name) for name in checks.COLUMNS)))
+    size = sum(column.nbytes for column in (*arrays, *(getattr(said, name) for name in conformance.COLUMNS)))
     grown = process.memory_info().rss - before - size
     assert detector.bytes_per_series == 64
     assert sum(column.nbytes for column in detector.save(SLOT).values()) == 64

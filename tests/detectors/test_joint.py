@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offbeat_detectors import checks, registry
-from offbeat_detectors.checks import Points
+from offbeat_detectors import conformance, registry
+from offbeat_detectors.conformance import Points
 from offbeat_detectors.contract import Explaining, Grouped
 from offbeat_detectors.joint import Joint
 from offbeat_detectors.warm import warm_up
@@ -22,7 +22,7 @@ def compiled() -> None:
 
 
 def test_it_passes_all_checks() -> None:
-    assert checks.check(Joint) == []
+    assert conformance.check(Joint) == []
 
 
 def test_a_job_can_name_it() -> None:
@@ -45,7 +45,7 @@ def test_the_kernel_agrees_with_the_definition(count: int, seed: int, together: 
     triples = zip(some.slot.tolist(), some.time_ms.tolist(), some.value.tolist(), strict=True)
     expected = np.array([twin.judge(*triple) for triple in triples])
     said = fleets.judged(Joint, some)
-    for column, name in enumerate(checks.COLUMNS):
+    for column, name in enumerate(conformance.COLUMNS):
         np.testing.assert_allclose(getattr(said, name), expected[:, column], rtol=1e-3, atol=1e-4, err_msg=name)
 
 

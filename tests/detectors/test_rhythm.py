@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from offbeat_detectors import checks, civil
-from offbeat_detectors.checks import Points
+from offbeat_detectors import civil, conformance
+from offbeat_detectors.conformance import Points
 from offbeat_detectors.contract import EVIDENCE_MIN, Detector, Evidence, Explaining, Grouped, Opinions, Watchful
 from offbeat_detectors.rhythm import COMPONENTS, PIECES, TIERS, WARMUP, Rhythm
 from tests.detectors import naive_rhythm
@@ -121,7 +121,7 @@ class Ungrouped:
 
 @pytest.mark.parametrize(("cls", "tier"), [*((Rhythm, tier) for tier in TIERS), (Ungrouped, "light")])
 def test_it_passes_the_checks(cls: type[Any], tier: str) -> None:
-    assert checks.check(lambda n: cls(n, tier=tier, time_zone=BERLIN)) == []
+    assert conformance.check(lambda n: cls(n, tier=tier, time_zone=BERLIN)) == []
     assert isinstance(cls(1), Grouped) == (cls is Rhythm)
 
 
@@ -157,35 +157,35 @@ def mixed(n: int = 30_000, seed: int = 5) -> Points:
 @pytest.mark.parametrize("tier", TIERS)
 def test_restored_at_any_point_it_goes_on_bit_for_bit(tier: str) -> None:
     some, rng = mixed(), np.random.default_rng(6)
-    whole = checks.judged(new(tier), some)
+    whole = conformance.judged(new(tier), some)
     every = np.arange(20, dtype=np.int32)
     for cut in sorted(rng.integers(1, len(some), 6).tolist()):
         before = new(tier)
-        checks.judged(before, some[slice(0, cut)])
+        conformance.judged(before, some[slice(0, cut)])
         after, order = new(tier), rng.permutation(every)
-        after.restore(order, checks.through_bytes(before.save(order)))
-        said = checks.judged(after, some[slice(cut, None)])
-        assert checks.difference(checks.taken(whole, slice(cut, None)), said) == "", f"cut before point {cut}"
+        after.restore(order, conformance.through_bytes(before.save(order)))
+        said = conformance.judged(after, some[slice(cut, None)])
+        assert conformance.difference(conformance.taken(whole, slice(cut, None)), said) == "", f"cut before point {cut}"
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_however_the_calls_are_cut_the_evidence_is_the_same(tier: str) -> None:
     some, rng = mixed(8_000), np.random.default_rng(7)
-    whole = checks.judged(new(tier), some)
+    whole = conformance.judged(new(tier), some)
     assert (whole.novelty >= EVIDENCE_MIN).sum() > 100
     for count in (1, 40, 3_000):
         cuts = sorted(rng.choice(np.arange(1, len(some)), count, replace=False).tolist())
-        assert checks.difference(whole, checks.judged(new(tier), some, cuts)) == ""
+        assert conformance.difference(whole, conformance.judged(new(tier), some, cuts)) == ""
 
 
 def test_silence_is_judged_alike_by_a_restored_detector() -> None:
     whole, after, every = new("standard"), new("standard"), np.arange(20, dtype=np.int32)
     some = mixed()
-    checks.judged(whole, some)
-    after.restore(every, checks.through_bytes(whole.save(every)))
+    conformance.judged(whole, some)
+    after.restore(every, conformance.through_bytes(whole.save(every)))
     now = np.full(20, int(some.time_ms[-1]) + 7_200_000)
     one, other, again = whole.overdue(every, now), after.overdue(every, now), whole.overdue(every, now)
-    assert checks.difference(one, other) == checks.difference(one, again) == ""
+    assert conformance.difference(one, other) == conformance.difference(one, again) == ""
     assert (one.novelty > 1.4).any()
 
 
@@ -249,12 +249,12 @@ def eventful() -> Points:
     daily[at % 288 == 100] += 30.0
     hurried = 1_700_000_000_000 + np.where(at < 8000, 300_000 * at, 2_400_000_000 + 10_000 * (at - 8000))
     long = Points(np.repeat(np.array([18, 19], np.int32), n), np.tile(hurried, 2), np.concatenate([drifting, daily]))
-    return checks.joined(mixed(), long)
+    return conformance.joined(mixed(), long)
 
 
 @pytest.fixture(scope="module")
 def with_all() -> Opinions:
-    return checks.judged(new("standard"), eventful())
+    return conformance.judged(new("standard"), eventful())
 
 
 SLOW = {"drift", "outside"}  # nothing of theirs in this scene: tests of their own show them
@@ -264,4 +264,4 @@ SLOW = {"drift", "outside"}  # nothing of theirs in this scene: tests of their o
 def test_each_component_can_be_left_out(component: str, with_all: Opinions) -> None:
     less = Rhythm(20, time_zone=BERLIN, without=[component])
     less.join(np.arange(15, dtype=np.int32), (np.arange(15) // 5).astype(np.int32))
-    assert checks.difference(with_all, checks.judged(less, eventful())) != ""
+    assert conformance.difference(with_all, conformance.judged(less, eventful())) != ""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offbeat_detectors import checks, river_adapter
+from offbeat_detectors import conformance, river_adapter
 from offbeat_detectors.contract import Opinions
 from offbeat_detectors.river_adapter import OtherVersion, RiverDetector, UnknownModel
 
@@ -30,7 +30,7 @@ def noise(n: int = 1500, seed: int = 0) -> NDArray[np.float64]:
     ("time_series.HoltWinters", {"alpha": 0.3, "beta": 0.1, "settle_readings": 50}),
 ])
 def test_it_passes_all_checks(model: str, parameters: dict[str, Any]) -> None:
-    assert checks.check(lambda capacity: RiverDetector(capacity, model, **parameters), readings=400) == []
+    assert conformance.check(lambda capacity: RiverDetector(capacity, model, **parameters), readings=400) == []
 
 
 @pytest.mark.parametrize(("model", "parameters"), [
@@ -135,7 +135,7 @@ def test_the_saved_state_is_the_same_whatever_came_between(model: str) -> None:
     whole, restored = (RiverDetector(1, model, **parameters) for _ in range(2))
     judged(whole, noise(500))
     judged(restored, noise(500)[:200])
-    restored.restore(SLOT, checks.through_bytes(restored.save(SLOT)))
+    restored.restore(SLOT, conformance.through_bytes(restored.save(SLOT)))
     judged(restored, noise(500)[200:])
     kept, other = whole.save(SLOT), restored.save(SLOT)
     assert [name for name in kept if not np.array_equal(kept[name], other[name], equal_nan=name != "pickled")] == []
@@ -155,8 +155,8 @@ def test_what_another_version_has_pickled_is_refused_by_name_before_it_is_read(m
 def test_the_same_readings_give_the_same_opinions_whatever_the_seed_of_the_process() -> None:
     one, other = (judged(RiverDetector(1, FOREST, **SMALL), noise(400)) for _ in range(2))
     different = judged(RiverDetector(1, FOREST, seed=1, **SMALL), noise(400))
-    assert checks.difference(one, other) == ""
-    assert checks.difference(one, different) != ""
+    assert conformance.difference(one, other) == ""
+    assert conformance.difference(one, different) != ""
 
 
 def test_the_warm_up_is_that_of_the_model_and_of_its_calibration() -> None:

@@ -10,7 +10,7 @@ import pytest
 from offbeat.engine.entries import Adjustment
 from offbeat.records import JobSpec
 from offbeat_detectors import scores
-from offbeat_detectors.checks import check
+from offbeat_detectors.conformance import check
 from offbeat_detectors.contract import NOTE_SETTLING
 from offbeat_detectors.explain import Reason, pack, unpack
 from tests.detectors.explaining import NEAR, NEXT, Explained
