@@ -1,4 +1,4 @@
-"""What every detector must pass, ours and a plug-in's. In a plug-in's test: ``assert not conformance.check(MyDetector)``."""
+"""What every detector must pass, ours and others'. In the test of one: ``assert not conformance.check(MyDetector)``."""
 from __future__ import annotations
 
 import gc

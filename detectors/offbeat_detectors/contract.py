@@ -1,4 +1,4 @@
-"""What a detector is. Everything that scores a series, ours or a plug-in's, has this form and passes ``conformance``."""
+"""What a detector is. All that scores a series, ours or a plug-in's, has this form and passes ``conformance``."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

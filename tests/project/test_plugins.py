@@ -15,7 +15,7 @@ def test_the_example_passes_all_checks_as_an_installed_distribution_too(top: Pat
     code = ("from offbeat_detectors import conformance, registry; from offbeat_detectors.banded import Banded;"
             "made = registry.create('steps', 1, {'least': 0.1}); assert isinstance(made, Banded);"
             "assert made.inner.least == 0.1;"
-            "print(conformance.check(lambda capacity: registry.create('steps', capacity, {'least': 0.1}), readings=200))")
+            "print(conformance.check(lambda n: registry.create('steps', n, {'least': 0.1}), readings=200))")
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, text=True,
                          capture_output=True, timeout=100)
     assert (run.stdout, run.stderr) == ("[]\n", "")
