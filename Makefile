@@ -13,13 +13,13 @@ help:  ## this list
 serve: .venv/.installed  ## start the daemon on 127.0.0.1:7373, data in ./offbeat-data (ARGS="--port 0" adds options)
 	@exec $(IN)/offbeat serve $(ARGS)
 
-test: .venv/.installed-dev  ## style, types, arrows between the rooms, then every test (ARGS="tests/wire -k csv" chooses)
+test: .venv/.installed-dev browser  ## style, types, arrows between the rooms, then every test (ARGS="tests/wire -k csv" chooses)
 	$(IN)/python -m ruff check .
 	$(IN)/lint-imports --no-cache
 	$(IN)/python -m mypy
 	$(IN)/python -m pytest $(ARGS)
 
-soak: .venv/.installed-dev  ## the tests that take long: hours of traffic in minutes
+soak: .venv/.installed-dev browser  ## the tests that take long: hours of traffic in minutes
 	$(IN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 
 bench: .venv/.installed-bench  ## every benchmark, one after the other (ARGS="benchmarks/ingest.py --seconds 5" runs one)
@@ -38,6 +38,15 @@ docs: .venv/.installed  ## make deploy/offbeat.toml, docs/settings.md and docs/f
 clean:  ## remove the environment and every cache; ./offbeat-data stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The tests of the page drive the system's Chromium; where it is missing and may not be installed, they are skipped.
+browser:
+	@if ! command -v chromium >/dev/null; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        echo "installing chromium, for the tests of the page"; \
+	        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium fonts-dejavu-core; } >/dev/null; \
+	    else echo "chromium is not installed: the tests of the page are skipped (apt install chromium)" >&2; fi; \
+	fi
 
 # A stamp is newer than what it was made from, so set-up runs only when one of these changes.
 .venv/.made:
@@ -68,4 +77,4 @@ clean:  ## remove the environment and every cache; ./offbeat-data stays
 	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev,bench]'
 	@touch .venv/.installed-bench
 
-.PHONY: help serve test soak bench bench-detection docs clean
+.PHONY: help serve browser test soak bench bench-detection docs clean

@@ -24,6 +24,7 @@ from offbeat.http.app import build_app, server_options
 from offbeat.http.connections import bounded
 from offbeat.http.short import doors
 from offbeat.kernels import Kernels
+from offbeat.page.routes import ROUTES as PAGE
 from offbeat.service import Service, running, version_of_program, watch_of
 
 OTHER_KERNELS_AFTER_S = 10.0
@@ -40,7 +41,8 @@ async def listening(service: Service, sockets: list[socket.socket]) -> AsyncIter
     """
     http = service.config.http
     parts = service.parts()
-    runner = web.AppRunner(build_app(parts, GATEWAYS), access_log=None, shutdown_timeout=1.0, **server_options())
+    app = build_app(parts, (*GATEWAYS, *PAGE))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **server_options())
     await runner.setup()
     assert runner.server is not None
     loop = asyncio.get_running_loop()

@@ -1,7 +1,5 @@
-"""What describes the daemon, to programs and to people: OpenAPI, its page, the front page. No network is needed."""
+"""What describes the API, to programs and to people: the OpenAPI document and its page. No network is needed."""
 from __future__ import annotations
-
-from html import escape
 
 from aiohttp import web
 from swagger_ui_bundle import swagger_ui_path
@@ -41,21 +39,6 @@ DOCS = """<!doctype html>
 </html>
 """
 START = "SwaggerUIBundle({url: 'docs/openapi-3.0.json', dom_id: '#page', deepLinking: true, validatorUrl: null});\n"
-FRONT = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Offbeat</title></head>
-<body>
-<h1>Offbeat {version}</h1>
-<p>This daemon listens to sensors and says when one leaves its rhythm. It {state}.</p>
-<ul>
-<li><a href="docs">The API</a>, to read and to try</li>
-<li><a href="api/v1/buckets?order=-score">Buckets</a>, the highest scores first</li>
-<li><a href="api/v1/diagnosis">Diagnosis</a>: why it says what it says, or says nothing</li>
-<li><a href="metrics">Metrics</a> for Prometheus</li>
-</ul>
-</body>
-</html>
-"""
 
 
 async def get_openapi(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
@@ -80,14 +63,6 @@ async def get_docs_file(request: web.Request, parts: Parts, asked: Asked) -> web
     return web.FileResponse(swagger_ui_path / name, headers=PAGE_HEADERS)
 
 
-async def get_front(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
-    """What runs here, and where to go on."""
-    reason = parts.ready()
-    state = "takes events" if reason is None else f"takes no events now: {reason}"
-    return web.Response(text=FRONT.format(version=escape(parts.version), state=escape(state)), content_type="text/html",
-                        headers=PAGE_HEADERS)
-
-
 ROUTES = (
     Route(
         "GET",
@@ -106,5 +81,4 @@ ROUTES = (
         refusals=(NotFound,),
         listed=False,
     ),
-    Route("GET", "/", get_front, "operation", {200: Content("The page.")}, listed=False),
 )

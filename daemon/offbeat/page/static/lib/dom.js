@@ -1,0 +1,45 @@
+// Elements made of data. Text goes in as text: nothing that a sensor sends is ever read as HTML.
+
+/** An element: h("a.button", {href, onclick, dataset: {…}, "aria-label": …}, ...children). Children: nodes, texts, lists, null. */
+export function h(selector, attributes = {}, ...children) {
+  const [tag, ...classes] = selector.split(".");
+  const node = document.createElement(tag || "div");
+  if (classes.length) node.className = classes.join(" ");
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "dataset") Object.assign(node.dataset, value);
+    else if (name === "style") for (const [key, one] of Object.entries(value)) node.style.setProperty(key, one);
+    else if (name === "value" || name === "checked" || name === "selected") node[name] = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...flat(children));
+  return node;
+}
+
+function flat(children) {
+  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+}
+
+/** *node* with nothing but *children* in it. */
+export function fill(node, ...children) {
+  node.replaceChildren(...flat(children));
+  return node;
+}
+
+/** A link to a view of the page. Only addresses made by route.link come here: a sensor's text is never an address. */
+export function a(href, ...children) {
+  return h("a", { href }, ...children);
+}
+
+/** Say *text* to who listens instead of looking. */
+export function announce(text) {
+  document.getElementById("announcer").textContent = text;
+}
+
+let last = 0;
+/** An id that no other element has. */
+export function fresh(prefix = "e") {
+  last += 1;
+  return `${prefix}-${last}`;
+}
