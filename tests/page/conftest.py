@@ -1,6 +1,7 @@
 """One Chromium and one daemon for all tests of the page. Each test has a browser context of its own."""
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -26,7 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of these share one event loop, for the browser lives on it; without a browser they are skipped, but in CI."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
             if CHROMIUM is None and not os.environ.get("CI"):
                 item.add_marker(pytest.mark.skip(reason="there is no chromium: apt install chromium"))
 

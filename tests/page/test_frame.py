@@ -1,6 +1,7 @@
 """What stands around every view: the address, the way between views, colours, zone, the policy of the browser."""
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 
 import pytest
