@@ -1,6 +1,7 @@
 """The overview: is anything wrong now, where, since when; and it goes on by itself."""
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import urllib.request
@@ -152,6 +153,6 @@ async def test_the_lanes_are_saved_as_a_file(reader: Reader) -> None:
     await reader.open("?last=7d")
     async with reader.page.expect_download() as waiting:
         await reader.main("button:has-text('CSV')").click()
-    saved = Path(await (await waiting.value).path()).read_text().splitlines()
+    saved = (await asyncio.to_thread(Path(await (await waiting.value).path()).read_text)).splitlines()
     assert saved[0].startswith("source,worst,")
     assert len(saved) == 9

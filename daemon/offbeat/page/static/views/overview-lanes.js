@@ -24,7 +24,7 @@ export function lanes(overview, rows, { live }) {
   }
   const open = (lane, at) => link(rows === "job" ? "jobs" : "sources", [lane.name], { start: iso(times[at]), end: iso(times[at] + step) });
   const body = overview.lanes.map((lane, row) => h("tr", {},
-    h("th", { scope: "row" }, a(link(rows === "job" ? "jobs" : "sources", [lane.name]), lane.name), lane.live === false && rows === "source"
+    h("th", { scope: "row", title: lane.name }, a(link(rows === "job" ? "jobs" : "sources", [lane.name]), lane.name), lane.live === false && rows === "source"
       ? h("small", { title: `last event ${moment(Date.parse(lane.last_event))}` }, " silent") : null),
     lane.scores.map((score, at) => cell(lane, score, at, row))));
 
@@ -38,7 +38,7 @@ export function lanes(overview, rows, { live }) {
   }
 
   const grid = h("table.lanes", { role: "grid", "aria-label": `Worst scores, ${stamp(times[0])} to ${stamp(first + bins * step)}${live ? ", live" : ""}` },
-    h("thead", {}, h("tr", {}, h("td", {}), heads)), h("tbody", {}, body));
+    h("colgroup", {}, h("col.names"), times.map(() => h("col"))), h("thead", {}, h("tr", {}, h("td", {}), heads)), h("tbody", {}, body));
   grid.addEventListener("click", (event) => {
     const td = event.target.closest("td[data-at]");
     if (td) location.hash = open(overview.lanes[td.dataset.row], Number(td.dataset.at));
