@@ -8,16 +8,16 @@ import { DAY, iso, moment, stamp } from "../lib/time.js";
 const LABEL_EVERY_PX = 90;
 
 /**
- * A grid over the lanes of *overview*. One cell is reached by Tab, the others from it by the arrows; Enter opens one.
+ * A grid over the lanes of *overview*, about *width* pixels wide. One cell is reached by Tab, the others from it by the arrows; Enter opens one.
  */
-export function lanes(overview, rows, { live }) {
+export function lanes(overview, rows, { live, width }) {
   const bins = overview.bins;
   const first = Date.parse(overview.start);
   const step = overview.bin_s * 1000;
   const times = Array.from({ length: bins }, (_, at) => first + at * step);
   const day = bins * step > DAY;
   const shownTimes = times.map((time) => (day ? stamp(time).slice(5) : stamp(time).slice(11)));
-  const each = Math.max(1, Math.ceil((bins * LABEL_EVERY_PX) / 1000));
+  const each = Math.max(1, Math.ceil((bins * LABEL_EVERY_PX) / width));
   const heads = [];
   for (let at = 0; at < bins; at += each) {
     heads.push(h("th", { scope: "colgroup", colspan: Math.min(each, bins - at) }, shownTimes[at]));
