@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.vitals import Health
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 
@@ -157,4 +158,5 @@ class Parts:
     clock: Clock
     metrics: Metrics
     version: str
+    health: Callable[[], Awaitable[Health]]
     keepalive_s: float = 15.0
