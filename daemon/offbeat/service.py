@@ -21,6 +21,7 @@ from offbeat.analyses.life import Analyses
 from offbeat.analyses.runner import Runner
 from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
+from offbeat.backtest.preview import Previews
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
@@ -223,6 +224,7 @@ class Service:
             self.clock,
             int(config.engine.live_lag_max_s * 1000),
         )
+        self.previews = Previews(self.database, self.applier.ask, self.catalog)
         self.vitals = Vitals(
             self.database, self.applier.ask, self.intake, lambda: self.committer.seq - self.applier.applied,
             lambda: runner.lag, self._job_counts, self.describe, self.ready, lambda: self.config, self.clock, metrics,
@@ -291,20 +293,9 @@ class Service:
     def parts(self) -> Parts:
         """What the doors need."""
         return Parts(
-            self.intake,
-            self.results,
-            self.jobs,
-            self.feedback,
-            self.alerts,
-            self.broadcast,
-            self.analyses,
-            self.feeds,
-            lambda: self.config,
-            self.ready,
-            self.clock,
-            self.metrics,
-            version_of_program(),
-            self.vitals.health,
+            self.intake, self.results, self.jobs, self.feedback, self.alerts, self.broadcast, self.analyses, self.feeds,
+            lambda: self.config, self.ready, self.clock, self.metrics, version_of_program(), self.vitals.health,
+            self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────

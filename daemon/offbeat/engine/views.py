@@ -128,6 +128,17 @@ def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> Liv
     )
 
 
+def live_tails(engine: Engine, shards: list[int]) -> dict[int, tuple[int, list[Part]]]:
+    """By shard: up to which journal position chunks complete the picture, and parts with readings that are in none."""
+    return {
+        shard: (
+            engine.positions.get(shard, 0),
+            [part for tail in engine.tail.of(shard) for part in tail.readings.parts()],
+        )
+        for shard in shards
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSource:
     """A source as the ledger and the job ``watch`` have it now."""

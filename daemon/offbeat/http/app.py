@@ -24,6 +24,7 @@ from offbeat.http import (
     jobs,
     openapi,
     overview,
+    preview,
     results,
     silences,
     stream,
@@ -39,7 +40,7 @@ from offbeat.http.route import Route
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
-    *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *jobs.ROUTES,
+    *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *preview.ROUTES, *jobs.ROUTES,
     *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
     *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *vitals.ROUTES,
     *docs.ROUTES,

@@ -45,3 +45,12 @@ HEALTH: dict[str, Any] = {
         "them.",
         "1 of 19 series still warm up: nothing is found in them before."],
 }
+PREVIEW_ASKED: dict[str, Any] = {
+    "id": "boilers", "sources": ["boiler-*"], "fields": ["temp*"], "start": "2015-12-02T18:00:00Z",
+    "end": "2015-12-09T18:00:00Z",
+}
+PREVIEW: dict[str, Any] = {
+    "reading_count": 8720, "bucket_count": 1, "truncated": False, "took_s": 0.031,
+    "buckets": [{"start": START, "score": 100.0}], "records": [RECORD],
+    "warm_up": {"series_count": 1, "warming_up": 0}, "model_bytes": 1784,
+}

@@ -83,4 +83,16 @@ PAGE_SCHEMAS: dict[str, Schema] = {
             "says": listing(TEXT),
         }
     ),
+    "Preview": document(
+        {
+            "reading_count": WHOLE,
+            "bucket_count": WHOLE,
+            "truncated": FLAG,
+            "took_s": NUMBER,
+            "buckets": listing(document({"start": TIME, "score": SCORE})),
+            "records": listing({"oneOf": [named("Record"), named("AnalysisRecord")]}),
+            "warm_up": document({"series_count": WHOLE, "warming_up": WHOLE}),
+            "model_bytes": WHOLE,
+        }
+    ),
 }

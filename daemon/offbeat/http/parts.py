@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
+from offbeat.backtest.preview import Run
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
@@ -159,4 +160,5 @@ class Parts:
     metrics: Metrics
     version: str
     health: Callable[[], Awaitable[Health]]
+    preview: Run
     keepalive_s: float = 15.0
