@@ -1,4 +1,4 @@
-"""What a page of the daemon waits for: an overview of a fleet, a year of a series, a preview of a job, packed answers."""
+"""What a page of the daemon waits for: a fleet at a glance, a year of a series, a preview of a job, packed answers."""
 from __future__ import annotations
 
 import argparse
@@ -79,6 +79,10 @@ def overview(options: argparse.Namespace, directory: Path, facts: dict[str, str]
         client = Client(daemon)
         client.call("/overview")
         middle, high = dict[str, list[float]](), dict[str, list[float]]()
+        before_s = daemon.cpu_s()
+        for _ in range(CALLS):
+            client.call("/overview")
+        facts["processor time of an overview, first page"] = f"{(daemon.cpu_s() - before_s) / CALLS * 1000:.0f} ms"
         for number in range(options.rounds):
             first = [client.call("/overview")[0] for _ in range(CALLS)]
             later: list[float] = []
@@ -96,8 +100,8 @@ def overview(options: argparse.Namespace, directory: Path, facts: dict[str, str]
                 high.setdefault(name, []).append(p95(times))
                 print(f"round {number + 1}  {name:20} p50 {middle[name][-1]:5.0f} ms  p95 {high[name][-1]:5.0f} ms",
                       flush=True)
-    return [Row(f"overview of {sources:,} sources, {name}, {what} of {CALLS} calls", "–", tuple(values[name]), "ms", MOST,
-                OVERVIEW_MS_MAX)
+    return [Row(f"overview of {sources:,} sources, {name}, {what} of {CALLS} calls", "–", tuple(values[name]), "ms",
+                MOST, OVERVIEW_MS_MAX)
             for name in middle for what, values in (("p50", middle), ("p95", high))]
 
 
@@ -131,8 +135,8 @@ def readings(options: argparse.Namespace, directory: Path, facts: dict[str, str]
     told = f"{len(series['time']):,} points of {series['level']}, band {len(series['band']['time']):,}; " \
         f"{plain / 1024:.0f} KiB before, {usual / 1024:.0f} KiB with all columns and times as texts; " \
         f"{digits(float(np.median(times)))} ms"
-    return [Row(f"readings of {minutes / 1440:.0f} days of minutes, as they cross the network", "–", tuple(sizes), "KiB",
-                MOST, READINGS_KIB_MAX, told)]
+    return [Row(f"readings of {minutes / 1440:.0f} days of minutes, as they cross the network", "–", tuple(sizes),
+                "KiB", MOST, READINGS_KIB_MAX, told)]
 
 
 def preview(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
@@ -146,16 +150,18 @@ def preview(options: argparse.Namespace, directory: Path, facts: dict[str, str])
         for number in range(options.rounds + 1):  # the first waits for kernels that are compiled beside the daemon
             for name, job in JOBS.items():
                 span = {"start": end_ms - PREVIEW_MINUTES * MINUTE_MS, "end": end_ms}
+                before_s = daemon.cpu_s()
                 took_ms, whole = client.call("/jobs/preview", job | span)
-                seen = orjson.loads(whole)
+                cpu_s, seen = daemon.cpu_s() - before_s, orjson.loads(whole)
                 told[name] = f"{seen['reading_count']:,} readings, {seen['bucket_count']:,} buckets, " \
-                    f"{len(seen['records'])} records told"
+                    f"{len(seen['records'])} records told{', cut' if seen['truncated'] else ''}; processor time " \
+                    f"of the last {digits(cpu_s)} s"
                 if number:
                     took[name].append(took_ms / 1000)
                     print(f"round {number}  {name:28} {took[name][-1]:.2f} s", flush=True)
         facts["peak memory of the daemon with previews"] = f"{daemon.peak_mib():.0f} MiB"
-    return [Row(f"preview of 7 days × {PREVIEW_SERIES} series, {name}", "–", tuple(took[name]), "s", MOST, PREVIEW_S_MAX,
-                told[name]) for name in JOBS]
+    return [Row(f"preview of 7 days × {PREVIEW_SERIES} series, {name}", "–", tuple(took[name]), "s", MOST,
+                PREVIEW_S_MAX, told[name]) for name in JOBS]
 
 
 def packed(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
