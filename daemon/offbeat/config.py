@@ -282,10 +282,13 @@ class ChecksConfig:
     """Rules on series that say GREEN, YELLOW or RED. Checks are given at run time: docs/checks.md."""
 
     folder: str = setting("", "Python files in it are kinds of checks; empty: no folder. Naming one runs its code")
+    modules: tuple[str, ...] = setting(
+        (), "modules of which a check may name a class or a function as its kind, package.module:Class; naming one "
+        "runs its code")
     checks_max: int = setting(1_000, "each looks at its series by itself", unit="checks", low=1)
     subjects_max: int = setting(
-        50_000, "what checks are bound to, in all: columns that are judged together. Beyond it what is new is left out, "
-        "which the log, the metrics and the diagnosis say", unit="subjects", low=1, reload=True)
+        50_000, "what checks are bound to, in all: columns that are judged together. Beyond it what is new is left "
+        "out, which the log, the metrics and the diagnosis say", unit="subjects", low=1, reload=True)
     time_limit_s: float = setting(
         30.0, "longest time limit that a check may have: so long a plug-in that loops holds a worker", unit="seconds",
         low=0.01, reload=True)

@@ -1,4 +1,4 @@
-"""What is known of all checks, in memory: their rules and subjects, who acknowledged what, maintenance; how it is now."""
+"""What is known of all checks, in memory: rules and subjects, who acknowledged what, maintenance; how it is now."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

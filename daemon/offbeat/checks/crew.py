@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, TypeVar
@@ -17,7 +18,7 @@ import orjson
 
 from offbeat.checks.frames import ANSWER_BYTES_MAX, HEAD, Job, batch, framed, needs_of
 from offbeat.checks.spec import bad
-from offbeat.errors import BadRequest, OffbeatError
+from offbeat.errors import BadRequest, NoWorker
 from offbeat_detectors.checks.contract import Needs
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,6 @@ class Said:
     killed: bool = False
 
 
-class NoWorker(OffbeatError):
-    """No process that judges can be started."""
-
-    code = "no_worker"
-
-
 class Gone(Exception):
     """A process is no more. Its text says how it ended."""
 
@@ -68,10 +63,11 @@ class Process:
         """It has not ended, as far as is known."""
         return self.alive and self._process is not None and self._process.returncode is None
 
-    async def start(self, folder: str, memory_bytes: int) -> None:
+    async def start(self, folder: str, memory_bytes: int, modules: Sequence[str]) -> None:
         """It is ready. Raises Gone."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "offbeat.checks.worker", str(os.getpid()), str(memory_bytes), folder,
+            *modules,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a thread a core reserves memory that counts
         )  # fmt: skip
@@ -140,6 +136,7 @@ class Crew:
     workers: int
     folder: str
     memory_bytes: int
+    modules: tuple[str, ...]
     restarted: Callable[[], None]
     _idle: list[Process] = field(default_factory=list)
     _all: set[Process] = field(default_factory=set)
@@ -167,7 +164,7 @@ class Crew:
         said: list[Said] = []
         kills = 0
         while len(said) < len(jobs) and kills < kills_max:
-            some = await self._with_one(lambda process, at=len(said): _judged(process, jobs[at:], limit_s))
+            some = await self._with_one(partial(_judged, jobs=jobs[len(said) :], limit_s=limit_s))
             said += some
             if some[-1].killed:
                 kills += 1
@@ -186,11 +183,9 @@ class Crew:
         name = f"parameters.{error['parameter']}" if error["parameter"] else "parameters"
         raise BadRequest(f"{name}: {error['message']}; nothing was changed", hint=error["hint"], where={"field": name})
 
-    async def kinds(self) -> list[dict[str, Any]]:
-        """The kinds that there are. Raises BadRequest if a plug-in does not let them be listed."""
-        answer = await self._asked(framed({"ask": "kinds"}), bad("folder", f"{self.folder} cannot be read"))
-        kinds: list[dict[str, Any]] = answer["kinds"]
-        return kinds
+    async def kinds(self) -> dict[str, Any]:
+        """The kinds that there are, and which plug-ins are broken. Raises BadRequest if one does not end."""
+        return await self._asked(framed({"ask": "kinds"}), bad("folder", f"{self.folder} cannot be read"))
 
     async def _asked(self, message: bytes, refusal: BadRequest) -> dict[str, Any]:
         async def ask(process: Process) -> dict[str, Any] | str:
@@ -235,12 +230,12 @@ class Crew:
         process = Process(self.generation)
         self._all.add(process)
         try:
-            await process.start(self.folder, self.memory_bytes)
+            await process.start(self.folder, self.memory_bytes, self.modules)
         except BaseException as e:
             self._all.discard(process)
             await asyncio.shield(process.kill())
             if isinstance(e, Gone | TimeoutError | OSError):
-                raise NoWorker(f"a process that judges could not be started: {e or 'it took too long'}") from e
+                raise NoWorker(f"a process that judges could not be started: {str(e) or 'it took too long'}") from e
             raise
         return process
 

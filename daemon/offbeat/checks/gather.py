@@ -51,13 +51,46 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What one run is handed. *judged*: up to when each column is judged by it; *left_out*: older moments that were
-    more than a run may have.
+    """What one run is handed.
+
+    judged  up to when each column is judged by it    left_out  older moments, which were more than a run may have
     """
 
     data: Readings
     judged: tuple[int, ...]
     left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Readings over a span of time, before *end_ms*, of which a run at any moment in it is handed what came by then.
+
+    times  of each column
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    time_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+    times: list[NDArray[np.int64]]
+    zone: ZoneInfo
+    found: tuple[FoundBefore, ...]
+    end_ms: int
+
+    def at(self, now_ms: int, before_ms: int, needs: Needs, most: int) -> Readings:
+        """What a run at *now_ms* that *needs* so much is handed, the one before was at *before_ms*: *most* moments.
+        """
+        end, first = np.searchsorted(self.time_ms, (now_ms + 1, before_ms + 1)).tolist()
+        new_ms = int(self.time_ms[first]) if first < end else now_ms
+        back_ms = int(needs.history_s * 1000)
+        begin = min(int(np.searchsorted(self.time_ms, new_ms - back_ms)), max(0, first - needs.readings))
+        begin = max(begin, end - most)
+        last = [int(t[i - 1]) if (i := int(np.searchsorted(t, now_ms + 1))) else -1 for t in self.times]
+        found = tuple(one for one in self.found if self.time_ms.size and new_ms - back_ms <= one.time_ms <= now_ms)
+        return Readings(
+            self.source, self.columns, self.time_ms[begin:end], self.values[begin:end], max(0, first - begin), now_ms,
+            self.zone, np.array(last, np.int64), found, None,
+        )
 
 
 class Gatherer:
@@ -105,6 +138,30 @@ class Gatherer:
             ]
 
         return await asyncio.to_thread(made)
+
+    async def span(
+        self, one: Wanted, needs: Needs, start_ms: int, end_ms: int, most: int
+    ) -> Span:
+        """All that runs on *one* are handed of the times from *start_ms* on, before *end_ms*, and what they look at.
+
+        Of about *most* moments, the oldest: the answer may end before *end_ms*.
+        """
+        series = np.unique(np.array([n for n in one.numbers if n >= 0], np.int32))
+        state = await self._ask(lambda engine: known(engine, series.astype(np.int64)))
+        usual_ms = float(state.interval_ms[state.interval_ms > 0].min(initial=1_000.0 if not series.size else np.inf))
+        if np.isfinite(usual_ms):
+            end_ms = min(end_ms, int(max(start_ms, int(state.first_ms.min(initial=start_ms))) + most * usual_ms) + 1)
+        at = {n: i for i, n in enumerate(series.tolist())}
+        lows = self._lows([one], [start_ms], needs, state, at)
+        raw = await self._read([one], [start_ms], lows, needs.readings, series, state, at, end_ms)
+        columns = [raw.get(n, NONE) for n in one.numbers]
+        moments, values = await asyncio.to_thread(aligned, columns, one.tolerance_ms)
+        found = (await self._found([one], lows, end_ms - 1)).get(one.subject, ()) if needs.findings else ()
+        zones = await self._zones([one.columns[0][0]])
+        return Span(
+            one.columns[0][0], names_of(one.columns), moments, values, [times for times, _ in columns],
+            zones[one.columns[0][0]], found, end_ms,
+        )
 
     def _lows(
         self, wanted: Sequence[Wanted], firsts: list[int], needs: Needs, state: Known, at: Mapping[int, int]

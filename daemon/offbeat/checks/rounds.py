@@ -1,10 +1,11 @@
-"""When checks run: each at most once an interval, after new readings; what they are handed, what becomes of the results."""
+"""When checks run: each at most once an interval, after new readings; and what becomes of the results."""
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import orjson
 
 from offbeat.checks import rows
 from offbeat.checks.book import Book, Held, Subject
-from offbeat.checks.crew import Crew, NoWorker, Said
+from offbeat.checks.crew import Crew, Said
 from offbeat.checks.documents import outcome_document
 from offbeat.checks.frames import Job
 from offbeat.checks.gather import Gathered, Gatherer, Wanted
@@ -23,7 +24,7 @@ from offbeat.checks.subjects import joining
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.engine.catalog import Catalog
-from offbeat.errors import BadRequest, StoreUnavailable
+from offbeat.errors import BadRequest, NoWorker, StoreUnavailable
 from offbeat.metrics import Metrics
 from offbeat.store.bucket_queries import Ask
 from offbeat.store.database import Database
@@ -85,6 +86,8 @@ class Rounds:
                 await self.round(held, now_ms)
         except (StoreUnavailable, NoWorker) as e:
             log.warning("check %s waits: %s", held.spec.id, e.message)
+        except Exception:  # of this check alone; its next round may do better
+            log.exception("a round of check %s failed", held.spec.id)
 
     async def leave(self, held: Held) -> None:
         """A round of *held* that is under way is given up; what it has written stays."""
@@ -159,15 +162,27 @@ class Rounds:
             held.seen = count
             self._metrics.check_subjects.set(book.subject_count)
             self._metrics.checks_full.set(sum(one.full for one in book.held.values()))
-        missing = [one for one in held.subjects.values() if not one.numbers or -1 in one.numbers]
-        columns = [column for one in missing for column in one.columns]
-        numbers = await rows.series_numbers(self._database, columns)
-        at = 0
-        for one in missing:
-            found = numbers[at : at + len(one.columns)]
-            one.numbers = tuple(n if n < count else -1 for n in found)
-            at += len(one.columns)
+        await self._resolve(held.subjects.values(), count)
         held.resolved = count
+
+    async def _resolve(self, subjects: Iterable[Subject], count: int) -> None:
+        """Find the series of columns that had none, among the first *count*."""
+        missing = [one for one in subjects if not one.numbers or -1 in one.numbers]
+        numbers = iter(await rows.series_numbers(self._database, [c for one in missing for c in one.columns]))
+        for one in missing:
+            found = [next(numbers) for _ in one.columns]
+            one.numbers = tuple(n if n < count else -1 for n in found)
+
+    async def trial(self, spec: CheckSpec) -> list[Subject]:
+        """The subjects that *spec* would have now; they are kept nowhere, and their numbers are below 0."""
+        count, most = await self._ask(lambda engine: engine.series_count), self._config().checks.subjects_max
+        runs = await asyncio.to_thread(lambda: dict(islice(joining(spec, self._catalog, 0, count), most)))
+        subjects = [
+            Subject(-i, columns, Standing(), int(tolerance_s * 1000))
+            for i, (columns, tolerance_s) in enumerate(runs.items(), 1)
+        ]
+        await self._resolve(subjects, count)
+        return subjects
 
     def _subject(self, held: Held, columns: tuple[Column, ...], tolerance_ms: int) -> Subject:
         before = self._book.unbound.get(held.spec.id, {}).get(columns)
@@ -305,9 +320,10 @@ def outcome_of(spec: CheckSpec, ran: Ran, now_ms: int) -> Outcome | None:
     r = result_of(ran, now_ms)
     if not r.status:
         return None
+    number = ran.subject.number if ran.subject.number > 0 else None
     return Outcome(
-        None, spec.id, spec.kind, ran.subject.number or None, ran.subject.columns, r.status, r.reason, r.message,
-        r.ran_ms, r.data_ms, r.data_from_ms, r.duration_ms, r.ran_ms, details_of(ran),
+        None, spec.id, spec.kind, number, ran.subject.columns, r.status, r.reason, r.message, r.ran_ms, r.data_ms,
+        r.data_from_ms, r.duration_ms, r.ran_ms, details_of(ran),
     )
 
 

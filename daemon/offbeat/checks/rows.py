@@ -150,7 +150,8 @@ async def series_numbers(database: Database, columns: Sequence[Column]) -> list[
 
 
 COLUMNS = (
-    "number, rule, kind, subject, status, reason, message, ran_ms, data_ms, data_from_ms, duration_ms, since_ms, details"
+    "number, rule, kind, subject, status, reason, message, ran_ms, data_ms, data_from_ms, duration_ms, since_ms, "
+    "details"
 )
 
 
@@ -190,7 +191,8 @@ async def history(database: Database, query: HistoryQuery) -> Page[Outcome]:
         parameters += worse
     named = [(name, value) for name, value in (("source", query.source), ("field", query.field)) if value is not None]
     if named:
-        where.append(f"subject IN (SELECT subject FROM check_column WHERE {' AND '.join(f'{n} = ?' for n, _ in named)})")
+        those = " AND ".join(f"{name} = ?" for name, _ in named)
+        where.append(f"subject IN (SELECT subject FROM check_column WHERE {those})")
         parameters += [value for _, value in named]
     rows = await database.read(
         f"SELECT {COLUMNS} FROM check_outcome WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",

@@ -119,7 +119,7 @@ def bad(field: str, message: str, hint: str = "") -> BadRequest:
 
 
 def check(spec: CheckSpec, time_limit_max_s: float) -> None:
-    """Raise BadRequest for the first member of *spec* that cannot work; its kind and parameters are looked at elsewhere.
+    """Raise BadRequest for the first member of *spec* that cannot work; kind and parameters are looked at elsewhere.
     """
     if not ID.fullmatch(spec.id):
         raise bad("id", f"is {spec.id!r:.80}: expected 1 to 64 letters, digits, '.', '_' or '-'")
@@ -180,4 +180,5 @@ def check_columns(spec: CheckSpec, least: int, most: int) -> None:
                 count, name = len(binding.columns), f"series[{i}].columns"
         if not least <= count <= most:
             expected = f"{least}" if least == most else f"{least} to {most}"
-            raise bad(name, f"gives {count} column{'s' * (count > 1)} a run: a check of the kind {spec.kind} takes {expected}")
+            columns = f"{count} column{'s' * (count > 1)}"
+            raise bad(name, f"gives {columns} a run: a check of the kind {spec.kind} takes {expected}")

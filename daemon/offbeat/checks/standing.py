@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from offbeat.checks.outcomes import STATUSES, Present, Reason, rank
+from offbeat.checks.outcomes import Present, Reason
+from offbeat_detectors.checks.contract import Status
+from offbeat_detectors.checks.outcomes import Held
+
+NOTHING = Held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,42 +30,28 @@ class Standing:
     """What the next run goes on from.
 
     judged   up to when each column was judged, None: it never ran since the check is as it is
-    last     the newest results in order, a digit each, as many as raise_after and clear_after look back
+    held     how many results in a row were how bad: what raise_after and clear_after count
     judges   what decides what the check says: others begin anew
     """
 
     judged: tuple[int, ...] | None = None
-    last: str = ""
+    held: Held = NOTHING
     judges: str = ""
     present: Present | None = None
 
     def packed(self) -> str:
         """As the store keeps it, without the present."""
-        return orjson.dumps({"judged": self.judged, "last": self.last, "judges": self.judges}).decode()
+        kept = {"judged": self.judged, "at_least": self.held.at_least, "at_most": self.held.at_most}
+        return orjson.dumps({**kept, "judges": self.judges}).decode()
 
 
 def unpacked(state: str, present: Present | None) -> Standing:
     """The standing that ``Standing.packed`` gave."""
-    held = orjson.loads(state)
-    judged = held["judged"]
-    return Standing(None if judged is None else tuple(judged), held["last"], held["judges"], present)
-
-
-def settled(status: str | None, last: str, raise_after: int, clear_after: int) -> str | None:
-    """The status after results *last*, where it was *status*: as bad as the best of the last *raise_after*, if those are
-    all worse; as good as the worst of the last *clear_after*, if those are all better.
-
-    From none at all it is GREEN at once, but bad only after *raise_after* results.
-    """
-    if status is None:
-        if last.endswith("0"):
-            return "GREEN"
-        return STATUSES[int(min(last[-raise_after:]))] if len(last) >= raise_after else None
-    if len(last) >= raise_after and (least := int(min(last[-raise_after:]))) > rank(status):
-        return STATUSES[least]
-    if len(last) >= clear_after and (most := int(max(last[-clear_after:]))) < rank(status):
-        return STATUSES[most]
-    return status
+    kept = orjson.loads(state)
+    judged = kept["judged"]
+    status = None if present is None else Status[present.status]
+    held = Held(status, tuple(kept["at_least"]), tuple(kept["at_most"]))
+    return Standing(None if judged is None else tuple(judged), held, kept["judges"], present)
 
 
 def concluded(
@@ -71,22 +61,19 @@ def concluded(
 
     While a status is not confirmed, the present one keeps its message. The number of a new present is still 0.
     """
-    present, last = before.present, before.last
-    if before.judges != judges:
-        last = ""
+    present, same = before.present, before.judges == judges
     if not result.status:
-        return Standing(judged, "", judges, None), False
-    last = (last + str(rank(result.status)))[-max(raise_after, clear_after):]
-    status = settled(present.status if present and before.judges == judges else None, last, raise_after, clear_after)
-    after = Standing(judged, last, judges, present)
-    if status is None:
-        return replace(after, present=None if before.judges != judges else present), False
-    if present is not None and status == present.status and status != result.status:
+        return Standing(judged, NOTHING, judges, None), False
+    held = (before.held if same else NOTHING).after(Status[result.status], raise_after, clear_after)
+    assert held.status is not None
+    status = held.status.name
+    after = Standing(judged, held, judges, present)
+    if present is not None and same and status == present.status and status != result.status:
         kept = replace(present, ran_ms=result.ran_ms, data_ms=result.data_ms, data_from_ms=result.data_from_ms,
                        duration_ms=result.duration_ms)
         return replace(after, present=kept), False
     changed = (
-        present is None or before.judges != judges or (status, result.reason) != (present.status, present.reason)
+        present is None or not same or (status, result.reason) != (present.status, present.reason)
     )
     since = present.since_ms if present is not None and present.status == status else result.ran_ms
     made = Present(status, result.reason, result.message, result.ran_ms, result.data_ms, result.data_from_ms,

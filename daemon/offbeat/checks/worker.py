@@ -1,7 +1,8 @@
 """The process that judges: checks run here, and nothing of the daemon does. ``python -m offbeat.checks.worker``.
 
-A plug-in may loop for ever, crash, print or read what is not its own. So messages go over handles that it does not know,
-what it prints goes to the log, what it reads is empty, and whoever started this process ends it when a run takes long.
+A plug-in may loop for ever, crash, print or read what is not its own. So messages go over handles that it does not
+know, what it prints goes to the log, what it reads is empty, and whoever started this process ends it when a run takes
+long.
 """
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ import orjson
 from offbeat.checks.frames import HEAD, Job, framed, jobs_of, needs_document
 from offbeat_detectors.checks import outcomes, registry
 from offbeat_detectors.checks.contract import Check, Needs
+from offbeat_detectors.checks.parameters import UnknownCheck
 
 HELD_MAX = 1_024
 """Checks that are kept made, with their parameters."""
@@ -29,8 +31,8 @@ PR_SET_PDEATHSIG = 1
 class Worker:
     """Answers messages, one after the other."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, modules: tuple[str, ...]) -> None:
+        self._folder, self._modules = folder, modules
         self._held: OrderedDict[tuple[str, bytes], Check] = OrderedDict()
 
     def check(self, kind: str, parameters: dict[str, Any]) -> Check:
@@ -38,7 +40,7 @@ class Worker:
         key = kind, orjson.dumps(parameters)
         made = self._held.pop(key, None)
         if made is None:
-            made = registry.create(kind, parameters, self._folder)
+            made = registry.create(kind, parameters, self._folder, modules=self._modules)
         self._held[key] = made
         while len(self._held) > HELD_MAX:
             self._held.popitem(last=False)
@@ -53,7 +55,9 @@ class Worker:
             case "describe":
                 yield self._describe(document["kind"], document["parameters"])
             case "kinds":
-                yield {"kinds": [_kind_document(one) for one in registry.kinds(self._folder)]}
+                broken = [{"where": one.where, "line": one.line, "message": one.message}
+                          for one in registry.broken(self._folder)]
+                yield {"kinds": [_kind_document(one) for one in registry.kinds(self._folder)], "broken": broken}
 
     def _run(self, job: Job) -> dict[str, Any]:
         began = perf_counter()
@@ -74,7 +78,7 @@ class Worker:
         except BaseException as e:
             return {"error": {"message": _words(e), "hint": str(getattr(e, "hint", "")),
                               "parameter": str(getattr(e, "parameter", "")),
-                              "unknown": isinstance(e, registry.UnknownCheck)}}
+                              "unknown": isinstance(e, UnknownCheck)}}
 
 
 def _words(error: BaseException) -> str:
@@ -87,7 +91,7 @@ def _kind_document(kind: registry.KindInfo) -> dict[str, Any]:
     parameters = [
         {"name": p.name, "kind": p.kind, "about": p.about, "default": p.default, "required": p.required,
          "choices": list(p.choices), "unit": p.unit}
-        for p in kind.parameters
+        for p in kind.parameters or ()
     ]
     return {"kind": kind.kind, "about": kind.about, "from": kind.origin, "columns_min": kind.columns_min,
             "columns_max": kind.columns_max, "parameters": parameters}
@@ -112,14 +116,17 @@ def _end_with(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Answer until the messages end. *arguments*: the parent's number, bytes of memory, a folder of plug-ins or ""."""
+    """Answer until the messages end.
+
+    arguments  the parent's number, bytes of memory, a folder of plug-ins or "", modules that may be named by their path
+    """
     parent, memory_bytes, folder = int(arguments[0]), int(arguments[1]), arguments[2]
     came, goes = _private_handles()
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon ends this process itself
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    worker = Worker(Path(folder) if folder else None)
+    worker = Worker(Path(folder) if folder else None, tuple(arguments[3:]))
     goes.write(framed({"ready": True}))
     goes.flush()
     while len(head := came.read(HEAD.size)) == HEAD.size:

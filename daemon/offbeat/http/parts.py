@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
+from offbeat.checks.checks import Checks
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
@@ -146,6 +147,7 @@ class Parts:
     jobs: Jobs
     feedback: Feedback
     alerts: Alerts
+    checks: Checks
     stream: Stream
     analyses: Analyses
     feeds: Feeds

@@ -199,8 +199,8 @@ MIGRATIONS: tuple[str, ...] = (
         WITHOUT ROWID;
     """,
     """
-    -- Checks: the rules; the runs that each means, their subjects, with what they said last and what the next run goes on
-    -- from (state); what they said at each change; who knows of it; when it is not counted.
+    -- Checks: the rules; the runs that each means, their subjects, with what they said last and what the next run goes
+    -- on from (state); what they said at each change; who knows of it; when it is not counted.
     CREATE TABLE check_rule (
         id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL)
         WITHOUT ROWID;
