@@ -133,7 +133,7 @@ class Gatherer:
         def made() -> list[Gathered]:
             return [
                 self._made(one, raw, at, newest[i], firsts[i], lows[i], now_ms, zones[one.columns[0][0]],
-                           found.get(one.subject, ()), arrived.get(one.subject), forced)
+                           found.get(one.subject, ()), arrived.get(one.subject), needs, forced)
                 for i, one in enumerate(wanted)
             ]
 
@@ -226,7 +226,7 @@ class Gatherer:
     def _made(
         self, one: Wanted, raw: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float64]]], at: Mapping[int, int],
         newest: tuple[int, ...], first: int, low: int, now_ms: int, zone: ZoneInfo,
-        found: tuple[FoundBefore, ...], arrived: Arrivals | None, forced: bool,
+        found: tuple[FoundBefore, ...], arrived: Arrivals | None, needs: Needs, forced: bool,
     ) -> Gathered:
         columns = []
         for n, last in zip(one.numbers, newest, strict=True):
@@ -234,11 +234,14 @@ class Gatherer:
             begin, end = np.searchsorted(time_ms, (low, last + 1)).tolist()  # what came since it was asked is for later
             columns.append((time_ms[begin:end], value[begin:end]))
         moments, values = aligned(columns, one.tolerance_ms)
-        left_out = max(0, moments.size - self._readings_max())
-        moments, values = moments[left_out:], values[left_out:]
         new_from = int(np.searchsorted(moments, first))
         if forced and moments.size:
             new_from = min(new_from, moments.size - 1)
+        begin = int(np.searchsorted(moments, first - int(needs.history_s * 1000)))
+        begin = min(begin, max(0, new_from - needs.readings))  # more was read where the pace was guessed
+        left_out = max(0, moments.size - begin - self._readings_max())
+        begin += left_out
+        moments, values, new_from = moments[begin:], values[begin:], max(0, new_from - begin)
         judged = tuple(
             max(new, old) for new, old in zip(newest, one.judged or (-FAR_MS,) * len(newest), strict=True)
         )
@@ -319,6 +322,8 @@ def _first_new(one: Wanted, newest: tuple[int, ...], needs: Needs, interval_ms: 
 def by_series(raw: Raw) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Readings that are sorted by series, those of each by its number."""
     series, time_ms, value = raw
+    if not series.size:
+        return {}
     numbers, first = np.unique(series, return_index=True)
     ends = np.append(first[1:], series.size)
     return {
