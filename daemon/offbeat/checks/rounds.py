@@ -262,7 +262,8 @@ class Rounds:
                 if p is None:
                     gone.append((standing.packed(), subject.number))
                 else:
-                    details = orjson.dumps(details_of(one)).decode() if p.status == result.status else None
+                    said = changed or p.status == result.status
+                    details = orjson.dumps(details_of(one)).decode() if said else None
                     if changed:
                         book.newest_outcome += 1
                         p = replace(p, outcome=book.newest_outcome)

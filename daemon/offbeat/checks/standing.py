@@ -76,6 +76,9 @@ def concluded(
         present is None or not same or (status, result.reason) != (present.status, present.reason)
     )
     since = present.since_ms if present is not None and present.status == status else result.ran_ms
-    made = Present(status, result.reason, result.message, result.ran_ms, result.data_ms, result.data_from_ms,
+    message = result.message
+    if status != result.status:  # between two: some of the results in a row were better, or worse
+        message = f"{status} by the results in a row, the newest is {result.status}{': ' * bool(message)}{message}"
+    made = Present(status, result.reason, message, result.ran_ms, result.data_ms, result.data_from_ms,
                    result.duration_ms, since, 0 if changed or present is None else present.outcome)
     return replace(after, present=made), changed
