@@ -15,6 +15,7 @@ from offbeat_detectors.checks.judging import (
     at,
     farthest,
     number,
+    of_source,
     offending,
     series,
     share_told,
@@ -79,7 +80,7 @@ class Disagreement:
                           if each is not None)
         what = (f"{series(data, odd)} was {number(value)} at {at(data, told)}, {shown} from the median of "
                 f"{number(float(median[told]))}" if count[told] > 2 else
-                f"the two columns of {data.source} that had a value at {at(data, told)} were {shown} apart")
+                f"the two columns{of_source(data)} that had a value at {at(data, told)} were {shown} apart")
         return Result(worst, f"{what}: {than} ({those}){share_told(offend.size, moments.size)}",
                       {**details, "limit": limit, **offending(data, offend)})
 
@@ -100,4 +101,5 @@ def _away(
 
 
 def _missing(data: Readings) -> str:
-    return f"no moment at which two of {', '.join(data.columns[:TOLD_COLUMNS_MAX])} of {data.source} have a value"
+    names = ", ".join(data.columns[:TOLD_COLUMNS_MAX])
+    return f"there is no moment at which two of {names}{of_source(data)} have a value"

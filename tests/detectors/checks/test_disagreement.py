@@ -46,6 +46,13 @@ def test_two_are_compared_with_one_another_and_neither_is_named() -> None:
         "the two columns of umiat that had a value at 2026-01-05 08:00 UTC were 0.8 apart")
 
 
+def test_columns_of_several_sources_are_called_by_their_names_alone() -> None:
+    data = readings(minutes(1), {"umiat temp": [1.0], "ridge temp": [9.0], "umiat temp 2": [1.2]}, source="umiat")
+    assert said("disagreement", {"max_difference": 1}, data).message.startswith("ridge temp was 9 at ")
+    pair = readings(minutes(1), {"umiat temp": [1.0], "ridge temp": [9.0]}, source="umiat")
+    assert said("disagreement", {"max_difference": 1}, pair).message.startswith("the two columns that had a value at ")
+
+
 def test_a_moment_with_fewer_than_two_values_is_passed_over() -> None:
     data = readings(minutes(3), {"a": [1.0, 9.0, None], "b": [1.1, None, None]})
     assert said("disagreement", {"max_difference": 1}, data).status is GREEN
