@@ -49,7 +49,7 @@ class Curve:
                   unit="days"),
         Parameter("shape", "choice", "daily: the median of each time of day; trend: a straight line; level: the median",
                   default="daily", choices=("daily", "trend", "level")),
-        Parameter("bin_minutes", "integer", "length of a time of day, a divisor of 1,440; between their middles the "
+        Parameter("bin_minutes", "integer", "length of a time of day, a divisor of 1,440; from one to the next the "
                                             "curve is straight", default=30, unit="min"),
         Parameter("weekend", "flag", "Saturday and Sunday have a curve of their own", default=False),
         Parameter("yellow", "number", "so many spreads from the curve are YELLOW", default=3.0),
@@ -167,7 +167,10 @@ class _Curve:
 def _usual_day(
     minute: NDArray[np.float64], values: NDArray[np.float64], bin_minutes: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The middles of the times of day that have readings, and the median of each."""
+    """The times of day that have readings, each at the mean of when they were, and the median of each.
+
+    Not at their middles: readings on the hour would be expected as they are between two of them.
+    """
     by_value = np.argsort(values)
     place = (minute[by_value] // bin_minutes).astype(np.uint16)
     order = by_value[np.argsort(place, kind="stable")]  # of small integers: counted, not compared
@@ -175,7 +178,8 @@ def _usual_day(
     filled = np.flatnonzero(count)
     begin = (np.cumsum(count) - count)[filled]
     low, high = order[begin + (count[filled] - 1) // 2], order[begin + count[filled] // 2]
-    return (filled + 0.5) * bin_minutes, values[low] + (values[high] - values[low]) / 2
+    mean_minute: NDArray[np.float64] = np.bincount(place, minute[by_value], count.size)[filled] / count[filled]
+    return mean_minute, values[low] + (values[high] - values[low]) / 2
 
 
 def _straight(time_ms: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64],

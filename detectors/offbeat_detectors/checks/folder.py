@@ -97,7 +97,8 @@ def _run(path: Path, changed_ns: int, size: int) -> Mapping[str, Any] | Broken:
             del sys.modules[module.__name__]
         else:
             sys.modules[module.__name__] = before
-        return Broken(str(path), _line(error, str(path)), f"{type(error).__name__}: {error}")
+        said = error.msg if isinstance(error, SyntaxError) else error  # the rest of its text is the place again
+        return Broken(str(path), _line(error, str(path)), f"{type(error).__name__}: {said}")
     own = {name: found for name, found in vars(module).items() if not name.startswith("_")
            and getattr(found, "__module__", None) == module.__name__ and (is_function(found) or is_class(found))}
     if not own:

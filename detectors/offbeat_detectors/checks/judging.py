@@ -106,9 +106,14 @@ def offending(data: Readings, moments: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def series(data: Readings, column: int = 0) -> str:
-    """The series as a sentence names it; *columns* that come from several sources say so themselves."""
-    name = data.columns[column]
-    return name if len(data.columns) > 1 and data.source in name else f"{name} of {data.source}"
+    """The series as a sentence names it."""
+    return f"{data.columns[column]}{of_source(data)}"
+
+
+def of_source(data: Readings) -> str:
+    """Of which source columns are; nothing where several sources have them, for their names say it then."""
+    are_several = len(data.columns) > 1 and data.columns[0].startswith(f"{data.source} ")
+    return "" if are_several else f" of {data.source}"
 
 
 def at(data: Readings, moment: int) -> str:
@@ -122,8 +127,8 @@ def share_told(offend: int, judged: int) -> str:
 
 
 def number(value: float, digits: int = 5) -> str:
-    """A number with so many digits, more if it has more before the point."""
-    return _plain(f"{value:.{digits}g}" if abs(value) < 10.0 ** digits else f"{value:.0f}")
+    """A number with so many digits, more if it has more before the point, but not hundreds."""
+    return _plain(f"{value:.0f}" if 10.0 ** digits <= abs(value) < 1e15 else f"{value:.{digits}g}")
 
 
 def apart(value: float, limit: float) -> tuple[str, str]:
