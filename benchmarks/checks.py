@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from offbeat.checks.spec import CheckSpec, EachSeries
@@ -68,8 +69,8 @@ async def measure(subjects: int, rounds: int, directory: str) -> None:
                 costs.append((after[0] - before[0], after[1] - before[1], time.perf_counter() - began))
             daemon, judging, wall = (statistics.median(column) for column in zip(*costs, strict=True))
             share = 100 * (daemon + judging) / 60
-            print(f"{name}: daemon {daemon:.3f} s, judging {judging:.3f} s of processor time, {wall:.2f} s by the clock: "
-                  f"{share:.1f} % of a core at a round a minute")
+            print(f"{name}: {daemon:.3f} s of processor time of the daemon, {judging:.3f} s of those that judge, "
+                  f"{wall:.2f} s by the clock: {share:.1f} % of a core at a round a minute")
         print({status: count for status, count in checks.get("warm").counts().items() if count})
 
 

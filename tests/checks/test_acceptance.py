@@ -1,4 +1,4 @@
-"""What plug-in tests with traffic lights must do, line by line; and time: winters, days and zones, both changes of clock."""
+"""What plug-in tests with traffic lights must do, line by line; and time: winters, days, zones, changes of clock."""
 from __future__ import annotations
 
 from datetime import datetime

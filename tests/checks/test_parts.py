@@ -41,7 +41,8 @@ def catalog(pairs: list[tuple[str, str]]) -> Catalog:
     sources, fields = (list(dict.fromkeys(column)) for column in (zip(*pairs, strict=True) if pairs else ((), ())))
     made.load(
         Strings.of(sources), np.zeros(len(sources), np.int32), Strings.of(fields),
-        np.array([sources.index(s) for s, _ in pairs], np.int32), np.array([fields.index(f) for _, f in pairs], np.int32))
+        np.array([sources.index(s) for s, _ in pairs], np.int32),
+        np.array([fields.index(f) for _, f in pairs], np.int32))
     return made
 
 
@@ -153,8 +154,8 @@ def test_what_arrived_lately_is_within_the_span_or_a_little_more_and_bounded(ste
 
 def test_a_message_holds_what_its_runs_are_handed() -> None:
     found = (FoundBefore(5, 1, 60.0, "odd"),)
-    one = Readings("a", ("x", "y"), np.array([1, 2]), np.array([[1.0, np.nan], [2.0, 3.0]]), 1, 9, ZoneInfo("Asia/Tokyo"),
-                   np.array([2, -1]), found, Arrivals(1.5, 2, 3, 4, 5))
+    one = Readings("a", ("x", "y"), np.array([1, 2]), np.array([[1.0, np.nan], [2.0, 3.0]]), 1, 9,
+                   ZoneInfo("Asia/Tokyo"), np.array([2, -1]), found, Arrivals(1.5, 2, 3, 4, 5))
     none = Readings("b", ("x",), np.zeros(0, np.int64), np.zeros((0, 1)), 0, 9, ZoneInfo("UTC"), np.array([-1]))
     message = batch([Job("k", {"p": [1]}, one), Job("k", {}, none)])
     length, more = HEAD.unpack(message[: HEAD.size])

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -62,7 +63,8 @@ async def test_a_plug_in_that_prints_and_reads_disturbs_no_message(state_dir: Pa
         assert {status for status, _, _ in said.values()} == {"GREEN"}
 
 
-@pytest.mark.parametrize("body", ["for fd in range(3, 64): os.close(fd)", "[os.write(fd, b'x' * 64) for fd in range(3, 64)]"])
+@pytest.mark.parametrize("body", [
+    "for fd in range(3, 64): os.close(fd)", "[os.write(fd, b'x' * 64) for fd in range(3, 64)]"])
 async def test_a_plug_in_that_eats_messages_is_ended(state_dir: Path, body: str) -> None:
     async with world(state_dir) as w:
         w.plug_in("bad", f"""
@@ -128,10 +130,16 @@ async def test_a_looping_check_leaves_no_process_and_its_change_does_not_wait_fo
         w.plug_in("bad", "def bad(data, parameters):\n    while True: pass\n")
         await w.send("a", 5)
         await w.checks.set(replace(BAD, time_limit_s=30), new=True)
+        began = asyncio.Event()
+        run = w.checks.crew.run
+
+        async def noted(*given: Any) -> Any:
+            began.set()
+            return await run(*given)
+
+        w.checks.crew.run = noted  # type: ignore[method-assign]
         (task,) = w.checks.rounds.look()
-        async with asyncio.timeout(20):
-            while not psutil.Process().children():
-                await asyncio.sleep(0)
+        await asyncio.wait_for(began.wait(), 20)
         await w.checks.set(replace(BAD, enabled=False), new=False)
         assert task.done()
         await w.checks.set(RANGE, new=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from offbeat.errors import BadRequest, Conflict, NotFound
-from offbeat.store.raw_readings import FAR_MS
 from tests.checks.world import RANGE, START_MS, Columns, EachSeries, EachSource, Event, replace, world
 from tests.store.process import copied
 
@@ -31,7 +30,8 @@ async def test_a_check_says_of_each_series_how_it_is_and_keeps_each_change(state
         assert [(o.columns[0][0], o.status) for o in await w.history()] == [
             ("a", "GREEN"), ("b", "RED"), ("a", "RED")]
         worst, other = await w.outcomes()
-        assert (worst.columns, worst.ran_ms, worst.since_ms) == ((("a", "heat"),), START_MS + 246_000, START_MS + 185_000)
+        assert worst.columns == (("a", "heat"),)
+        assert (worst.ran_ms, worst.since_ms) == (START_MS + 246_000, START_MS + 185_000)
         assert other.columns == (("b", "heat"),)
         assert [one["outcome"]["source"] for one in w.said if "outcome" in one] == ["a", "b", "a"]
 
@@ -297,7 +297,6 @@ async def test_what_does_not_fit_is_left_out_and_told(state_dir: Path) -> None:
         await w.minute()
         (one,) = await w.outcomes()
         assert one.details["readings_left_out"] == 20
-        assert FAR_MS > 0
 
 
 async def test_a_check_that_cannot_work_is_refused_by_its_member(state_dir: Path) -> None:

@@ -112,8 +112,10 @@ async def test_a_document_that_says_not_what_it_must_is_refused_by_its_member(st
         for changes, field in (
             ({"kind": 1}, "kind"), ({"interval": 1}, "interval"), ({"raise_after": 1.5}, "raise_after"),
             ({"enabled": "yes"}, "enabled"), ({"parameters": []}, "parameters"), ({"series": {}}, "series"),
-            ({"series": [{"source": "a"}]}, "field"), ({"series": [{"source": "a", "fields": "x"}]}, "series[0].fields"),
-            ({"series": [{"columns": [{"source": "a"}]}]}, "field"), ({"parameters": {"mox": 1}}, "parameters.mox"),
+            ({"series": [{"source": "a"}]}, "series[0].field"),
+            ({"series": [{"source": "a", "fields": "x"}]}, "series[0].fields"),
+            ({"series": [{"columns": [{"source": "a"}]}]}, "series[0].columns[0].field"),
+            ({"parameters": {"mox": 1}}, "parameters.mox"),
             ({"kind": "rang"}, "kind"), ({"id": "a b"}, "id"),
         ):
             error = await d.error("POST", "/checks", 400, json={**CHECK, **changes})

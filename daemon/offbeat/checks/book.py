@@ -1,7 +1,7 @@
 """What is known of all checks, in memory: rules and subjects, who acknowledged what, maintenance; how it is now."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from offbeat.checks import rows
@@ -125,6 +125,11 @@ class Book:
 
     def outcome(self, held: Held, subject: Subject, now_ms: int) -> Outcome | None:
         """What *subject* said last, without details; None: nothing that holds."""
+        return self._outcome(held, subject, now_ms, self.maintenance)
+
+    def _outcome(
+        self, held: Held, subject: Subject, now_ms: int, maintenance: Sequence[Maintenance]
+    ) -> Outcome | None:
         p = subject.standing.present
         if p is None:
             return None
@@ -132,22 +137,23 @@ class Book:
         return Outcome(
             p.outcome, held.spec.id, held.spec.kind, subject.number, subject.columns, p.status, p.reason, p.message,
             p.ran_ms, p.data_ms, p.data_from_ms, p.duration_ms, p.since_ms, {},
-            now_ms - p.ran_ms > STALE_INTERVALS * usual_ms, self.maintained(held.spec.id, subject.columns, now_ms),
-            self.acknowledged.get(subject.number),
+            now_ms - p.ran_ms > STALE_INTERVALS * usual_ms,
+            _covering(maintenance, held.spec.id, subject.columns, now_ms), self.acknowledged.get(subject.number),
         )
 
     def maintained(self, check: str, columns: tuple[Column, ...], at_ms: int) -> Maintenance | None:
         """The newest maintenance that covers it."""
-        return next((one for one in reversed(self.maintenance) if one.covers(check, columns, at_ms)), None)
+        return _covering(self.maintenance, check, columns, at_ms)
 
     def _present(self, query: StatusQuery, now_ms: int) -> Iterator[Outcome]:
+        active = [one for one in self.maintenance if one.from_ms <= now_ms < one.until_ms]
         chosen = self.held.values() if query.check is None else [self.get(query.check)]
         for held in chosen:
             if not held.spec.enabled:
                 continue
             for subject in held.subjects.values():
                 if _has(subject.columns, query.source, query.field) and (
-                    found := self.outcome(held, subject, now_ms)
+                    found := self._outcome(held, subject, now_ms, active)
                 ):
                     yield found
 
@@ -175,6 +181,12 @@ class Book:
             STATUSES[worst] if worst >= 0 else None, counts, acknowledged, maintained,
             tuple(one for _, one in shown), following,
         )
+
+
+def _covering(
+    maintenance: Sequence[Maintenance], check: str, columns: tuple[Column, ...], at_ms: int
+) -> Maintenance | None:
+    return next((one for one in reversed(maintenance) if one.covers(check, columns, at_ms)), None)
 
 
 def _has(columns: tuple[Column, ...], source: str | None, field: str | None) -> bool:

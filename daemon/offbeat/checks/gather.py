@@ -27,7 +27,7 @@ from offbeat.store.record_queries import findings_in, sentence_of
 from offbeat_detectors.checks.contract import Needs
 from offbeat_detectors.checks.readings import Arrivals, FoundBefore, Readings
 
-FOUND_MAX = 1_000
+FOUND_MAX = 10_000
 """Findings that the runs of one lot are handed, the newest."""
 WIDER, WIDER_MAX = 8, 12
 """Where too few readings were found, so much further back is looked for more, and so often."""
@@ -278,14 +278,16 @@ class Gatherer:
 
         sources = sorted({int(catalog.series_source[n]) for one in wanted for n in one.numbers if n >= 0})
         rows = await findings_in(self._database, self._jobs(), sources, min(lows), upto_ms, FOUND_MAX, name)
+        having: dict[int, list[tuple[int, int, int]]] = {}
+        for one, low in zip(wanted, lows, strict=True):
+            for column, series in enumerate(one.numbers):
+                having.setdefault(series, []).append((one.subject, column, low))
         told: dict[int, list[FoundBefore]] = {}
         for series, record in reversed(rows):
-            for one, low in zip(wanted, lows, strict=True):
-                if series in one.numbers and record.time_ms >= low:
-                    finding = FoundBefore(
-                        record.time_ms, one.numbers.index(series), record.score, sentence_of(record)
-                    )
-                    told.setdefault(one.subject, []).append(finding)
+            for subject, column, low in having.get(series, ()):
+                if record.time_ms >= low:
+                    finding = FoundBefore(record.time_ms, column, record.score, sentence_of(record))
+                    told.setdefault(subject, []).append(finding)
         return {subject: tuple(some) for subject, some in told.items()}
 
     async def _arrived(self, wanted: Sequence[Wanted], needs: Needs, now_ms: int) -> dict[int, Arrivals]:

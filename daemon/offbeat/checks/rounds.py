@@ -33,6 +33,8 @@ from offbeat_detectors.checks.contract import Needs
 
 GROUP_MAX = 512
 """Subjects whose readings are found together, if they have few."""
+GROUP_FINDINGS = 64
+"""The same where findings of theirs are found as well."""
 GROUP_READINGS = 1_000_000
 ROUNDS_MAX = 8
 """Checks of which readings are in memory at a time."""
@@ -342,4 +344,4 @@ def _group_size(subjects: Sequence[Subject], needs: Needs, readings_max: int) ->
     usual_ms = min((one.usual_ms for one in subjects if one.usual_ms), default=1_000.0)
     expected = min(readings_max, needs.history_s * 1000 / usual_ms) + needs.readings + 16
     most = max(len(one.columns) for one in subjects)
-    return int(min(GROUP_MAX, max(1.0, GROUP_READINGS / (expected * most))))
+    return int(min(GROUP_FINDINGS if needs.findings else GROUP_MAX, max(1.0, GROUP_READINGS / (expected * most))))

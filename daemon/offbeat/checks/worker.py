@@ -26,6 +26,7 @@ from offbeat_detectors.checks.parameters import UnknownCheck
 HELD_MAX = 1_024
 """Checks that are kept made, with their parameters."""
 PR_SET_PDEATHSIG = 1
+HISTORY_MAX_S = 100 * 366 * 86_400
 
 
 class Worker:
@@ -73,12 +74,22 @@ class Worker:
 
     def _describe(self, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
         try:
-            needs = getattr(self.check(kind, parameters), "needs", Needs())
-            return {"needs": needs_document(needs)}
+            return {"needs": needs_document(sound(self.check(kind, parameters).needs))}
         except BaseException as e:
             return {"error": {"message": _words(e), "hint": str(getattr(e, "hint", "")),
                               "parameter": str(getattr(e, "parameter", "")),
                               "unknown": isinstance(e, UnknownCheck)}}
+
+
+def sound(needs: Needs) -> Needs:
+    """*needs* if they can be met. Raises ValueError for a number that is none, or makes no sense."""
+    for name, low, high in (("history_s", 0, HISTORY_MAX_S), ("readings", 0, 1 << 31),
+                            ("columns_min", 1, 1 << 31), ("columns_max", needs.columns_min, 1 << 31)):
+        value = getattr(needs, name)
+        whole = name == "history_s" or isinstance(value, int)
+        if not isinstance(value, int | float) or not whole or not low <= value <= high:
+            raise ValueError(f"its needs.{name} is {value!r}: expected {low} to {high}")
+    return needs
 
 
 def _words(error: BaseException) -> str:
