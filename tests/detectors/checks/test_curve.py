@@ -57,6 +57,12 @@ def test_a_fault_does_not_teach_the_curve_that_judges_it() -> None:
     assert max(outcome.details["curve"]["expected"]) < 21
 
 
+def test_where_the_newest_alone_is_judged_others_that_are_new_do_not_teach_either() -> None:
+    data = days(7, newest=10.0)
+    outcome = said("curve", {"days": 7, "judge": "newest"}, readings(data.times(), data.series(), new=100))
+    assert (outcome.details["judged"], outcome.details["past"]) == (1, 7 * 144 - 99)
+
+
 def test_a_faulty_day_among_seven_does_not_bend_the_curve() -> None:
     data = days(7, newest=10.0)
     spoilt = [99.0 if 200 <= at < 344 else value for at, value in enumerate(data.series())]

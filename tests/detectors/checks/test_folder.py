@@ -21,6 +21,8 @@ def hot(data, parameters):
     return Status.RED if data.value() > parameters["max"] else Status.GREEN
 """
 SEVERAL = HOT + """
+from offbeat_detectors.checks.range import Range
+
 class Wet:
     about = "It is not wet."
     def __init__(self, parameters):

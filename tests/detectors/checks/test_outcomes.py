@@ -90,6 +90,14 @@ def test_an_error_names_the_line_of_the_plug_in_not_of_the_library_that_it_calls
     assert outcome.details == {"type": "IndexError", "file": str(file), "line": 3}
 
 
+def test_an_error_names_the_line_at_which_it_came_about_not_the_one_that_called_it(tmp_path: Path) -> None:
+    file = tmp_path / "typo.py"
+    file.write_text("def typo(data, parameters):\n    return _deeper()\n\ndef _deeper():\n    return 1 / 0\n")
+    outcome = outcomes.run(registry.create("typo", {}, tmp_path), DATA)
+    assert outcome is not None
+    assert outcome.message == f"ZeroDivisionError: division by zero ({file}, line 5)"
+
+
 def test_what_is_no_json_becomes_some() -> None:
     value = {"nan": float("nan"), "inf": [np.inf, 1.0], "array": np.array([1.5, np.nan]), "int": np.int64(3), 5: "key",
              "time": datetime(2026, 1, 5, 14, tzinfo=UTC), "set": {2, 1}, "status": Status.RED, "half": "\ud800",

@@ -39,6 +39,11 @@ def test_over_a_longer_time_a_spike_is_no_change_but_a_slope_is() -> None:
     assert registry.create("rate", parameters).needs.history_s == 600
 
 
+def test_a_reading_that_is_just_old_enough_is_compared_with() -> None:
+    outcome = said("rate", {"max_rise": 0, "per": "minute", "over": 60}, readings(minutes(3), [0, 100, 100]))
+    assert (outcome.details["rate"], outcome.details["before"]) == (100, 0)
+
+
 def test_a_reading_with_none_before_it_is_too_little() -> None:
     outcome = said("rate", {"max_rise": 3}, readings(minutes(2), [None, 5.0]))
     assert (outcome.status, outcome.reason) == (YELLOW, "no_data")
