@@ -110,7 +110,11 @@ async def test_one_run_that_is_ended_costs_the_others_of_its_check_nothing(state
         assert ended == 1
 
 
-async def test_a_check_that_is_ended_again_and_again_does_not_starve_its_subjects(state_dir: Path) -> None:
+@pytest.mark.parametrize("together", [512, 2])
+async def test_a_check_that_is_ended_again_and_again_does_not_starve_its_subjects(
+    state_dir: Path, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("offbeat.checks.rounds.GROUP_MAX", together)
     async with world(state_dir) as w:
         w.plug_in("bad", "import os\ndef bad(data, parameters):\n    os._exit(1) if data.source < 's5' else None\n"
                          "    return Status.GREEN\n")

@@ -201,8 +201,8 @@ class Checks:
         await self.rounds.join(held)
         needs = await self.rounds.needs(held)
         subjects = list(held.subjects.values())
-        past = await self.rounds.judged(held.spec, subjects, needs, as_of_ms, as_of=True, forced=True)
-        said = [outcome_of(held.spec, one, as_of_ms) for one in past]
+        past = self.rounds.judged(held.spec, subjects, needs, as_of_ms, as_of=True, forced=True)
+        said = [outcome_of(held.spec, one, as_of_ms) async for some in past for one in some]
         return [one for one in said if one is not None]
 
     async def preview(self, spec: CheckSpec, start_ms: int, end_ms: int) -> Preview:

@@ -94,7 +94,7 @@ class Span:
 
 
 class Gatherer:
-    """Finds readings. *ask* runs on the engine's thread, *settle* writes all findings so far."""
+    """Finds readings. *ask* runs a function on the engine's thread."""
 
     def __init__(
         self, database: Database, ask: Ask, catalog: Catalog, jobs: Callable[[], Mapping[int, Job]],

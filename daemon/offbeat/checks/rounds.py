@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -79,8 +80,12 @@ class Rounds:
                 held.due_ms = now_ms + int(held.spec.interval_s * 1000)
                 task = asyncio.create_task(self._watched(held, now_ms))
                 self.tasks[held.spec.id] = task
-                task.add_done_callback(lambda _, id=held.spec.id: self.tasks.pop(id, None))  # type: ignore[misc]
+                task.add_done_callback(partial(self._ended, held.spec.id))
         return list(self.tasks.values())
+
+    def _ended(self, id: str, task: asyncio.Task[None]) -> None:
+        if self.tasks.get(id) is task:  # not the round of a check that has taken its place
+            del self.tasks[id]
 
     async def _watched(self, held: Held, now_ms: int) -> None:
         try:
@@ -108,17 +113,10 @@ class Rounds:
             await self._settle()
         due = await self._due(held, needs, forced)
         ran: list[Ran] = []
-        size = _group_size(due, needs, self._config().checks.readings_max)
-        for first in range(0, len(due), size):
-            some = due[first : first + size]
-            ended = await self.judged(held.spec, some, needs, now_ms, forced=forced)
+        async for ended in self.judged(held.spec, due, needs, now_ms, forced=forced):
             await self._keep(held, ended, now_ms)
             if forced:
                 ran += ended
-            if len(ended) < len(some):
-                log.warning("check %s: %d of its runs were ended; the other subjects come first in its next round",
-                            held.spec.id, KILLS_MAX)
-                break
         return ran
 
     async def needs(self, held: Held) -> Needs:
@@ -217,8 +215,27 @@ class Rounds:
     async def judged(
         self, spec: CheckSpec, subjects: Sequence[Subject], needs: Needs, now_ms: int, *, as_of: bool = False,
         forced: bool = False,
+    ) -> AsyncIterator[list[Ran]]:
+        """What the check says of *subjects*, some at a time, stored nowhere; fewer if it was ended too often.
+
+        Raises NoWorker.
+        """
+        kills, size = 0, _group_size(subjects, needs, self._config().checks.readings_max)
+        for first in range(0, len(subjects), size):
+            some = subjects[first : first + size]
+            ended = await self._judged(spec, some, needs, now_ms, KILLS_MAX - kills, as_of=as_of, forced=forced)
+            kills += sum(one.said.killed for one in ended)
+            yield ended
+            if kills >= KILLS_MAX:
+                left = len(subjects) - first - len(ended)
+                log.warning("check %s: %d of its runs were ended; %d subjects did not run, and come first in its next "
+                            "round", spec.id, kills, left)
+                break
+
+    async def _judged(
+        self, spec: CheckSpec, subjects: Sequence[Subject], needs: Needs, now_ms: int, kills_max: int, *, as_of: bool,
+        forced: bool,
     ) -> list[Ran]:
-        """What the check says of *subjects*, stored nowhere; fewer if it was ended too often. Raises NoWorker."""
         judges = judges_of(spec)
         wanted = [
             Wanted(
@@ -232,7 +249,7 @@ class Rounds:
         )
         parameters = dict(spec.parameters)
         said = await self._crew.run(
-            [Job(spec.kind, parameters, one.data) for one in gathered], spec.time_limit_s, KILLS_MAX
+            [Job(spec.kind, parameters, one.data) for one in gathered], spec.time_limit_s, kills_max
         )
         for one, done in zip(said, gathered, strict=False):
             self._metrics.check_runs_total.labels(spec.kind, one.status or "none").inc()
