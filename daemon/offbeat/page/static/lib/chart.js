@@ -60,7 +60,12 @@ export async function chart(node, made, about, signal, config = {}) {
   };
   await draw();
   onChange(draw, signal);
-  signal.addEventListener("abort", () => plotly.purge(node));
+  const sized = new ResizeObserver(() => node.clientWidth && plotly.Plots.resize(node)); // the room beside it may change, not the window alone
+  sized.observe(node);
+  signal.addEventListener("abort", () => {
+    sized.disconnect();
+    plotly.purge(node);
+  });
   return {
     node,
     draw,

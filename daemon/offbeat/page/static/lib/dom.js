@@ -27,6 +27,18 @@ export function fill(node, ...children) {
   return node;
 }
 
+/** What of *node* is drawn anew in this turn gets the focus back: that which has the same words as what has it now. */
+export function keepFocus(node) {
+  const held = document.activeElement;
+  if (!node.contains(held) || held === node) return;
+  const words = (one) => `${one.tagName} ${one.getAttribute("aria-label") ?? one.textContent}`;
+  const wanted = words(held);
+  queueMicrotask(() => {
+    if (document.activeElement !== document.body) return; // it was left where it is, or is elsewhere by now
+    [...node.querySelectorAll("a, button, input, select, summary, [tabindex]")].find((one) => words(one) === wanted)?.focus({ preventScroll: true });
+  });
+}
+
 /** A link to a view of the page. Only addresses made by route.link come here: a sensor's text is never an address. */
 export function a(href, ...children) {
   return h("a", { href }, ...children);
