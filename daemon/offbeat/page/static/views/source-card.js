@@ -66,7 +66,7 @@ export function seriesCard(source, field, hooks, signal) {
   }
 
   function drawChecks() {
-    const last = (state.outcomes ?? []).map((one) => one.outcomes.at(-1)).filter(Boolean);
+    const last = state.outcomes.map((one) => one.outcomes.at(-1)).filter(Boolean);
     fill(checks, last.length ? [h("small", {}, "Checks:"), last.map((one) => h("span.row", {}, statusBadge(one.status), a(link("checks", [one.check]), one.check)))] : null);
   }
 

@@ -43,7 +43,7 @@ function shownTime(text) {
 }
 
 function figure({ series, records, outcomes, range, chosen }) {
-  const lanes = (outcomes ?? []).slice(0, RIBBONS_MOST);
+  const lanes = outcomes.slice(0, RIBBONS_MOST);
   const foot = lanes.length ? lanes.length * RIBBON + 0.03 : 0;
   const traces = series ? [...expected(series.band), ...measured(series)] : [];
   const floor = series ? least(series) : 0;

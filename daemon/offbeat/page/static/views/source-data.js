@@ -18,23 +18,19 @@ const STEP_NAMES = { "1m": "minute", "1h": "hour", "1d": "day" };
 export async function readings(source, fields, range, width, signal) {
   if (!fields.length) return new Map();
   const found = await get(`/sources/${part(source)}/readings`, {
-    field: fields, start: iso(range.start), end: iso(range.end), width: Math.max(100, Math.round(width)),
+    field: fields, start: iso(range.start), end: iso(range.end), width: Math.max(100, Math.round(width)), columns: "mean,min,max", time: "epoch_ms",
   }, signal);
   return new Map(found.series.map((one) => [one.field, prepared(one)]));
 }
 
 function prepared(one) {
-  const times = one.time.map(epoch);
+  const times = one.time;
   const columns = one.level === "raw" ? { value: one.value } : { mean: one.mean, min: one.min, max: one.max };
   const { time, typical, lower, upper } = one.band;
   return {
     field: one.field, level: one.level, downsampled: one.downsampled, count: one.reading_count, times, columns, gap: gapOf(times, one.downsampled),
-    band: { times: time.map(epoch), typical, lower, upper, gap: gapOf(time.map(epoch), false) },
+    band: { times: time, typical, lower, upper, gap: gapOf(time, false) },
   };
-}
-
-function epoch(time) {
-  return typeof time === "number" ? time : Date.parse(time);
 }
 
 /** Down-sampled, four points share a pixel and their steps say nothing: there it is the step of pixels that counts. */
@@ -60,19 +56,23 @@ export async function findings(source, job, range, signal) {
   return { records: found.records, more: found.next_cursor !== null };
 }
 
-/** What checks said of a series in *range*, by check and subject, each a list in the order of time; null: there are none to ask. */
-export async function outcomes(source, field, range, signal) {
+let checked = true;
+
+/** What checks said of a source in *range*, by subject: {check, columns, outcomes} with the outcomes in the order of time. */
+export async function outcomes(source, range, signal) {
+  if (!checked) return [];
   try {
-    const found = await get("/outcomes", { source, field, start: iso(range.start), end: iso(range.end), limit: OUTCOMES_MOST }, signal);
+    const found = await get("/outcomes", { source, start: iso(range.start), end: iso(range.end), limit: OUTCOMES_MOST }, signal);
     const subjects = new Map();
     for (const one of found.outcomes.toReversed()) {
-      if (!subjects.has(one.subject)) subjects.set(one.subject, { check: one.check, outcomes: [] });
+      if (!subjects.has(one.subject)) subjects.set(one.subject, { check: one.check, columns: one.columns, outcomes: [] });
       subjects.get(one.subject).outcomes.push(one);
     }
     return [...subjects.values()];
   } catch (error) {
-    if (error instanceof ApiError) return null; // checks are an extra: the charts do without
-    throw error;
+    if (!(error instanceof ApiError)) throw error;
+    checked = error.status !== 404; // a daemon without checks is asked once
+    return []; // they are an extra: the charts do without
   }
 }
 

@@ -139,13 +139,15 @@ export async function showSource(main, context) {
       range = asked();
       const those = shownFields();
       const width = Math.max(200, (cards.get(those[0])?.node.clientWidth || charts.clientWidth) - 90);
-      const [came, found, ...checked] = await Promise.all([
-        readings(name, those, range, width, until), findings(name, job, range, until), ...those.map((field) => outcomes(name, field, range, until)),
+      const [came, found, checked] = await Promise.all([
+        readings(name, those, range, width, until), findings(name, job, range, until), outcomes(name, range, until),
       ]);
-      for (const [at, field] of those.entries()) {
+      for (const field of those) {
         if (until.aborted) return;
         await cards.get(field)?.draw({
-          field, range, series: came.get(field) ?? null, records: found.records.filter((one) => one.field === field), outcomes: checked[at], chosen: finding?.field === field && finding.source === name ? finding : null,
+          field, range, series: came.get(field) ?? null, records: found.records.filter((one) => one.field === field),
+          outcomes: checked.filter((one) => one.columns.some((column) => column.source === name && column.field === field)),
+          chosen: finding?.field === field && finding.source === name ? finding : null,
         });
       }
       fill(note, found.more ? h("p.about", {}, `More was found in this range than can be shown: the ${RECORDS_MOST} strongest are.`) : null);
