@@ -18,7 +18,13 @@ export function h(selector, attributes = {}, ...children) {
 }
 
 function flat(children) {
-  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false)
+    .map((one) => (one instanceof Node ? one : legible(one)));
+}
+
+/** *text* with the letters that would turn the direction of what follows, unseen, as their numbers. */
+export function legible(text) {
+  return String(text).replace(/[\u202a-\u202e\u2066-\u2069]/g, (one) => `⟨U+${one.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 }
 
 /** *node* with nothing but *children* in it. */

@@ -8,6 +8,7 @@ import { about, pieces, seen } from "./source-data.js";
 const SYMBOLS = { critical: "triangle-up", major: "diamond", minor: "square", slight: "circle" };
 const RIBBON = 0.055; // of the height, for each check
 const RIBBONS_MOST = 4;
+const DASHES_MOST = 800; // of more points, dashes make no line: what was typical is then told where one points
 
 /**
  * A chart in *node* of what *now* gives at each drawing: {field, series, records, outcomes, range, chosen}
@@ -18,7 +19,7 @@ export async function seriesChart(node, now, { zoomed, out, opened }, signal) {
   const made = () => {
     const state = now();
     node.setAttribute("aria-label", about(state.field, state.series, state.records, state.range));
-    return figure(state);
+    return figure(state, node.clientWidth);
   };
   const state = now();
   const drawn = await chart(node, made, about(state.field, state.series, state.records, state.range), signal, { doubleClick: false });
@@ -42,7 +43,7 @@ function shownTime(text) {
   return fromWall(String(text).length === 10 ? `${text}T00:00` : String(text).slice(0, 23));
 }
 
-function figure({ series, records, outcomes, range, chosen }) {
+function figure({ series, records, outcomes, range, chosen }, width) {
   const lanes = outcomes.slice(0, RIBBONS_MOST);
   const foot = lanes.length ? lanes.length * RIBBON + 0.03 : 0;
   const traces = series ? [...expected(series.band), ...measured(series)] : [];
@@ -54,7 +55,7 @@ function figure({ series, records, outcomes, range, chosen }) {
     layout: {
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", // a finger that drags wants to scroll
       margin: { l: 52, r: 10, t: 8, b: 38 },
-      xaxis: { type: "date", range: [wall(range.start), wall(range.end)], hoverformat: "%Y-%m-%d %H:%M:%S", automargin: false },
+      xaxis: { type: "date", anchor: lanes.length ? "y2" : "y", range: [wall(range.start), wall(range.end)], hoverformat: "%Y-%m-%d %H:%M:%S", automargin: false, tickangle: 0, nticks: Math.max(3, Math.floor(width / 90)) },
       yaxis: { fixedrange: true, domain: [foot, 1], zeroline: false, nticks: 6 },
       ...(lanes.length ? {
         yaxis2: { fixedrange: true, domain: [0, Math.max(0.01, foot - 0.03)], range: [-0.5, lanes.length - 0.5], showgrid: false, zeroline: false, showticklabels: false, anchor: "x" },
@@ -110,7 +111,7 @@ function expected(band) {
   return [
     area(band.times, band.lower, band.upper, band.gap, colour("--band"), "expected"),
     {
-      type: "scatter", mode: "lines", x, y: typical, name: "typical", line: { color: colour("--soft"), width: 1, dash: "dash" },
+      type: "scatter", mode: "lines", x, y: typical, name: "typical", line: { color: x.length > DASHES_MOST ? "rgba(0,0,0,0)" : colour("--soft"), width: 1, dash: "dash" },
       text: x.map((_, at) => (lower[at] === null || upper[at] === null ? "" : ` (expected ${number(lower[at])} to ${number(upper[at])})`)),
       hovertemplate: "typical %{y:.5~g}%{text}<extra></extra>",
     },

@@ -97,8 +97,8 @@ export function seriesFeedback(source, name, range, signal) {
     try {
       const found = (await all("/feedback", "feedback", { source, limit: 1000 }, signal, 1000)).filter((one) => one.field === name);
       const shown = range() ?? { start: Date.now() - 3_600_000, end: Date.now() };
-      const from = h("input", { type: "datetime-local", step: 1, value: wall(shown.start, false) });
-      const to = h("input", { type: "datetime-local", step: 1, value: wall(shown.end, false) });
+      const from = h("input", { type: "datetime-local", step: 1, value: wall(shown.start).slice(0, 19) });
+      const to = h("input", { type: "datetime-local", step: 1, value: wall(shown.end + 999).slice(0, 19) });
       fill(body,
         table(`Feedback on ${name}`, [
           { title: "Name", cell: (row) => row.name },

@@ -57,7 +57,7 @@ export function showList(main, context) {
     heading("Sources", about, search,
       choose("Rows a page", SIZES.map((one) => [one, `${one} a page`]), size(), (value) => to({ limit: value, pages: null })),
       h("button", { type: "button", onclick: () => csv(rows) }, "CSV")),
-    h("div.card", {}, board));
+    h("div.card.source-list", {}, board));
 
   const again = shown(board, async () => {
     const asked = query;
