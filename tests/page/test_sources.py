@@ -151,6 +151,7 @@ async def test_the_list_is_searched_by_the_daemon_as_somebody_types(guest: Reade
     await search.fill("rack-")
     await expect(guest.main("tbody tr")).to_have_count(50)
     await guest.main("button:has-text('Next')").click()
+    await expect(guest.main("tbody tr").first).to_contain_text("rack-0050")
     await guest.main("button:has-text('Next')").click()
     await expect(guest.main("tbody tr")).to_have_count(20)
     await guest.page.go_back()

@@ -1,7 +1,7 @@
 // Pieces that several views are made of: what is shown while waiting, when it fails, when there is nothing; choosers.
 
 import { all } from "./api.js";
-import { announce, fill, fresh, h } from "./dom.js";
+import { announce, fill, fresh, h, keepFocus } from "./dom.js";
 import { DAY, HOUR, fromWall, iso, ms, stamp, wall } from "./time.js";
 import { zone } from "./prefs.js";
 
@@ -52,7 +52,10 @@ export function shown(node, load, signal) {
     node.setAttribute("aria-busy", "true");
     try {
       const made = await load();
-      if (mine === turn && !signal.aborted && made !== undefined) fill(node, made);
+      if (mine === turn && !signal.aborted && made !== undefined) {
+        keepFocus(node);
+        fill(node, made);
+      }
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted || mine !== turn) return;
       fill(node, failed(error, run));

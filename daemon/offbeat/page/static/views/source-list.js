@@ -1,7 +1,7 @@
 // All sources, a page at a time: when each last spoke, how it is, the worst that was found of it lately.
 
 import { ApiError, get } from "../lib/api.js";
-import { a, announce, fill, h, keepFocus } from "../lib/dom.js";
+import { a, announce, fill, h } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { choose, heading, nothing, shown, table } from "../lib/parts.js";
 import { changed, link } from "../lib/route.js";
@@ -67,7 +67,6 @@ export function showList(main, context) {
     const [diagnosed, worst] = await Promise.all([diagnosis(names, signal), worstOf(names, prefix, signal)]);
     rows = found.sources.map((one) => ({ ...one, state: stateOf(diagnosed.get(one.source)), worst: worst?.(one.source) ?? null }));
     about.textContent = `${count(rows.length)} ${rows.length === 1 ? "source" : "sources"}${found.next_cursor || pages().length ? " on this page" : ""}`;
-    keepFocus(board);
     if (!rows.length) {
       return nothing(prefix ? `No source begins with ${prefix}.` : "No source has sent anything yet.",
         prefix ? h("p", {}, "Capital and small letters differ.")
