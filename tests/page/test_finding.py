@@ -1,8 +1,10 @@
 """Why a finding is one: from its marker to the readings like it, and what people say of it."""
 from __future__ import annotations
 
+import json
 import re
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -36,6 +38,13 @@ def strongest(daemon: Daemon, **parameters: Any) -> Any:
     """The strongest finding that there is, with all that is known of it."""
     found = ask(daemon.url, "/records", order="-score", limit=1, explain="false", **parameters)["records"][0]
     return ask(daemon.url, f"/records/{part(found['id'])}")
+
+
+def add_job(url: str, job: dict[str, Any]) -> None:
+    """The daemon has this job."""
+    body, media = json.dumps(job).encode(), {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/jobs", body, media)) as response:
+        assert response.status == 201
 
 
 async def test_a_marker_leads_to_why(looker: Reader, daemon: Daemon) -> None:
@@ -127,6 +136,22 @@ async def test_what_was_found_elsewhere_at_the_same_time_is_linked(browser: Brow
         await one.main("aside a:has-text('twin-west level')").click()
         await expect(one.main("h1")).to_have_text("twin-west")
         await expect(one.main("aside .sentence").first).to_contain_text("level of twin-west was 900")
+
+
+async def test_a_model_with_a_law_says_one_in_how_many(browser: Browser, own: Daemon) -> None:
+    add_job(own.url, {"id": "law", "model": "ewma", "sources": ["lathe"]})
+    now = time.time()
+    post_events(own.url, [*steady("lathe", now), {"source": "lathe", "time": now, "level": 23.5}])
+    record = strongest(own, source="lathe", job="law")
+    assert 1e-9 < record["probability"] < 0.01
+    async with reading(browser, own.url) as one:
+        await one.page.route("**/api/v1/outcomes?*", no_checks)
+        await one.open("sources/lathe?last=6h")
+        await one.main("select[aria-label='Findings of job']").select_option("law")
+        await expect(one.page).to_have_url(re.compile("job=law"))
+        await one.main(f'[data-finding="{record["id"]}"]').click()
+        await expect(one.main("aside .facts")).to_contain_text(re.compile(r"one in [\d,]+ readings, [\d.]+ bits"))
+        await expect(one.main("aside")).to_contain_text("Its model compares no moments")
 
 
 async def test_feedback_is_weighed_accepted_and_taken_back(browser: Browser, own: Daemon) -> None:

@@ -258,8 +258,24 @@ async def test_readings_without_a_finding_come_by_themselves(guest: Reader, own:
     await guest.open("sources/tank?last=1h")
     await expect(guest.main(".facts-line")).to_contain_text("600 events")
     post_events(own.url, [{"source": "tank", "time": time.time(), "level": 20.5}])
-    await expect(guest.main(".facts-line")).to_contain_text("601 events")
+    await expect(guest.main(".facts-line")).to_contain_text("601 events", timeout=12_000)  # it is asked for every 5 s
     await expect(guest.main(".latest")).to_contain_text("20.5")
+
+
+async def test_of_many_series_some_are_shown_and_more_if_asked_for(guest: Reader, own: Daemon) -> None:
+    now = time.time()
+    post_events(own.url, [{"source": "many", "time": now, **{f"field-{i:02}": i for i in range(20)}}])
+    await guest.open("sources/many?last=1h")
+    await expect(guest.main(".source-card")).to_have_count(8)
+    await guest.main("button:has-text('Show 8 more of 20')").click()
+    await expect(guest.main(".source-card")).to_have_count(16)
+    await guest.main("input[aria-label='Only series whose name has']").fill("-1")
+    await guest.page.keyboard.press("Enter")
+    await expect(guest.main(".source-card h2")).to_have_text([f"field-{i}" for i in range(10, 18)])
+    await expect(guest.page).to_have_url(re.compile("series=-1"))
+    post_events(own.url, [{"source": "many", "time": now + 1, "field-1a": 1.0}])
+    await expect(guest.main(".source-card h2").first).to_have_text("field-10")
+    await expect(guest.main("button:has-text('more of 11')")).to_be_visible(timeout=12_000)
 
 
 async def test_metadata_is_read_and_written(guest: Reader, own: Daemon) -> None:

@@ -11,6 +11,7 @@ import { DAY, ago, iso, ms, timeNode } from "../lib/time.js";
 const SIZES = ["50", "100", "250", "500"];
 const SOON_MS = 1_000;
 const EVERY_MS = 10_000;
+const WORST_MS = 60_000;
 const QUERY_MOST = 5_000; // characters of names in one address: servers take 8 KiB of it
 const STATES = {
   live: { sign: "●", word: "live" },
@@ -39,12 +40,13 @@ export function showList(main, context) {
   const { signal, stream } = context;
   let { query } = context;
   let rows = [];
+  let known = null; // the worst scores, for which prefix, and when they were asked for
   const to = (changes) => context.go("sources", [], changed(query, changes));
   const pages = () => (query.get("pages") ?? "").split(" ").filter(Boolean); // the cursors that led here
   const size = () => (SIZES.includes(query.get("limit")) ? query.get("limit") : "100");
 
   const search = h("input", {
-    type: "search", value: query.get("prefix") ?? "", placeholder: "Names that begin with …", "aria-label": "Sources that begin with",
+    type: "search", value: query.get("prefix") ?? "", placeholder: "Names that begin with …", "aria-label": "Sources that begin with", size: 24,
     autocomplete: "off", spellcheck: "false", oninput: () => {
       clearTimeout(typing);
       typing = setTimeout(() => to({ prefix: search.value, pages: null }), 200);
@@ -64,7 +66,7 @@ export function showList(main, context) {
     const prefix = asked.get("prefix");
     const found = await get("/sources", { prefix, limit: size(), cursor: pages().at(-1) }, signal);
     const names = found.sources.map((one) => one.source);
-    const [diagnosed, worst] = await Promise.all([diagnosis(names, signal), worstOf(names, prefix, signal)]);
+    const [diagnosed, worst] = await Promise.all([diagnosis(names, signal), worstNow(prefix)]);
     rows = found.sources.map((one) => ({ ...one, state: stateOf(diagnosed.get(one.source)), worst: worst?.(one.source) ?? null }));
     about.textContent = `${count(rows.length)} ${rows.length === 1 ? "source" : "sources"}${found.next_cursor || pages().length ? " on this page" : ""}`;
     if (!rows.length) {
@@ -74,6 +76,14 @@ export function showList(main, context) {
     }
     return [listed(rows, worst !== null), pager(found.next_cursor)];
   }, signal);
+
+  /** The worst scores: of 10,000 sources they are not asked for at each look, but whenever something was found. */
+  async function worstNow(prefix) {
+    if (known === null || known.prefix !== prefix || Date.now() - known.at > WORST_MS) {
+      known = { prefix, at: Date.now(), worst: await worstOf(prefix, signal) };
+    }
+    return known.worst;
+  }
 
   function listed(shownRows, scored) {
     return table("Sources", [
@@ -105,6 +115,7 @@ export function showList(main, context) {
   let soon = null;
   const refresh = (document) => {
     if (!rows.some((one) => one.source === document.source)) return;
+    known = null;
     soon ??= setTimeout(() => {
       soon = null;
       if (!signal.aborted) again();
@@ -150,8 +161,7 @@ export async function diagnosis(names, signal) {
 }
 
 /** The worst score of the last day by name, null of one that is not known; null if the daemon does not say. */
-async function worstOf(names, prefix, signal) {
-  if (!names.length) return null;
+async function worstOf(prefix, signal) {
   const now = Date.now();
   try {
     const found = await get("/overview", { rows: "source", prefix, bins: 1, limit: 500, start: iso(now - DAY), end: iso(now) }, signal);

@@ -33,7 +33,7 @@ export async function showSource(main, context) {
   const to = (changes) => context.go("sources", [name], changed(query, changes));
   const cards = new Map();
   const zooms = []; // the ranges that were zoomed out of view, the last one last
-  let [range, finding, loading, jobs] = [null, null, null, []];
+  let [range, finding, loading, jobs, held] = [null, null, null, [], false];
 
   const facts = h("div.facts-line", { role: "status" });
   const chooser = h("div");
@@ -143,7 +143,7 @@ export async function showSource(main, context) {
         readings(name, those, range, width, until), findings(name, job, range, until), outcomes(name, range, until),
       ]);
       for (const field of those) {
-        if (until.aborted) return;
+        if (until.aborted || (quiet && held)) return; // who drags in a chart is not drawn away under the hand
         await cards.get(field)?.draw({
           field, range, series: came.get(field) ?? null, records: found.records.filter((one) => one.field === field),
           outcomes: checked.filter((one) => one.columns.some((column) => column.source === name && column.field === field)),
@@ -162,21 +162,22 @@ export async function showSource(main, context) {
     }
   }
 
-  /** What the daemon says of the source and of each of its series. */
-  async function loadState() {
+  /** What the daemon says of the source and of each of its series; and charts anew for new series, *later* for new events. */
+  async function loadState({ later = false } = {}) {
     const [now, said] = await Promise.all([get(`/sources/${part(name)}`, {}, signal), get("/diagnosis", { source: name }, signal)]);
     const fresh = now.event_count !== source.event_count;
     const more = now.series.length !== source.series.length;
     source = { ...now, metadata: source.metadata };
+    if (more) layCards();
     const [diagnosed] = said.sources;
     fill(facts, stateNode(stateOf(diagnosed)), h("span", {}, `${count(now.event_count)} events`),
       h("span", {}, "the last ", timeNode(ms(now.last_event), ago(ms(now.last_event)))), now.late_count ? h("span", {}, `${count(now.late_count)} late`) : null,
-      held(diagnosed), h("span", {}, "since ", timeNode(ms(now.first_event))));
+      untold(diagnosed), h("span", {}, "since ", timeNode(ms(now.first_event))));
     const job = query.get("job") ?? "watch";
     for (const [field, card] of cards) {
       card.say(diagnosed?.series.find((one) => one.field === field && one.job === job), now.series.find((one) => one.field === field));
     }
-    return { fresh, more };
+    if (more || (fresh && later)) await load({ quiet: true });
   }
 
   async function showFinding(focus) {
@@ -203,9 +204,8 @@ export async function showSource(main, context) {
   async function follow(now) {
     const before = query;
     query = now;
-    const other = ["finding"].some((one) => before.get(one) !== now.get(one));
     try {
-      if (other) await showFinding(true);
+      if (before.get("finding") !== now.get("finding")) await showFinding(true);
     } catch (error) {
       if (error.name === "AbortError") return;
       throw error;
@@ -231,7 +231,7 @@ export async function showSource(main, context) {
     if (record.source !== name || record.job !== (query.get("job") ?? "watch") || range === null) return;
     const time = ms(record.time);
     if (time >= range.start && (range.last !== null || time < range.end)) {
-      cards.get(record.field)?.add(record);
+      if (!held) cards.get(record.field)?.add(record);
       announce(`New finding in ${record.field}: ${classOf(record.score).word}`);
     }
     refresh();
@@ -248,9 +248,7 @@ export async function showSource(main, context) {
     timer = setTimeout(poll, wait);
     if (document.visibilityState !== "visible") return;
     try {
-      const { fresh, more } = await loadState();
-      if (more) layCards();
-      if (fresh && range?.last) await load({ quiet: true });
+      await loadState({ later: Boolean(range?.last) });
     } catch { /* the bar above says that the daemon is gone */ }
   };
   let timer = setTimeout(poll, EVERY_MS);
@@ -259,20 +257,28 @@ export async function showSource(main, context) {
     clearTimeout(soon);
   });
 
-  const jobsKnown = all("/jobs", "jobs", {}, signal).then((found) => {
+  charts.addEventListener("pointerdown", () => { held = true; });
+  for (const end of ["pointerup", "pointercancel"]) {
+    addEventListener(end, () => {
+      if (held) refresh();
+      held = false;
+    }, { signal, capture: true });
+  }
+
+  all("/jobs", "jobs", {}, signal).then((found) => {
     jobs = found.filter((one) => one.function === "value" && !one.detectors).map((one) => one.id);
     if (jobs.length > 1 && range) drawChooser();
-  }, () => null);
+  }, () => null); // without other jobs there is nothing to choose
   await showFinding(false);
   if (signal.aborted) return undefined;
   layCards();
-  const loaded = load();
+  load();
   drawChooser();
-  await Promise.all([loaded, loadState(), jobsKnown]);
+  loadState().catch(() => null); // the charts say it if the daemon is gone
   return follow;
 }
 
-function held(diagnosed) {
+function untold(diagnosed) {
   const names = { held: "held by an incident", damped: "damped below a record", silence: "silences told once", adjusted: "hidden by feedback" };
   const total = Object.keys(names).map((one) => [one, (diagnosed?.suppressed ?? []).reduce((sum, job) => sum + job[one], 0)]).filter(([, n]) => n);
   return total.length ? h("span", { title: "found, and not told" }, `not told: ${total.map(([one, n]) => `${count(n)} ${names[one]}`).join(", ")}`) : null;
