@@ -171,12 +171,14 @@ async def test_feedback_is_weighed_accepted_and_taken_back(browser: Browser, own
         await expect(form.get_by_text("Undo")).to_be_focused()
         (kept,) = ask(own.url, "/feedback", source="oven")["feedback"]
         assert (kept["verdict"], kept["note"], kept["undone"]) == ("normal", "<i>the door</i>", None)
+        await expect(one.main(".source-plot .annotation")).to_have_text(kept["name"])
         await one.main("summary:has-text('Feedback')").click()
         row = one.main(".source-more tr").filter(has_text=kept["name"])
         await expect(row).to_contain_text("<i>the door</i>")
         await row.get_by_text("Undo").click()
         await one.page.locator("dialog button:has-text('Take it back')").click()
         await expect(row).to_contain_text("taken back")
+        await expect(one.main(".source-plot .annotation")).to_have_count(0)
         assert ask(own.url, "/feedback", source="oven")["feedback"][0]["undone"] is not None
         await one.main(".source-more form").get_by_text("What would change?").click()
         await expect(one.main(".source-more form .sentence")).to_contain_text("times stronger from here on")

@@ -16,7 +16,7 @@ const ROWS_MOST = 500;
 /**
  * The card of *field* of *source*: {node, draw(state), add(record), say(diagnosed, info), focus(id), end()}
  *
- * draw  shows {field, series, records, outcomes, range, chosen}; add  one finding more, at once
+ * draw  shows {field, series, records, outcomes, range, said, chosen}; add  one finding more, at once
  */
 export function seriesCard(source, field, hooks, signal) {
   const ending = new AbortController();

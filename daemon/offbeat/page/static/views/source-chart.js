@@ -11,7 +11,7 @@ const RIBBONS_MOST = 4;
 const DASHES_MOST = 800; // of more points, dashes make no line: what was typical is then told where one points
 
 /**
- * A chart in *node* of what *now* gives at each drawing: {field, series, records, outcomes, range, chosen}
+ * A chart in *node* of what *now* gives at each drawing: {field, series, records, outcomes, range, said, chosen}
  *
  * zoomed(start, end), out()  are told of dragging and of a double click; opened(id) of a click on a finding
  */
@@ -43,13 +43,17 @@ function shownTime(text) {
   return fromWall(String(text).length === 10 ? `${text}T00:00` : String(text).slice(0, 23));
 }
 
-function figure({ series, records, outcomes, range, chosen }, width) {
+function figure({ series, records, outcomes, range, said, chosen }, width) {
   const lanes = outcomes.slice(0, RIBBONS_MOST);
   const foot = lanes.length ? lanes.length * RIBBON + 0.03 : 0;
   const traces = series ? [...expected(series.band), ...measured(series)] : [];
   const floor = series ? least(series) : 0;
   traces.push(...marks(records, floor), ...lanes.flatMap((lane, at) => ribbon(lane, at, range)));
   const at = chosen && wall(ms(chosen.time));
+  const middle = wall((range.start + range.end) / 2);
+  // What was said of a span, or of a finding, and is in force: where it was, under its name.
+  const spans = said.filter((one) => ms(one.end) > range.start && ms(one.start) < range.end)
+    .map((one) => [wall(Math.max(range.start, ms(one.start))), wall(Math.min(range.end, ms(one.end))), one.name]);
   return {
     traces,
     layout: {
@@ -60,7 +64,12 @@ function figure({ series, records, outcomes, range, chosen }, width) {
       ...(lanes.length ? {
         yaxis2: { fixedrange: true, domain: [0, Math.max(0.01, foot - 0.03)], range: [-0.5, lanes.length - 0.5], showgrid: false, zeroline: false, showticklabels: false, anchor: "x" },
       } : {}),
-      shapes: at ? [{ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", line: { color: colour("--ink"), width: 1, dash: "dot" } }] : [],
+      shapes: [...spans.map(([start, end]) => ({
+        type: "rect", x0: start, x1: end, y0: 0, y1: 1, yref: "paper", fillcolor: colour("--series-3"), opacity: 0.12, line: { color: colour("--series-3"), width: 1 },
+      })), ...(at ? [{ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", line: { color: colour("--ink"), width: 1, dash: "dot" } }] : [])],
+      annotations: spans.map(([start, , name]) => ({
+        x: start, y: 1, yref: "paper", yanchor: "top", xanchor: start > middle ? "right" : "left", text: plain(name), showarrow: false, font: { size: 10, color: colour("--soft") },
+      })),
     },
   };
 }

@@ -56,6 +56,12 @@ export async function findings(source, job, range, signal) {
   return { records: found.records, more: found.next_cursor !== null };
 }
 
+/** What was said of a source, and is in force. */
+export async function feedback(source, signal) {
+  const found = await get("/feedback", { source, limit: 1000 }, signal);
+  return found.feedback.filter((one) => one.undone === null);
+}
+
 let checked = true;
 
 /** What checks said of a source in *range*, by subject: {check, columns, outcomes} with the outcomes in the order of time. */

@@ -9,6 +9,11 @@ import { fromWall, iso, ms, stamp, timeNode, wall } from "../lib/time.js";
 
 const accepted = new EventTarget(); // one series' list is told when a finding's panel changes it
 
+/** Call *told* whenever feedback was accepted or taken back here, until *signal* is aborted. */
+export function onFeedback(told, signal) {
+  accepted.addEventListener("change", told, { signal });
+}
+
 /**
  * A form that weighs *verdict* of *about* (what POST /feedback takes), shows what it would do, and accepts it.
  *

@@ -7,7 +7,8 @@ import { changed, link } from "../lib/route.js";
 import { classOf, count } from "../lib/scores.js";
 import { HOUR, ago, iso, ms, timeNode } from "../lib/time.js";
 import { seriesCard } from "./source-card.js";
-import { RECORDS_MOST, findings, outcomes, readings } from "./source-data.js";
+import { RECORDS_MOST, feedback, findings, outcomes, readings } from "./source-data.js";
+import { onFeedback } from "./source-feedback.js";
 import { findingPanel } from "./source-finding.js";
 import { stateNode, stateOf } from "./source-list.js";
 import { metadata } from "./source-metadata.js";
@@ -139,15 +140,15 @@ export async function showSource(main, context) {
       range = asked();
       const those = shownFields();
       const width = Math.max(200, (cards.get(those[0])?.node.clientWidth || charts.clientWidth) - 90);
-      const [came, found, checked] = await Promise.all([
-        readings(name, those, range, width, until), findings(name, job, range, until), outcomes(name, range, until),
+      const [came, found, checked, said] = await Promise.all([
+        readings(name, those, range, width, until), findings(name, job, range, until), outcomes(name, range, until), feedback(name, until),
       ]);
       for (const field of those) {
         if (until.aborted || (quiet && held)) return; // who drags in a chart is not drawn away under the hand
         await cards.get(field)?.draw({
           field, range, series: came.get(field) ?? null, records: found.records.filter((one) => one.field === field),
           outcomes: checked.filter((one) => one.columns.some((column) => column.source === name && column.field === field)),
-          chosen: finding?.field === field && finding.source === name ? finding : null,
+          said: said.filter((one) => one.field === field && one.job === job), chosen: finding?.field === field && finding.source === name ? finding : null,
         });
       }
       fill(note, found.more ? h("p.about", {}, `More was found in this range than can be shown: the ${RECORDS_MOST} strongest are.`) : null);
@@ -238,6 +239,7 @@ export async function showSource(main, context) {
   }, signal);
   stream.on("bucket", (bucket) => bucket.source === name && refresh(), signal);
   stream.on("status", (status) => (status.outcome?.source === name) && refresh(), signal);
+  onFeedback(() => load({ quiet: true }), signal);
   stream.addEventListener("resumed", () => {
     load({ quiet: true });
     loadState().catch(() => null);
