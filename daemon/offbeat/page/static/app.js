@@ -13,6 +13,9 @@ import { ago } from "./lib/time.js";
  *
  * context  {names, query, signal, stream, go(view, names, query), put(query)}; whatever a view begins ends with *signal*.
  *          put: another query in the address, and nothing is drawn anew
+ *
+ * ``show`` may give a function: it is handed the query whenever only that changes, also by the way back, and shows it
+ * where it is. Without one the view is drawn anew.
  */
 const VIEWS = [
   ["", "Overview", () => import("./views/overview.js")],
@@ -27,9 +30,11 @@ const main = document.getElementById("main");
 const stream = new Stream();
 let leaving = new AbortController();
 let lost = null;
+let staying = null;
 
 async function show({ focus }) {
   leaving.abort();
+  staying = null;
   leaving = new AbortController();
   const { signal } = leaving;
   const { view, names, query } = here();
@@ -51,7 +56,8 @@ async function show({ focus }) {
     document.title = `${module.title(names)} · Offbeat`;
     fill(main);
     main.dataset.view = view || "overview";
-    await module.show(main, context);
+    const follow = await module.show(main, context);
+    if (typeof follow === "function" && !signal.aborted) staying = { path: pathOf(location.hash), follow };
     if (focus && !signal.aborted) {
       main.focus({ preventScroll: true });
       window.scrollTo(0, 0);
@@ -60,6 +66,15 @@ async function show({ focus }) {
   } catch (error) {
     if (error.name !== "AbortError" && !signal.aborted) fill(main, failed(error, () => show({ focus: false })));
   }
+}
+
+function pathOf(hash) {
+  return hash.split("?")[0];
+}
+
+function moved() {
+  if (staying?.path === pathOf(location.hash)) staying.follow(here().query);
+  else show({ focus: true });
 }
 
 function tools() {
@@ -115,7 +130,7 @@ async function foot() {
 tools();
 connected();
 stream.addEventListener("state", connected);
-window.addEventListener("hashchange", () => show({ focus: true }));
+window.addEventListener("hashchange", moved);
 onChange(() => show({ focus: false }), new AbortController().signal);
 show({ focus: false });
 foot();

@@ -1,5 +1,6 @@
 // Charts by plotly.js: loaded once, when the first one is drawn; dressed in the colours of the page.
 
+import { legible } from "./dom.js";
 import { safe } from "./download.js";
 import { isDark, onChange } from "./prefs.js";
 
@@ -21,7 +22,7 @@ function library() {
 
 /** *text* as a chart shows it letter by letter: its labels would read some tags. */
 export function plain(text) {
-  return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return legible(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** The value of a colour of the styles, as "--ink". */
@@ -56,11 +57,16 @@ export async function chart(node, made, about, signal, config = {}) {
   node.setAttribute("aria-label", about);
   const draw = () => {
     const { traces, layout } = made();
-    return plotly.react(node, traces, dressed(layout), { responsive: true, displaylogo: false, displayModeBar: false, ...config });
+    return plotly.react(node, traces, dressed(layout), { responsive: true, displaylogo: false, displayModeBar: false, showTips: false, ...config });
   };
   await draw();
   onChange(draw, signal);
-  signal.addEventListener("abort", () => plotly.purge(node));
+  const sized = new ResizeObserver(() => node.clientWidth && plotly.Plots.resize(node)); // the room beside it may change, not the window alone
+  sized.observe(node);
+  signal.addEventListener("abort", () => {
+    sized.disconnect();
+    plotly.purge(node);
+  });
   return {
     node,
     draw,

@@ -18,13 +18,31 @@ export function h(selector, attributes = {}, ...children) {
 }
 
 function flat(children) {
-  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false)
+    .map((one) => (one instanceof Node ? one : legible(one)));
+}
+
+/** *text* with the letters that would turn the direction of what follows, unseen, as their numbers. */
+export function legible(text) {
+  return String(text).replace(/[\u202a-\u202e\u2066-\u2069]/g, (one) => `⟨U+${one.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 }
 
 /** *node* with nothing but *children* in it. */
 export function fill(node, ...children) {
   node.replaceChildren(...flat(children));
   return node;
+}
+
+/** What of *node* is drawn anew in this turn gets the focus back: that which has the same words as what has it now. */
+export function keepFocus(node) {
+  const held = document.activeElement;
+  if (!node.contains(held) || held === node) return;
+  const words = (one) => `${one.tagName} ${one.getAttribute("aria-label") ?? one.textContent}`;
+  const wanted = words(held);
+  queueMicrotask(() => {
+    if (document.activeElement !== document.body) return; // it was left where it is, or is elsewhere by now
+    [...node.querySelectorAll("a, button, input, select, summary, [tabindex]")].find((one) => words(one) === wanted)?.focus({ preventScroll: true });
+  });
 }
 
 /** A link to a view of the page. Only addresses made by route.link come here: a sensor's text is never an address. */

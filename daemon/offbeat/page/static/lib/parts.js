@@ -1,7 +1,7 @@
 // Pieces that several views are made of: what is shown while waiting, when it fails, when there is nothing; choosers.
 
 import { all } from "./api.js";
-import { announce, fill, fresh, h } from "./dom.js";
+import { announce, fill, fresh, h, keepFocus } from "./dom.js";
 import { DAY, HOUR, fromWall, iso, ms, stamp, wall } from "./time.js";
 import { zone } from "./prefs.js";
 
@@ -52,7 +52,10 @@ export function shown(node, load, signal) {
     node.setAttribute("aria-busy", "true");
     try {
       const made = await load();
-      if (mine === turn && !signal.aborted && made !== undefined) fill(node, made);
+      if (mine === turn && !signal.aborted && made !== undefined) {
+        keepFocus(node);
+        fill(node, made);
+      }
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted || mine !== turn) return;
       fill(node, failed(error, run));
@@ -114,30 +117,35 @@ export function rangeChooser(range, changed) {
 /**
  * A table. *columns*: {title, cell(row) → node or text, value(row) to sort by, numeric, hidden (title is unseen)}
  *
- * sort  [column, -1 or 1] to begin with; headings of columns with a value are buttons that sort
+ * sort    [column, -1 or 1] to begin with; headings of columns with a value are buttons that sort
+ * sorted  is told [column, -1 or 1] when one did
  */
-export function table(caption, columns, rows, { sort = null, empty = "There is nothing.", rowClass = null } = {}) {
+export function table(caption, columns, rows, { sort = null, sorted = null, empty = "There is nothing.", rowClass = null } = {}) {
   if (!rows.length) return nothing(empty);
   const body = h("tbody");
   let by = sort;
   const heads = columns.map((column, at) => {
     const title = column.hidden ? h("span.unseen", {}, column.title) : column.title;
     return h("th", { scope: "col", ...(column.numeric ? { class: "numeric" } : {}) },
-      column.value ? h("button.sort", { type: "button", onclick: () => order([at, by?.[0] === at ? -by[1] : column.numeric ? -1 : 1]) }, title) : title);
+      column.value ? h("button.sort", { type: "button", onclick: () => chosen([at, by?.[0] === at ? -by[1] : column.numeric ? -1 : 1]) }, title) : title);
   });
+  const chosen = (now) => {
+    order(now);
+    sorted?.(now);
+  };
   const order = (now) => {
     by = now;
-    const sorted = [...rows];
+    const ordered = [...rows];
     if (by) {
       const value = columns[by[0]].value;
       const compared = (x, y) => (x === y ? 0 : x === null || x === undefined ? 1 : y === null || y === undefined ? -1 : x < y ? -by[1] : by[1]);
-      sorted.sort((x, y) => compared(value(x), value(y)));
+      ordered.sort((x, y) => compared(value(x), value(y)));
     }
     heads.forEach((head, at) => {
       if (by?.[0] === at) head.setAttribute("aria-sort", by[1] > 0 ? "ascending" : "descending");
       else head.removeAttribute("aria-sort");
     });
-    fill(body, sorted.map((row) => h("tr", rowClass ? { class: rowClass(row) } : {},
+    fill(body, ordered.map((row) => h("tr", rowClass ? { class: rowClass(row) } : {},
       columns.map((column) => h(column.numeric ? "td.numeric" : "td", {}, column.cell(row))))));
   };
   order(by);

@@ -66,6 +66,14 @@ export function ago(time, now = Date.now()) {
   return time > now + 1000 ? `in ${span(time - now)}` : `${span(now - time)} ago`;
 }
 
+/** *text* of the daemon with the times that stand in it, UTC, as the chosen zone has them. */
+export function zoned(text) {
+  return String(text).replace(/\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?(Z\b| UTC\b)/g, (whole, day, clock, seconds = "") => {
+    const time = Date.parse(`${day}T${clock}${seconds || ":00"}Z`);
+    return Number.isNaN(time) ? whole : stamp(time, seconds !== "" && seconds !== ":00");
+  });
+}
+
 /** A time element: the moment, in full for who points at it, and for programs. */
 export function timeNode(time, text = null) {
   const node = document.createElement("time");
