@@ -114,16 +114,20 @@ export function rangeChooser(range, changed) {
 /**
  * A table. *columns*: {title, cell(row) → node or text, value(row) to sort by, numeric, hidden (title is unseen)}
  *
- * sort  [column, -1 or 1] to begin with; headings of columns with a value are buttons that sort
+ * sort    [column, -1 or 1] to begin with; headings of columns with a value are buttons that sort
+ * sorted  called with the [column, -1 or 1] that the reader chose
  */
-export function table(caption, columns, rows, { sort = null, empty = "There is nothing.", rowClass = null } = {}) {
+export function table(caption, columns, rows, { sort = null, sorted: told = null, empty = "There is nothing.", rowClass = null } = {}) {
   if (!rows.length) return nothing(empty);
   const body = h("tbody");
   let by = sort;
   const heads = columns.map((column, at) => {
     const title = column.hidden ? h("span.unseen", {}, column.title) : column.title;
     return h("th", { scope: "col", ...(column.numeric ? { class: "numeric" } : {}) },
-      column.value ? h("button.sort", { type: "button", onclick: () => order([at, by?.[0] === at ? -by[1] : column.numeric ? -1 : 1]) }, title) : title);
+      column.value ? h("button.sort", { type: "button", onclick: () => {
+        order([at, by?.[0] === at ? -by[1] : column.numeric ? -1 : 1]);
+        told?.(by);
+      } }, title) : title);
   });
   const order = (now) => {
     by = now;
