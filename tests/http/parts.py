@@ -23,6 +23,7 @@ from offbeat.http.short import doors
 from offbeat.jobs import check
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.overview_queries import Lane, Overview, OverviewQuery
 from offbeat.store.queries import (
     Bucket,
     BucketQuery,
@@ -131,6 +132,12 @@ class MemoryResults:
 
     async def buckets(self, query: BucketQuery) -> Page[Bucket]:
         return self._answer("buckets", query)  # type: ignore[no-any-return]
+
+    async def overview(self, query: OverviewQuery) -> Overview:
+        return self._answer("overview", query)  # type: ignore[no-any-return]
+
+    async def job_lanes(self, query: OverviewQuery) -> list[Lane]:
+        return self._answer("job_lanes", query)  # type: ignore[no-any-return]
 
     async def records(self, query: RecordQuery) -> Page[Record]:
         return self._answer("records", query)  # type: ignore[no-any-return]

@@ -140,6 +140,22 @@ async def test_a_rollup_has_its_columns_and_an_empty_band_is_still_a_band() -> N
         assert misfits(document, named("Readings")) == []
 
 
+async def test_readings_come_with_times_as_numbers_and_of_rollups_just_some_columns() -> None:
+    columns = {"count": np.array([2, 3]), **{name: np.arange(2.0) for name in ("sum", "min", "max", "mean")}}
+    rollup = replace(rows.READINGS, level="1m", time_ms=np.array([START, END]), columns=columns)
+    async with serving(Behind(results=MemoryResults({"readings": (rollup, rows.READINGS)}))) as door:
+        asked = "time=epoch_ms&columns=mean,min&columns=max"
+        document = await door.get(f"/api/v1/sources/AAL/readings?{asked}")
+        few, raw = document["series"]
+        assert (few["time"], few["band"]["time"], raw["time"]) == ([START, END], [END], [END])
+        assert {"mean", "min", "max"} == set(few) & {"count", *columns}
+        assert raw["value"] == [98.1]
+        assert misfits(document, named("Readings")) == []
+        assert door.behind.results.asked == [("readings", ReadingsQuery("AAL"))]
+        for wrong in ("columns=median", "columns=mean,", "time=unix"):
+            assert (await door.get(f"/api/v1/sources/AAL/readings?{wrong}", 400))["error"]["code"] == "bad_request"
+
+
 async def test_a_query_with_a_sequence_waits_for_it_first() -> None:
     async with serving() as door:
         await door.get("/api/v1/buckets?sequence=17")

@@ -23,11 +23,13 @@ from offbeat.http import (
     health,
     jobs,
     openapi,
+    overview,
     results,
     silences,
     stream,
 )
 from offbeat.http.documents import answer
+from offbeat.http.packed import pack
 from offbeat.http.parameters import listed, nearest
 from offbeat.http.parts import Parts
 from offbeat.http.refusals import internal
@@ -36,7 +38,7 @@ from offbeat.http.route import Route
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
-    *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
+    *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *jobs.ROUTES,
     *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
     *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
 )
@@ -89,6 +91,7 @@ async def _unmatched(request: web.Request) -> web.StreamResponse:
 
 def _answering(parts: Parts, routes: tuple[Route, ...]) -> Callable[[Answering, Route | None], Answering]:
     by_path = {route.path: route for route in routes}
+    ours = frozenset(API)
     paths = [route.path for route in routes if route.listed]
 
     def answering(handler: Answering, route: Route | None) -> Answering:
@@ -113,6 +116,8 @@ def _answering(parts: Parts, routes: tuple[Route, ...]) -> Callable[[Answering, 
                     response = answer(form(refused), refused.status, {**refused.headers, **_allowed(e)})
                     if hdrs.EXPECT in request.headers:  # whether the body will follow, nobody knows
                         response.force_close()
+                if route in ours:
+                    await pack(request, response)
                 status = response.status
                 return response
             finally:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -128,22 +128,31 @@ def _series(s: SeriesInfo) -> Document:
     }
 
 
-def readings(source: str, series: tuple[SeriesReadings, ...]) -> Document:
-    """The readings of a source, a list of columns for each series."""
-    return {"source": source, "series": [_readings(one) for one in series]}
+def readings(
+    source: str, series: tuple[SeriesReadings, ...], columns: Collection[str] | None = None, *, epoch: bool = False
+) -> Document:
+    """The readings of a source, a list of columns for each series.
+
+    columns  of rollups only these, None: all    epoch  times are whole milliseconds since 1970 UTC
+    """
+    times: Callable[[NDArray[np.int64]], object] = np.ascontiguousarray if epoch else iso_all
+    return {"source": source, "series": [_readings(one, columns, times) for one in series]}
 
 
-def _readings(s: SeriesReadings) -> Document:
+def _readings(
+    s: SeriesReadings, columns: Collection[str] | None, times: Callable[[NDArray[np.int64]], object]
+) -> Document:
     band = s.band or EMPTY_BAND
+    shown = {name: c for name, c in s.columns.items() if s.level == "raw" or columns is None or name in columns}
     return {
         "field": s.field,
         "level": s.level,
         "downsampled": s.downsampled,
         "reading_count": s.reading_count,
-        "time": iso_all(s.time_ms),
-        **_columns(s.columns),
+        "time": times(s.time_ms),
+        **_columns(shown),
         "band": {
-            "time": iso_all(band["time_ms"]),
+            "time": times(band["time_ms"]),
             **_columns({name: band[name] for name in ("typical", "lower", "upper")}),
         },
     }

@@ -114,7 +114,7 @@ def _path_parameter(name: str) -> Document:
 def _query_parameter(p: Parameter) -> Document:
     schema = dict(p.schema)
     if p.name in ("limit", "width"):
-        schema["maximum"] = HttpConfig().page_rows_max
+        schema.setdefault("maximum", HttpConfig().page_rows_max)
     return {"name": p.name, "in": "query", "required": False, "description": p.about, "schema": schema}
 
 

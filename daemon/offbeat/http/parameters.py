@@ -137,6 +137,14 @@ def choice(name: str, about: str, among: tuple[str, ...], *, default: str | None
     return Parameter(name, about, read, schema, name, default=None if default is None else lambda _: default)
 
 
+def choices(name: str, about: str, among: tuple[str, ...]) -> Parameter:
+    """Some of a few words, repeated or separated by commas."""
+    one = choice(name, about, among)
+    return Parameter(
+        name, about, one.read, {"type": "array", "items": one.schema}, name, repeated=True, separated=True
+    )
+
+
 def listed(words: tuple[str, ...]) -> str:
     """The words as a sentence says them: a, b or c."""
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]

@@ -15,6 +15,7 @@ from offbeat.feedback import AdjustmentInfo
 from offbeat.feeds.feeds import Feeds
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.overview_queries import Lane, Overview, OverviewQuery
 from offbeat.store.queries import (
     Bucket,
     BucketQuery,
@@ -63,6 +64,8 @@ class Results(Protocol):
 
     async def buckets(self, query: BucketQuery) -> Page[Bucket]: ...
     async def records(self, query: RecordQuery) -> Page[Record]: ...
+    async def overview(self, query: OverviewQuery) -> Overview: ...
+    async def job_lanes(self, query: OverviewQuery) -> list[Lane]: ...
 
     async def record(self, id: str) -> RecordInFull:
         """One record with what is known around it, or NotFound."""

@@ -28,6 +28,7 @@ from offbeat.http.parameters import (
     Asked,
     Parameters,
     choice,
+    choices,
     flag,
     text,
     time,
@@ -39,6 +40,10 @@ from offbeat.store.queries import BucketQuery, ReadingsQuery, RecordQuery
 
 JOB = text("job", "The job that said it.", default="watch")
 ORDER = choice("order", "By time, newest first, or highest score first.", ("time", "-time", "-score"), default="time")
+COLUMNS = choices(
+    "columns", "Of rollups only these columns, separated by commas; default all. Readings have their value always.",
+    ("count", "sum", "min", "max", "mean", "sum_of_squares"),
+)
 BUCKET_START, BUCKET_END = (
     time("start", "Of the bucket's start, inclusive."),
     time("end", "Of the bucket's start, exclusive."),
@@ -87,8 +92,9 @@ async def patch_source(request: web.Request, parts: Parts, asked: Asked) -> web.
 
 async def get_readings(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
     """What a source sent, down-sampled to a width, with what the job watch expected."""
+    columns, epoch = asked.pop("columns", None), asked.pop("time") == "epoch_ms"
     query = ReadingsQuery(source=request.match_info["source"], **asked)
-    return answer(documents.readings(query.source, await parts.results.readings(query)))
+    return answer(documents.readings(query.source, await parts.results.readings(query), columns, epoch=epoch))
 
 
 async def get_diagnosis(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
@@ -202,6 +208,9 @@ ROUTES = (
                 "Readings as sent, or the rollups of a window. Default: the finest that fits.",
                 ("raw", "1m", "1h", "1d"),
             ),
+            COLUMNS,
+            choice("time", "How times are answered: as texts, or as whole milliseconds since 1970 UTC.",
+                   ("iso", "epoch_ms"), default="iso"),
             SEQUENCE,
         ),
         refusals=(NotFound, NotYet),

@@ -22,9 +22,11 @@ from offbeat.http.forms import (
     named,
     paged,
 )
+from offbeat.http.page_schemas import PAGE_SCHEMAS
 
 __all__ = ["ANY_OBJECT", "SCHEMAS", "TEXT", "Schema", "listing", "named"]
 
+TIME_SHOWN: Schema = {"type": ["string", "integer"]}
 REFUSAL: Schema = {"code": TEXT, "message": TEXT, "hint": TEXT, "where": ANY_OBJECT}
 RECEIPT: Schema = {
     "accepted": WHOLE,
@@ -129,7 +131,7 @@ SCHEMAS: dict[str, Schema] = {
     "SourceInFull": document({**SOURCE, "metadata": ANY_OBJECT, "series": listing(named("Series"))}),
     "Metadata": document({"metadata": ANY_OBJECT}),
     "Band": document(
-        {"time": listing(TIME), **{name: listing(NUMBER_OR_NULL) for name in ("typical", "lower", "upper")}}
+        {"time": listing(TIME_SHOWN), **{name: listing(NUMBER_OR_NULL) for name in ("typical", "lower", "upper")}}
     ),
     "SeriesReadings": document(
         {
@@ -137,7 +139,7 @@ SCHEMAS: dict[str, Schema] = {
             "level": {"type": "string", "enum": ["raw", "1m", "1h", "1d"]},
             "downsampled": FLAG,
             "reading_count": WHOLE,
-            "time": listing(TIME),
+            "time": listing(TIME_SHOWN),
             "value": listing(NUMBER_OR_NULL),
             **ROLLUP,
             "band": named("Band"),
@@ -284,5 +286,6 @@ SCHEMAS: dict[str, Schema] = {
     "InfluxVersion": document({"version": TEXT}),
     **ALERT_SCHEMAS,
     **FEED_SCHEMAS,
+    **PAGE_SCHEMAS,
 }
 SCHEMAS |= analysis_schemas.SCHEMAS

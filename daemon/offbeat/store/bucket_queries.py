@@ -248,7 +248,7 @@ class Sums(NamedTuple):
         )
 
 
-def _sums_of(live: LiveBuckets) -> dict[int, Sums]:
+def sums_of(live: LiveBuckets) -> dict[int, Sums]:
     """By start, what memory holds of the buckets of a job."""
     rows, interim = live.of(None)
     starts, sums, peaks = by_start(rows)
@@ -278,8 +278,8 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
         where.append(f"start_ms {'<' if down else '>'} ?")
         parameters.append(place[0])
     limit = query.limit + 1 if by_time else -1
-    async with _agreeing(database, ask, job.number) as (db, live):
-        held = await asyncio.to_thread(_sums_of, live)
+    async with agreeing(database, ask, job.number) as (db, live):
+        held = await asyncio.to_thread(sums_of, live)
         if not by_time:
             where.append("(record_count > 0 OR start_ms IN (SELECT value FROM json_each(?)))")
             parameters.append(orjson.dumps([start for start, sums in held.items() if sums.records]).decode())
@@ -339,7 +339,7 @@ async def job_buckets(database: Database, ask: Ask, job: Job, query: BucketQuery
 
 
 @asynccontextmanager
-async def _agreeing(
+async def agreeing(
     database: Database, ask: Ask, job: int
 ) -> AsyncIterator[tuple[aiosqlite.Connection, LiveBuckets]]:
     """A view of the store and a copy of memory between which no checkpoint lies: what one has, the other has not.

@@ -17,7 +17,7 @@ from offbeat.engine.rows import put_in_order
 from offbeat.engine.tail import Readings, ShardTail
 from offbeat.packing import pack, unpack
 
-Kind = Literal["readings", "1m", "1h", "1d", "buckets"]
+Kind = Literal["readings", "1m", "1h", "1d", "buckets", "spans"]
 ROWS_MAX, SUMMARY_ROWS_MAX = 32_768, 4_096
 """A chunk is decoded whole, so it stays small: one of readings in a millisecond, one of windows or buckets, of which a
 query reads those of many checkpoints, in a tenth of that."""
@@ -66,7 +66,31 @@ def chunks_of(tail: ShardTail) -> list[Chunk]:
             "records": rows[:, 5].astype(np.int64),
         }
         made += _cut("buckets", job, columns, "source", "start")
+        made += _cut("spans", job, spans_of(rows[rows[:, 2] > 0.0]), "source", "start")
     return made
+
+
+def spans_of(rows: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """When sources had events, by their buckets *rows*, in the order of source and start: a row for each steady run.
+
+    source (k,) int32; start (k,) and end (k,) int64, the starts of its first bucket and of its last; step (k,) int64,
+    from each bucket of it to the next, the same for all. So what every source has of a day is read in the time that
+    a fifth of its buckets would take, or a hundredth.
+    """
+    source, start = rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int64)
+    gap = np.diff(start)
+    same = np.diff(source) == 0
+    step = int(gap[same & (gap > 0)].min(initial=1 << 62))
+    begins = np.ones(source.size, np.bool_)
+    begins[1:] = ~(same & ((gap == step) | (gap == 0)))
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], source.size) - 1
+    return {
+        "source": source[first],
+        "start": start[first],
+        "end": start[last[: first.size]],
+        "step": np.full(first.size, step if step < 1 << 62 else 1, np.int64),
+    }
 
 
 def in_order(key: NDArray[Any], time: NDArray[Any]) -> NDArray[np.int64]:
@@ -119,7 +143,7 @@ def _cut(kind: Kind, job: int, columns: dict[str, NDArray[Any]], key: str, time:
             int(keys[0]),
             int(keys[-1]),
             int(times.min()),
-            int(times.max()),
+            int(piece.get("end", times).max()),
             keys.size,
             pack(piece, LEVEL_ZSTD),
         )
@@ -162,3 +186,14 @@ def buckets_of(body: bytes, sources: NDArray[np.int64] | None) -> NDArray[np.flo
     for at, name in enumerate(("source", "start", "count", "novelty", "score", "records")):
         rows[:, at] = a[name][mine]
     return rows
+
+
+def runs_of(kind: Kind, body: bytes, sources: NDArray[np.int64]) -> NDArray[np.int64]:
+    """When *sources* (in order) had events, by a chunk of spans or of buckets: (m, 4) source, start, end, step."""
+    a = unpack(body)
+    if kind == "buckets":  # an earlier build wrote it: there are no spans of it
+        mine = np.flatnonzero(np.isin(a["source"], sources) & (a["count"] > 0))
+        start = a["start"][mine]
+        return np.stack([a["source"][mine].astype(np.int64), start, start, np.ones_like(start)], axis=1)
+    mine = np.flatnonzero(np.isin(a["source"], sources))
+    return np.stack([a[name][mine].astype(np.int64) for name in ("source", "start", "end", "step")], axis=1)

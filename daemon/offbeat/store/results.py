@@ -15,11 +15,12 @@ from offbeat.engine.entries import Job
 from offbeat.engine.ledger import TIME_MIN_MS
 from offbeat.engine.views import LiveSource, diagnosed, live_sources
 from offbeat.errors import NotFound
-from offbeat.store import bucket_queries, reading_queries, record_queries
+from offbeat.store import bucket_queries, overview_queries, reading_queries, record_queries
 from offbeat.store.bucket_queries import Ask
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
 from offbeat.store.diagnosis import diagnosis_of
+from offbeat.store.overview_queries import Lane, Overview, OverviewQuery
 from offbeat.store.queries import (
     LATEST,
     Bucket,
@@ -114,6 +115,23 @@ class Results:
         return await bucket_queries.source_buckets(
             self._database, self._ask, job, query, sources, self._catalog.sources.text
         )
+
+    async def overview(self, query: OverviewQuery) -> Overview:
+        """A page of lanes of the sources of a job. Raises NotFound for an unknown job."""
+        return await overview_queries.of_sources(
+            self._database, self._ask, self._job(query.job), query, self._lag_max_ms, self._catalog.sources.text,
+            self._series_name,
+        )
+
+    async def job_lanes(self, query: OverviewQuery) -> list[Lane]:
+        """The lanes of all jobs that follow series."""
+        return [
+            await overview_queries.of_job(
+                self._database, self._ask, job, query, "watch" if job.number == WATCH else "stream", self._lag_max_ms,
+                self._series_name,
+            )
+            for job in list(self._jobs().values())
+        ]
 
     async def records(self, query: RecordQuery) -> Page[Record]:
         """Records in the order and bounds of *query*. Raises NotFound for an unknown job."""

@@ -25,6 +25,7 @@ async def retire(database: Database, retention: RetentionConfig, ingest: IngestC
         ("1h", retention.rollups_1h_days),
         ("1d", retention.rollups_1d_days),
         ("buckets", retention.buckets_days),
+        ("spans", retention.buckets_days),
     ):
         if days:
             gone += await _delete(

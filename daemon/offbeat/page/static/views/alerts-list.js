@@ -61,7 +61,7 @@ export function alerts(body, context, state) {
     const made = state === "active" ? cards() : rows();
     return [made, next ? h("div.pages", {}, h("button", { type: "button", onclick: more }, "More")) : null];
   };
-  again(context, refresh, { kinds: ["record", "status"], concerns: (document, kind) => kind === "record" || /^alert_/.test(document.status ?? document.kind ?? document.type ?? "alert_") });
+  again(context, refresh, { kinds: ["record", "status"], concerns: (document, kind) => kind === "record" || document.status.startsWith("alert_") });
 
   function cards() {
     if (!found.length) return nothing("No alert is active.", h("p", {}, "Rules say which findings raise one: ", a(link("alerts", ["rules"]), "the rules"), "."));

@@ -8,23 +8,23 @@ import { DAY, iso, moment, stamp } from "../lib/time.js";
 const LABEL_EVERY_PX = 90;
 
 /**
- * A grid over the lanes of *overview*. One cell is reached by Tab, the others from it by the arrows; Enter opens one.
+ * A grid over the lanes of *overview*, about *width* pixels wide. One cell is reached by Tab, the others from it by the arrows; Enter opens one.
  */
-export function lanes(overview, rows, { live }) {
+export function lanes(overview, rows, { live, width }) {
   const bins = overview.bins;
   const first = Date.parse(overview.start);
   const step = overview.bin_s * 1000;
   const times = Array.from({ length: bins }, (_, at) => first + at * step);
   const day = bins * step > DAY;
   const shownTimes = times.map((time) => (day ? stamp(time).slice(5) : stamp(time).slice(11)));
-  const each = Math.max(1, Math.ceil((bins * LABEL_EVERY_PX) / 1000));
+  const each = Math.max(1, Math.ceil((bins * LABEL_EVERY_PX) / width));
   const heads = [];
   for (let at = 0; at < bins; at += each) {
     heads.push(h("th", { scope: "colgroup", colspan: Math.min(each, bins - at) }, shownTimes[at]));
   }
   const open = (lane, at) => link(rows === "job" ? "jobs" : "sources", [lane.name], { start: iso(times[at]), end: iso(times[at] + step) });
   const body = overview.lanes.map((lane, row) => h("tr", {},
-    h("th", { scope: "row" }, a(link(rows === "job" ? "jobs" : "sources", [lane.name]), lane.name), lane.live === false && rows === "source"
+    h("th", { scope: "row", title: lane.name }, a(link(rows === "job" ? "jobs" : "sources", [lane.name]), lane.name), lane.live === false && rows === "source"
       ? h("small", { title: `last event ${moment(Date.parse(lane.last_event))}` }, " silent") : null),
     lane.scores.map((score, at) => cell(lane, score, at, row))));
 
@@ -38,7 +38,7 @@ export function lanes(overview, rows, { live }) {
   }
 
   const grid = h("table.lanes", { role: "grid", "aria-label": `Worst scores, ${stamp(times[0])} to ${stamp(first + bins * step)}${live ? ", live" : ""}` },
-    h("thead", {}, h("tr", {}, h("td", {}), heads)), h("tbody", {}, body));
+    h("colgroup", {}, h("col.names"), times.map(() => h("col"))), h("thead", {}, h("tr", {}, h("td", {}), heads)), h("tbody", {}, body));
   grid.addEventListener("click", (event) => {
     const td = event.target.closest("td[data-at]");
     if (td) location.hash = open(overview.lanes[td.dataset.row], Number(td.dataset.at));

@@ -56,7 +56,7 @@ export function show(main, context) {
     count_(overview);
     const focused = document.activeElement?.dataset?.cell;
     const made = overview.lanes.length
-      ? [lanes(overview, rows, { live: last !== null }), pager(overview)]
+      ? [lanes(overview, rows, { live: last !== null, width: Math.max(200, board.clientWidth - 210) }), pager(overview)]
       : nothing(query.get("prefix") ? "No source begins so." : "No source has sent anything yet.",
         h("p", {}, "Send one event: ", h("code", {}, `curl ${location.origin}/api/v1/events -d '{"source": "boiler-1", "temperature": 71.3}'`)));
     if (focused) queueMicrotask(() => board.querySelector(`[data-cell="${CSS.escape(focused)}"]`)?.focus());
