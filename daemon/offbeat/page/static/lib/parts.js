@@ -34,10 +34,11 @@ export function nothing(text, ...more) {
   return h("div.note.empty", {}, h("p", {}, text), more);
 }
 
-/** *text* with a capital and a full stop. */
+/** *text* with a capital, unless it begins with the name of a member, and a full stop. */
 export function sentence(text) {
   const trimmed = String(text).trim();
-  return trimmed ? trimmed[0].toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".") : "";
+  const named = /^[^\s]*[_[.(][^\s]/.test(trimmed);
+  return trimmed ? (named ? trimmed[0] : trimmed[0].toUpperCase()) + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".") : "";
 }
 
 /**
@@ -70,6 +71,13 @@ export function field(label, input, help = null) {
   const hint = help && h("small", { id: `${id}-help` }, help);
   if (hint) input.setAttribute("aria-describedby", hint.id);
   return h("div.field", {}, h("label", { for: id }, label), input, hint);
+}
+
+/** The same in a line: the label before its input. */
+export function across(label, input) {
+  const made = field(label, input);
+  made.classList.add("across");
+  return made;
 }
 
 /** A chooser of one of *options*: [value, label]. */

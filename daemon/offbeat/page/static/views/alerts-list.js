@@ -4,7 +4,7 @@ import { get, send } from "../lib/api.js";
 import { a, announce, fill, h } from "../lib/dom.js";
 import { again } from "../lib/again.js";
 import { saveCsv } from "../lib/download.js";
-import { failed, field, nothing, section, shown, table } from "../lib/parts.js";
+import { across, failed, field, nothing, section, shown, table } from "../lib/parts.js";
 import { orderOf, place } from "../lib/place.js";
 import { link } from "../lib/route.js";
 import { count, scoreBadge } from "../lib/scores.js";
@@ -132,7 +132,7 @@ function acknowledge(alert, { refresh, wrong }) {
           refresh();
         },
         onkeydown: (event) => event.key === "Escape" && (fill(node, begin), begin.focus()),
-      }, h("div.field.across", {}, field("Your name", name).childNodes), h("div.field.across", {}, field("Comment", comment).childNodes), h("button.primary", {}, "Acknowledge")));
+      }, across("Your name", name), across("Comment", comment), h("button.primary", {}, "Acknowledge")));
       (name.value ? comment : name).focus();
     },
   }, "Acknowledge");

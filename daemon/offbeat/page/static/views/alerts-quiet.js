@@ -26,7 +26,7 @@ export function silences(body, context) {
     if (text === seen && board.contains(document.activeElement)) return undefined;
     seen = text;
     rows = found;
-    return table("Silences", [
+    return table("Silences, one a row", [
       { title: "No.", numeric: true, value: (one) => one.silence, cell: (one) => one.silence },
       { title: "State", value: (one) => one.state, cell: (one) => h(`span.badge.silence-${one.state === "active" ? "on" : "off"}`, {}, `${one.state === "active" ? "● " : "○ "}${one.state}`) },
       { title: "Of", cell: (one) => ofWords(one) },
@@ -78,7 +78,7 @@ function silenceForm(query, signal, refresh) {
   const parts = h("div");
   fill(parts,
     h("div.fields", {},
-      h("div.field", {}, field("Sources", inputs.sources, "names or patterns, a comma between").childNodes, offered),
+      h("div.field", {}, [...field("Sources", inputs.sources, "names or patterns, a comma between").childNodes], offered),
       field("Fields", inputs.fields), field("Jobs", inputs.jobs), field("Rules", inputs.rules, "by their ids"),
       field("Why", inputs.reason), field("Your name", inputs.who), field("Until", inputs.until)),
     h("div.segments", { role: "group", "aria-label": "For how long" }, LENGTHS.map(([text, length]) =>

@@ -74,7 +74,7 @@ export async function form(main, context) {
         ] : null,
         watches,
         h("div.fields", {},
-          h("div.field", {}, field("Bucket span, seconds", line("bucket_span_s", { inputmode: "numeric", list: spans.id }, says)).childNodes, spanSays, spans),
+          h("div.field", {}, [...field("Bucket span, seconds", line("bucket_span_s", { inputmode: "numeric", list: spans.id }, says)).childNodes], spanSays, spans),
           field("Latency, seconds", line("latency_s", { inputmode: "numeric" }), "so much later than the newest an event may come"))),
       detectors ? [
         h("fieldset", {}, h("legend", {}, "Detectors"), detectorRows(draft.detectors, { changed, names: names.id, draw, right })),

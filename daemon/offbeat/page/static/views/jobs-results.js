@@ -2,7 +2,7 @@
 
 import { a, announce, fill, h } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
-import { choose, field, rangeChooser, section, shown, table, nothing } from "../lib/parts.js";
+import { across, choose, field, nothing, rangeChooser, section, shown, table } from "../lib/parts.js";
 import { place } from "../lib/place.js";
 import { link } from "../lib/route.js";
 import { count, number, scoreBadge } from "../lib/scores.js";
@@ -113,7 +113,7 @@ export function results(body, context, asked) {
 
   function recordsTable(fitting, found, filtered, limit) {
     const focused = rows.contains(document.activeElement) ? document.activeElement.dataset.record : null;
-    const made = table("Findings", [
+    const made = table("Findings, one a row", [
       { title: "Score", numeric: true, cell: (record) => [scoreBadge(record.score), record.interim ? h("small", {}, " interim") : null] },
       { title: "When", cell: (record) => timeNode(ms(record.time ?? record.bucket_start)) },
       {
@@ -167,7 +167,7 @@ export function results(body, context, asked) {
       choose("Least score", [["", "Any score"], ["25", "Score ≥ 25"], ["50", "Score ≥ 50"], ["75", "Score ≥ 75"]], at.get("min") ?? "", (min) => narrow({ min })),
       hasDetectors(job) && job.detectors.length > 1
         ? choose("Detector", [["", "All detectors"], ...job.detectors.map((one, i) => [String(i), `${i}: ${detectorWords(one)}`])], at.get("detector") ?? "", (detector) => narrow({ detector })) : null,
-      h("div.field.across", {}, field(hasDetectors(job) ? "Of the value" : "Of source or field", of).childNodes),
+      across(hasDetectors(job) ? "Of the value" : "Of source or field", of),
       picked() === null ? null : chip("Bucket of", stamp(picked()), { bucket: null }),
       by ? chip(by[0], by[1] || "(none)", { influencer: null }) : null,
       h("button", { type: "button", onclick: () => csv(job, listed) }, "CSV")));

@@ -18,7 +18,7 @@ const BARS = 500;
  * zoom(start, end)          the reader chose a part of the time
  */
 export function timeline(node, name, { pick, zoom = null, signal }) {
-  const plot = h("div.plot.strip");
+  const plot = h("div.plot.strip", { role: "img", "aria-busy": "true", "aria-label": "Score of each bucket" });
   const words = h("p.about");
   const worst = h("div.worst", { role: "group", "aria-label": "The worst buckets" });
   let [drawn, found, range, picked] = [null, null, null, null];
@@ -68,6 +68,7 @@ export function timeline(node, name, { pick, zoom = null, signal }) {
   return async (buckets, within, chosen) => {
     [found, range, picked] = [buckets, within, chosen];
     plot.hidden = !found.rows.length;
+    plot.removeAttribute("aria-busy");
     if (!found.rows.length) {
       fill(words, "");
       fill(worst, nothing("No bucket in this range."));
@@ -80,10 +81,13 @@ export function timeline(node, name, { pick, zoom = null, signal }) {
       h("button", { type: "button", "aria-pressed": String(one.at === picked), dataset: { bucket: iso(one.at) }, onclick: () => pick(one.at) },
         scoreBadge(one.score), ` ${moment(one.at)}`)));
     plot.setAttribute("aria-label", `Score of each bucket from ${stamp(range.start)} to ${stamp(range.end)}; the worst are listed below`);
+    plot.setAttribute("aria-busy", "true");
     try {
       await draw();
     } catch (error) {
       fill(plot, failed(error));
+    } finally {
+      plot.removeAttribute("aria-busy");
     }
   };
 }
