@@ -40,12 +40,11 @@ export function stamp(time, seconds = false) {
   return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}${seconds ? `:${p.second}` : ""}`;
 }
 
-/** 14:05, and the day before it unless that is today. */
+/** 14:05, and the day before it unless that is today, and the year before that unless it is this one. */
 export function moment(time, now = Date.now()) {
   if (time === null) return "never";
-  const p = parts(time);
-  const same = stamp(time).slice(0, 10) === stamp(now).slice(0, 10);
-  return same ? `${p.hour}:${p.minute}` : `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}`;
+  const [text, today] = [stamp(time), stamp(now)];
+  return text.slice(text.slice(0, 10) === today.slice(0, 10) ? 11 : text.slice(0, 4) === today.slice(0, 4) ? 5 : 0);
 }
 
 /** 3 min, 2 h 10 min, 4 d: a length of time in words. */

@@ -23,7 +23,8 @@ export function show(main, context) {
   const rows = query.get("rows") === "job" ? "job" : "source";
   const pages = (query.get("pages") ?? "").split(" ").filter(Boolean); // the cursors that led here
   const to = (changes) => context.go("", [], changed(query, changes));
-  const bins = Math.max(24, Math.min(96, Math.floor((main.clientWidth - 200) / 11)));
+  const room = main.clientWidth - (main.clientWidth > 1100 ? 660 : 160); // beside names and findings
+  const bins = Math.max(24, Math.min(96, Math.floor(room / 13)));
   const range = () => rangeOf(query);
   const tiles = h("div.tiles", { "aria-label": "How it is now", role: "group" });
   const answer = h("p.about", { role: "status" }, "…");
@@ -107,9 +108,9 @@ export function show(main, context) {
 
 function legend() {
   return h("div.legend", { "aria-label": "What the colours mean", role: "group" },
-    CLASSES.toReversed().map((one) => h("span.row", {}, h(`span.badge.score-${one.name}`, { "aria-hidden": "true" }, one.sign || " "),
+    CLASSES.toReversed().map((one) => h("span.row", {}, h(`span.badge.score-${one.name}`, { "aria-hidden": "true" }, one.sign || "\u00a0"),
       one.from >= 1 ? `${one.word} ≥ ${one.from}` : one.word)),
-    h("span.row", {}, h("span.badge.gone", { "aria-hidden": "true" }, " "), "no event"));
+    h("span.row", {}, h("span.badge.gone", { "aria-hidden": "true" }, "\u00a0"), "no event"));
 }
 
 function csv(overview) {
