@@ -5,9 +5,9 @@ import { announce, fill, h } from "../lib/dom.js";
 import { again } from "../lib/again.js";
 import { saveCsv } from "../lib/download.js";
 import { confirmed, failed, field, section, shown, sourceInput, table } from "../lib/parts.js";
+import { showWrong } from "../lib/refused.js";
 import { count } from "../lib/scores.js";
 import { DAY, HOUR, MINUTE, ago, fromWall, iso, ms, span, stamp, timeNode, wall } from "../lib/time.js";
-import { showWrong } from "./jobs-form.js";
 import { keepName, knownAs } from "./alerts-list.js";
 import { listOf } from "./alerts-rules.js";
 

@@ -5,10 +5,10 @@ import { a, announce, fill, fresh, h } from "../lib/dom.js";
 import { again } from "../lib/again.js";
 import { saveCsv } from "../lib/download.js";
 import { confirmed, failed, field, nothing, section, shown, table } from "../lib/parts.js";
+import { showWrong } from "../lib/refused.js";
 import { link } from "../lib/route.js";
 import { number } from "../lib/scores.js";
 import { ms, span, timeNode } from "../lib/time.js";
-import { right, showWrong } from "./jobs-form.js";
 
 const GROUPS = ["source", "field", "job"];
 
@@ -90,7 +90,7 @@ export async function ruleForm(body, context, id) {
   const named = h("datalist", { id: fresh("calendars") }, calendars.map((one) => h("option", { value: one.id })));
   const inputs = {};
   const text = (name, attributes = {}) => {
-    inputs[name] = h("input", { value: [rule[name]].flat().join(", "), autocomplete: "off", spellcheck: "false", dataset: { place: name }, oninput: () => right(inputs[name]), ...attributes });
+    inputs[name] = h("input", { value: [rule[name]].flat().join(", "), autocomplete: "off", spellcheck: "false", dataset: { place: name }, ...attributes });
     return inputs[name];
   };
   const figure = (name) => text(name, { type: "number", step: "any", min: 0 });

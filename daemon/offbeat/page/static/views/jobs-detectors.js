@@ -1,6 +1,7 @@
 // The detectors of a job that is being written, a row each: a function, what it means, the fields that it takes.
 
 import { fill, fresh, h } from "../lib/dom.js";
+import { right } from "../lib/refused.js";
 import { emptyDetector } from "./jobs-draft.js";
 import { FUNCTIONS, functionOf } from "./jobs-functions.js";
 import { detectorWords } from "./jobs-words.js";
@@ -10,7 +11,7 @@ const HELP = {
 };
 
 /** The rows for *detectors*, which they change; *names* is the id of a list of names of fields. */
-export function detectorRows(detectors, { changed, names, draw, right }) {
+export function detectorRows(detectors, { changed, names, draw }) {
   return [
     detectors.map((one, at) => row(one, at)),
     h("button", {
@@ -31,7 +32,6 @@ export function detectorRows(detectors, { changed, names, draw, right }) {
       value: one[name], list: names, autocomplete: "off", spellcheck: "false", id: fresh("d"), dataset: { place: place(name) },
       oninput: () => {
         one[name] = inputs[name].value;
-        right(inputs[name]);
         tell();
         changed();
       },
@@ -40,7 +40,6 @@ export function detectorRows(detectors, { changed, names, draw, right }) {
     const select = h("select", {
       id: fresh("f"), dataset: { place: place("function") }, "aria-describedby": says.id, onchange: () => {
         one.function = select.value;
-        right(select);
         fit();
         changed();
       },

@@ -2,19 +2,19 @@
 
 import { get, part } from "../lib/api.js";
 import { rangeOf } from "../lib/parts.js";
-import { DAY, HOUR, iso, ms } from "../lib/time.js";
+import { iso, ms } from "../lib/time.js";
 import { hasDetectors } from "./jobs-words.js";
 
 const BUCKETS = 2_000;
 
-/** The range of the view of *job*; without one in the address: around what it found last. */
+/** The range of the view of *job*; without one in the address, of a job with detectors: its newest buckets. */
 export function range(query, job, now = Date.now()) {
-  if (query.get("start") || query.get("last")) return rangeOf(query, "7d", now);
   const latest = hasDetectors(job) ? ms(job.latest_bucket) : null;
-  if (latest === null || latest > now - 2 * DAY) return rangeOf(query, "7d", now);
-  const length = Math.max(DAY, Math.min(365 * DAY, 200 * job.bucket_span_s * 1000));
-  const end = latest + job.bucket_span_s * 1000 + HOUR;
-  return { start: end - length, end, last: null };
+  if (query.get("start") || query.get("last") || latest === null) return rangeOf(query, "7d", now);
+  const span = job.bucket_span_s * 1000;
+  // A little more than its buckets, so that the first is not at the edge.
+  const length = 1.03 * span * Math.max(24, Math.min(job.counts.buckets, BUCKETS));
+  return { start: latest + span - length, end: latest + 2 * span, last: null };
 }
 
 /** Buckets from *start* to *end*; of very many the highest alone, *some* is true then. In the order of time. */

@@ -2,7 +2,8 @@
 
 import { get, part, send } from "../lib/api.js";
 import { a, announce, fill, fresh, h } from "../lib/dom.js";
-import { field, heading, section, sentence } from "../lib/parts.js";
+import { field, heading, section } from "../lib/parts.js";
+import { clear, showWrong } from "../lib/refused.js";
 import { link } from "../lib/route.js";
 import { detectorRows } from "./jobs-detectors.js";
 import { documentOf, draftOf, emptyDraft, keep, kept } from "./jobs-draft.js";
@@ -31,7 +32,6 @@ export async function form(main, context) {
     made.dataset.place = name;
     made.addEventListener("input", () => {
       draft[name] = made.value;
-      right(made);
       changed();
       then?.();
     });
@@ -77,7 +77,7 @@ export async function form(main, context) {
           h("div.field", {}, [...field("Bucket span, seconds", line("bucket_span_s", { inputmode: "numeric", list: spans.id }, says)).childNodes], spanSays, spans),
           field("Latency, seconds", line("latency_s", { inputmode: "numeric" }), "so much later than the newest an event may come"))),
       detectors ? [
-        h("fieldset", {}, h("legend", {}, "Detectors"), detectorRows(draft.detectors, { changed, names: names.id, draw, right })),
+        h("fieldset", {}, h("legend", {}, "Detectors"), detectorRows(draft.detectors, { changed, names: names.id, draw })),
         h("fieldset", {}, h("legend", {}, "Whom to blame"), field("Influencers", area("influencers", 2), "fields whose values may be to blame, one a line")),
       ] : h("fieldset", {}, h("legend", {}, "How it judges"), h("div.fields", {},
         field("Model", line("model", { list: "models" }), "rhythm knows days, weeks, jumps and silence"), field("Parameters", line("parameters", { placeholder: '{"tier": "large"}' }), "JSON, of the model")),
@@ -123,51 +123,4 @@ export async function form(main, context) {
   fill(main, heading(like ? `New job like ${like}` : "New job", "It sees what arrives from now on. The preview shows what it would have said of the past."),
     h("div.job-new", {}, node, section("Preview", tried)));
   preview(tried, { draft, changed, body, wrong }, context);
-}
-
-function clear(parts, errors) {
-  fill(errors);
-  for (const one of parts.querySelectorAll("[aria-invalid]")) right(one);
-}
-
-/** *input* is no longer called wrong. */
-export function right(input) {
-  if (!input.hasAttribute("aria-invalid")) return;
-  input.removeAttribute("aria-invalid");
-  const said = input.parentElement.querySelector(".wrong");
-  if (said) {
-    input.setAttribute("aria-describedby", (input.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== said.id).join(" "));
-    if (!input.getAttribute("aria-describedby")) input.removeAttribute("aria-describedby");
-    said.remove();
-  }
-}
-
-/** Show a refusal beside the input that it is about, and above all of them. */
-export function showWrong(error, parts, errors) {
-  if (error.name === "AbortError") return;
-  const input = inputOf(error.where?.field, parts);
-  fill(errors, h("div.note.bad", { role: "alert" }, h("p", {}, h("strong", {}, sentence(error.message))), error.hint ? h("p", {}, sentence(error.hint)) : null));
-  if (!input) {
-    errors.scrollIntoView?.({ block: "nearest" });
-    return;
-  }
-  const said = h("span.wrong", { id: fresh("w") }, sentence(error.message), error.hint ? ` ${sentence(error.hint)}` : "");
-  right(input);
-  input.setAttribute("aria-invalid", "true");
-  input.setAttribute("aria-describedby", [input.getAttribute("aria-describedby"), said.id].filter(Boolean).join(" "));
-  input.after(said);
-  const hidden = input.closest("details");
-  if (hidden) hidden.open = true;
-  input.focus();
-}
-
-/** The input of a place as "detectors[0].rules[1].actions": of it, or of what it is a part of; else the one of all the rest. */
-function inputOf(place, parts) {
-  if (!place) return null;
-  const inputs = [...parts.querySelectorAll("[data-place]")];
-  for (let now = place; now; now = now.replace(/(^|\.?)[^.[]*$|\[[^[]*$/, "")) {
-    const found = inputs.find((one) => one.dataset.place === now && !one.disabled);
-    if (found) return found;
-  }
-  return inputs.find((one) => one.dataset.place === "advanced") ?? null;
 }
