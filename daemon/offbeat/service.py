@@ -21,6 +21,7 @@ from offbeat.analyses.life import Analyses
 from offbeat.analyses.runner import Runner
 from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
+from offbeat.backtest.preview import Previews
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
@@ -49,6 +50,7 @@ from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
 from offbeat.verification import VerifyReport
+from offbeat.vitals import JobCounts, Vitals
 
 log = logging.getLogger("offbeat")
 STOP_WITHIN_S = 10.0
@@ -222,7 +224,17 @@ class Service:
             self.clock,
             int(config.engine.live_lag_max_s * 1000),
         )
+        self.previews = Previews(self.database, self.applier.ask, self.catalog)
+        self.vitals = Vitals(
+            self.database, self.applier.ask, self.intake, lambda: self.committer.seq - self.applier.applied,
+            lambda: runner.lag, self._job_counts, self.describe, self.ready, lambda: self.config, self.clock, metrics,
+        )
         self.recovering = False
+
+    def _job_counts(self) -> JobCounts:
+        every = self.analyses.all()
+        failed = tuple(job.spec.id for job in every if self.runner.failure(job.number))
+        return JobCounts(len(self.jobs.by_number) + len(every), len(every), failed)
 
     def _feed(self, entry: Entry, count: int) -> None:
         give: Callable[[], None] = partial(self.budget.give, count)
@@ -264,17 +276,11 @@ class Service:
             Limit("store.tail_readings_max", self.engine.tail.row_count, self.config.store.tail_readings_max),
             Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max),
         )
+        database, rejected = self.database, "rejected."
         return DaemonDiagnosis(
-            version_of_program(),
-            self.started_ms,
-            self.applier.applied,
-            self.committer.seq,
-            self.intake.pending_bytes,
-            not self.database.unwritable,
-            self.database.unwritable,
-            self.applier.over_full,
-            self.database.size_bytes(),
-            {name.removeprefix("rejected."): value for name, value in counters.items() if name.startswith("rejected.")},
+            version_of_program(), self.started_ms, self.applier.applied, self.committer.seq, self.intake.pending_bytes,
+            not database.unwritable, database.unwritable, self.applier.over_full, database.size_bytes(),
+            {name.removeprefix(rejected): value for name, value in counters.items() if name.startswith(rejected)},
             limits,
         )
 
@@ -287,19 +293,9 @@ class Service:
     def parts(self) -> Parts:
         """What the doors need."""
         return Parts(
-            self.intake,
-            self.results,
-            self.jobs,
-            self.feedback,
-            self.alerts,
-            self.broadcast,
-            self.analyses,
-            self.feeds,
-            lambda: self.config,
-            self.ready,
-            self.clock,
-            self.metrics,
-            version_of_program(),
+            self.intake, self.results, self.jobs, self.feedback, self.alerts, self.broadcast, self.analyses, self.feeds,
+            lambda: self.config, self.ready, self.clock, self.metrics, version_of_program(), self.vitals.health,
+            self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -320,6 +316,7 @@ class Service:
             self._tick(),
             self._retire(),
             self._probe(),
+            self.vitals.run(),
         ]
 
     async def _tick(self) -> None:

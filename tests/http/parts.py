@@ -39,6 +39,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.vitals import Health
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 from tests.http import rows
@@ -291,12 +292,17 @@ class Behind:
     feeds: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
+    preview: Any = None  # as that of analyses, tested with the real daemon
+    health: Health = field(default_factory=lambda: rows.HEALTH)
 
     def parts(self) -> Parts:
         """As the doors are given them."""
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
                      self.feeds, lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
-                     self.keepalive_s)
+                     self._health, self.preview, self.keepalive_s)
+
+    async def _health(self) -> Health:
+        return self.health
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from offbeat.engine.entries import Adjustment
+from offbeat.engine.views import Waiting
 from offbeat.feedback import AdjustmentInfo
 from offbeat.store.adjustments import Given, Kept
 from offbeat.store.queries import (
@@ -21,6 +22,7 @@ from offbeat.store.queries import (
     SourceInfo,
     Suppressed,
 )
+from offbeat.vitals import Health, JobCounts
 from offbeat.weighing import Effect, Weighed
 from offbeat_detectors.explain import Reason, pack
 
@@ -105,3 +107,11 @@ ADJUSTMENT = AdjustmentInfo(
         Given(Adjustment(17, 1, 0, 4.02), "normal", "the partner's nightly batch", START, START + 60_000),
         LAST, 40, None, None, 2, 0),
     "watch", "AAL", "responsetime")
+HEALTH = Health(
+    DIAGNOSIS[0], START + 32_000, None,
+    {"events_per_s_1m": 54.0, "events_per_s_5m": 54.0, "rejected_per_s_5m": 0.1, "late_per_s_5m": 0.0,
+     "findings_per_h": 112.5},
+    {"time": [START + 10_000, START + 20_000], "events_per_s": [53.9, 54.1], "rejected_per_s": [0.1, 0.0],
+     "late_per_s": [0.0, 0.0], "pending_bytes": [0, 0], "lag": [0, 1], "store_bytes": [1234, 1234]},
+    67_108_864, 0, 0, 19, 19, START + 31_000, Waiting(1, np.ones(19, np.int64), np.zeros(19, np.int64)),
+    JobCounts(1, 0, ()), 1 << 36, {"retention.readings_days": 30.0})

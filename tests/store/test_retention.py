@@ -21,7 +21,7 @@ from tests.store.process import START_MS, applied, config, everything, pages, se
 
 FOR_EVER = RetentionConfig(0, 0, 0, 0, 0, 0, 0)
 KINDS = {"readings": "readings_days", "1m": "rollups_1m_days", "1h": "rollups_1h_days", "1d": "rollups_1d_days",
-         "buckets": "buckets_days"}
+         "buckets": "buckets_days", "spans": "buckets_days"}
 
 WARM = (("warmup_readings", 5),)
 

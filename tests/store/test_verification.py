@@ -100,7 +100,7 @@ async def test_a_record_that_was_changed_is_found(tmp_path: Path) -> None:
     assert len(report.differences) == 1 and "is not stored" in report.differences[0]
 
 
-@pytest.mark.parametrize("kind", ["readings", "1m", "buckets"])
+@pytest.mark.parametrize("kind", ["readings", "1m", "buckets", "spans"])
 async def test_a_chunk_that_was_changed_is_found(tmp_path: Path, kind: str) -> None:
     state = await took(tmp_path / "state", 0)
     with sqlite3.connect(state / FILE_NAME) as db:
@@ -108,10 +108,15 @@ async def test_a_chunk_that_was_changed_is_found(tmp_path: Path, kind: str) -> N
         rowid, body = db.execute(f"SELECT rowid, body FROM chunk WHERE {where}").fetchone()
     db.close()
     columns = unpack(body)
-    name = {"readings": "value", "1m": "sum", "buckets": "count"}[kind]
+    name = {"readings": "value", "1m": "sum", "buckets": "count", "spans": "end"}[kind]
     columns[name][0] += 1
     report = await changed(state, "UPDATE chunk SET body = ? WHERE rowid = ?", pack(columns, 3), rowid)
     assert report.differences == (f"shard 0: a chunk of {kind} differs from what is stored",)
+
+
+async def test_a_store_of_a_build_that_knew_no_spans_is_as_it_should_be(tmp_path: Path) -> None:
+    state = await took(tmp_path / "state", 0)
+    assert (await changed(state, f"DELETE FROM chunk WHERE kind = 'spans' AND seq = {NEWEST}")).differences == ()
 
 
 @pytest.mark.parametrize("part", ["ledger", "job:1"])

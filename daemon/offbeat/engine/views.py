@@ -14,6 +14,7 @@ from offbeat.engine.engine import WATCH, Engine
 from offbeat.engine.job import FOLLOWED
 from offbeat.engine.ledger import (
     ARRIVAL,
+    DELAY,
     EVENTS,
     FIRST,
     INTERVAL,
@@ -125,6 +126,17 @@ def live_readings(engine: Engine, source: int, series: NDArray[np.int32]) -> Liv
         np.array(opened).reshape(-1, rollups.ROW),
         engine.ledger.series[series].copy(),
     )
+
+
+def live_tails(engine: Engine, shards: list[int]) -> dict[int, tuple[int, list[Part]]]:
+    """By shard: up to which journal position chunks complete the picture, and parts with readings that are in none."""
+    return {
+        shard: (
+            engine.positions.get(shard, 0),
+            [part for tail in engine.tail.of(shard) for part in tail.readings.parts()],
+        )
+        for shard in shards
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,3 +314,47 @@ def job_totals(engine: Engine, job: int) -> JobTotals:
     if state.places is not None:
         models, evicted, unjudged = state.places.tally[:, TAKEN:].sum(axis=0).tolist()
     return JobTotals(followed, models, evicted, unjudged, events, late, records, state.detector.bytes_per_series)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """How many series of the job ``watch`` warm up; of each source how many series are looked at, and are silent."""
+
+    warming_up: int
+    looked_at: NDArray[np.int64]
+    overdue: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, sources: int) -> Waiting:
+        """Nothing counted yet, of so many sources."""
+        return cls(0, np.zeros(sources, np.int64), np.zeros(sources, np.int64))
+
+    @property
+    def silent(self) -> int:
+        """How many sources are silent: of each series that is looked at the next reading is overdue."""
+        return int(((self.looked_at > 0) & (self.overdue == self.looked_at)).sum())
+
+
+def waiting_series(engine: Engine, series: NDArray[np.int32], now_ms: int, found: Waiting) -> None:
+    """Count *series*, of sources that *found* has room for, into it as of *now_ms*."""
+    job = engine.jobs.get(WATCH)
+    if job is None:
+        return
+    source = engine.catalog.series_source[series]
+    mine = (job.followed[series] == FOLLOWED) & (job.slot_of(series) >= 0) & (source < found.looked_at.size)
+    mine[mine] = job.frontier[source[mine]] != 0
+    series, source = series[mine], source[mine]
+    if not series.size:
+        return
+    slot = job.slot_of(series)
+    found.warming_up += int((job.detector.warmup_left(slot) > 0).sum())
+    np.add.at(found.looked_at, source, 1)
+    if not isinstance(job.detector, Watchful):
+        return
+    held = engine.ledger.sources[source]
+    live = np.abs(held[:, LAG]) <= engine.settings.lag_max_ms
+    if live.any():
+        held, source = held[live], source[live]
+        clock = np.maximum(now_ms - np.maximum(held[:, LAG], held[:, DELAY]), held[:, LAST] - 1 + TIME_MIN_MS)
+        opinions = job.detector.overdue(slot[live], clock)
+        np.add.at(found.overdue, source[np.nan_to_num(opinions.novelty) > 0.0], 1)

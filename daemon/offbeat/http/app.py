@@ -24,9 +24,11 @@ from offbeat.http import (
     jobs,
     openapi,
     overview,
+    preview,
     results,
     silences,
     stream,
+    vitals,
 )
 from offbeat.http.documents import answer
 from offbeat.http.packed import pack
@@ -38,9 +40,10 @@ from offbeat.http.route import Route
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API: tuple[Route, ...] = (
-    *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *jobs.ROUTES,
+    *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *preview.ROUTES, *jobs.ROUTES,
     *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
-    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
+    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *vitals.ROUTES,
+    *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""

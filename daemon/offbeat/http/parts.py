@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
+from offbeat.backtest.preview import Run
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
@@ -31,6 +32,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.vitals import Health
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 
@@ -157,4 +159,6 @@ class Parts:
     clock: Clock
     metrics: Metrics
     version: str
+    health: Callable[[], Awaitable[Health]]
+    preview: Run
     keepalive_s: float = 15.0

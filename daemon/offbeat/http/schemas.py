@@ -289,3 +289,5 @@ SCHEMAS: dict[str, Schema] = {
     **PAGE_SCHEMAS,
 }
 SCHEMAS |= analysis_schemas.SCHEMAS
+for _name, _asked in (("JobPreview", SCHEMAS["JobSpec"]), ("AnalysisPreview", SCHEMAS["AnalysisSpec"])):
+    SCHEMAS[_name] = _asked | {"properties": _asked["properties"] | dict.fromkeys(("start", "end"), TIME_GIVEN)}

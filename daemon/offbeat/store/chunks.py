@@ -188,12 +188,19 @@ def buckets_of(body: bytes, sources: NDArray[np.int64] | None) -> NDArray[np.flo
     return rows
 
 
-def runs_of(kind: Kind, body: bytes, sources: NDArray[np.int64]) -> NDArray[np.int64]:
-    """When *sources* (in order) had events, by a chunk of spans or of buckets: (m, 4) source, start, end, step."""
+def runs_of(kind: Kind, body: bytes, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """When sources had events, by a chunk of spans or of buckets: (m, 4) source, start, end, step.
+
+    wanted  by number of the source, the last of them false and meant for all that are larger
+    """
     a = unpack(body)
+    chosen = wanted[np.minimum(a["source"], wanted.size - 1)]
     if kind == "buckets":  # an earlier build wrote it: there are no spans of it
-        mine = np.flatnonzero(np.isin(a["source"], sources) & (a["count"] > 0))
+        mine = np.flatnonzero(chosen & (a["count"] > 0))
         start = a["start"][mine]
         return np.stack([a["source"][mine].astype(np.int64), start, start, np.ones_like(start)], axis=1)
-    mine = np.flatnonzero(np.isin(a["source"], sources))
-    return np.stack([a[name][mine].astype(np.int64) for name in ("source", "start", "end", "step")], axis=1)
+    mine = np.flatnonzero(chosen)
+    rows = np.empty((mine.size, 4), np.int64)
+    for at, name in enumerate(("source", "start", "end", "step")):
+        rows[:, at] = a[name][mine]
+    return rows

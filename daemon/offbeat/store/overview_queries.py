@@ -238,7 +238,7 @@ class Choice:
         """(k, 2) number and worst score of the sources with a finding."""
         found = db.execute(
             "SELECT source, max(score) FROM finding_bucket WHERE job = ? AND start_ms > ? AND start_ms < ? AND "
-            "score > 0.0 GROUP BY source",
+            "+score > 0.0 GROUP BY +source",  # +: by time, not through all findings that there ever were
             (self.job, self.grid.start_ms - self.grid.bucket_ms, self.grid.end_ms),
         ).fetchall()
         return np.array(found, float).reshape(-1, 2)
@@ -304,8 +304,8 @@ def lanes(
     marks = ",".join("?" * page.size)
     found = np.array(
         db.execute(
-            "SELECT source, start_ms, score FROM finding_bucket WHERE job = ? AND start_ms > ? AND start_ms < ? AND "
-            f"source IN ({marks})",
+            "SELECT source, start_ms, score FROM finding_bucket INDEXED BY finding_bucket_by_source WHERE job = ? AND "
+            f"start_ms > ? AND start_ms < ? AND source IN ({marks})",
             (job.number, low, high, *page.tolist()),
         ).fetchall(),
         float,
@@ -329,6 +329,8 @@ def events(
     (m, 3) source, start of the first bucket and of the last of a run without a gap.
     """
     parts = [np.zeros((0, 4), np.int64)]
+    wanted = np.zeros(int(sources[-1]) + 2, np.bool_)
+    wanted[sources] = True
     for shard, position in positions.items():
         listed = db.execute(
             "SELECT rowid, kind, seq FROM chunk WHERE kind IN ('spans', 'buckets') AND job = ? AND shard = ? AND "
@@ -340,7 +342,7 @@ def events(
             if kind == "buckets" and seq in told:
                 continue
             for (body,) in db.execute("SELECT body FROM chunk WHERE rowid = ?", (rowid,)):
-                parts.append(runs_of(kind, body, sources))
+                parts.append(runs_of(kind, body, wanted))
     runs = np.concatenate(parts)
     close = (runs[:, 3] <= bucket_ms) | (runs[:, 1] == runs[:, 2])
     apart = runs[~close]  # steady, but with a gap between any two
@@ -360,9 +362,10 @@ def strongest(
     source: int | None = None,
 ) -> Record | None:
     """The record of buckets between *low* and *high* that scores most, of *source* or of any."""
-    of_source, which = ("", ()) if source is None else (" AND source = ?", (source,))
+    by_source = ("", "", ()) if source is None else ("INDEXED BY record_by_source", " AND source = ?", (source,))
+    index, of_source, which = by_source
     row = db.execute(
-        f"SELECT {COLUMNS} FROM record WHERE job = ? AND bucket_ms > ? AND bucket_ms < ?{of_source} "
+        f"SELECT {COLUMNS} FROM record {index} WHERE job = ? AND bucket_ms > ? AND bucket_ms < ?{of_source} "
         "ORDER BY +score DESC, bucket_ms, series LIMIT 1",  # +: not by the index of scores, which knows no time
         (job.number, low, high, *which),
     ).fetchone()

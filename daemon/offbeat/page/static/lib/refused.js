@@ -24,7 +24,8 @@ export function right(input) {
 /** Show a refusal beside the input in *parts* that it is about, until that is changed, and in *errors* above all of them. */
 export function showWrong(error, parts, errors) {
   if (error.name === "AbortError") return;
-  const input = inputOf(error.where?.field, parts);
+  // A name that is taken is told as that of the job.
+  const input = inputOf(error.where?.field ?? (error.where && ["job", "rule"].some((name) => name in error.where) ? "id" : null), parts);
   fill(errors, h("div.note.bad", { role: "alert" }, h("p", {}, h("strong", {}, sentence(error.message))), error.hint ? h("p", {}, sentence(error.hint)) : null));
   if (!input) {
     errors.scrollIntoView?.({ block: "nearest" });

@@ -7,7 +7,7 @@ import { saveCsv } from "../lib/download.js";
 import { across, failed, field, nothing, section, shown, table } from "../lib/parts.js";
 import { orderOf, place } from "../lib/place.js";
 import { link } from "../lib/route.js";
-import { count, scoreBadge } from "../lib/scores.js";
+import { classOf, count, scoreBadge } from "../lib/scores.js";
 import { ago, ms, stamp, timeNode } from "../lib/time.js";
 
 const ROWS = 50;
@@ -96,7 +96,7 @@ function known(alert) {
 
 /** An alert that is active. */
 function card(alert, { refresh, wrong }) {
-  return h("article.alert", { "aria-label": `Alert ${alert.number}` },
+  return h("article.alert", { "aria-label": `Alert ${alert.number}`, style: { "border-left-color": `var(--score-${classOf(alert.score).name})` } },
     h("div.row", {}, scoreBadge(alert.score), h("h2", {}, groupOf(alert)), h("span.soft", {}, "since ", timeNode(ms(alert.raised), `${stamp(ms(alert.raised))}, ${ago(ms(alert.raised))}`))),
     h("p", {}, alert.sentence, " ", findingLink(alert.record)),
     h("p.about", {}, a(link("alerts", [String(alert.number)]), `Alert ${alert.number}`), `, rule ${alert.rule}, ${count(alert.finding_count)} finding${alert.finding_count === 1 ? "" : "s"}, last `,

@@ -53,7 +53,7 @@ export function silences(body, context) {
   again(context, refresh, { kinds: ["status"] });
   fill(body,
     section("Silence for a while", silenceForm(query, signal, refresh)),
-    section("Silences", h("div.row", {}, h("p.about", {}, "One that is over stays listed, so that what it hid can be explained."), h("button", {
+    section("Silences", h("div.row.between", {}, h("p.about", {}, "One that is over stays listed, so that what it hid can be explained."), h("button", {
       type: "button", onclick: () => saveCsv("silences", ["silence", "state", "from", "until", "reason", "who", ...OF],
         rows.map((one) => [one.silence, one.state, one.from, one.until, one.reason, one.who, ...OF.map((name) => one[name].join(" "))])),
     }, "CSV")), wrong, board));

@@ -9,7 +9,8 @@ import { DAY, iso, ms, timeNode } from "../lib/time.js";
 import { timeline, withSpan } from "./jobs-timeline.js";
 import { about, oneIn, values } from "./jobs-words.js";
 
-const DAYS = [["1", "the last 24 h"], ["7", "the last 7 days"], ["30", "the last 30 days"], ["365", "the last year"]];
+const DAYS = [["1", "the last 24 h"], ["7", "the last 7 days"], ["31", "the last 31 days"]];
+const UNNAMED = "preview-of-a-new-job";
 
 /**
  * The part of the form that tries a job.
@@ -28,7 +29,7 @@ export function preview(node, { draft, changed, body, wrong }, context) {
     draft.days = days;
     changed();
   }), start, stop), said);
-  fill(said, h("p.about", {}, "Nothing is kept of a preview."));
+  fill(said, h("p.about", {}, "Nothing is kept of a preview. It sees numbers and the names of sources; texts of events are not stored."));
   signal.addEventListener("abort", () => running?.abort());
 
   async function run() {
@@ -40,7 +41,7 @@ export function preview(node, { draft, changed, body, wrong }, context) {
       start.disabled = true;
       stop.hidden = false;
       fill(said, waiting("Trying it on what is stored"));
-      const found = await send("POST", "/jobs/preview", { ...document, start: iso(range.start), end: iso(range.end) }, mine.signal);
+      const found = await send("POST", "/jobs/preview", { ...document, id: document.id || UNNAMED, start: iso(range.start), end: iso(range.end) }, mine.signal);
       if (!signal.aborted) show(found, range, document);
     } catch (error) {
       if (signal.aborted) return;
@@ -65,7 +66,7 @@ export function preview(node, { draft, changed, body, wrong }, context) {
         ["Readings", `${count(found.reading_count)}${found.truncated ? ", the newest: there are more than a preview takes" : ""}`],
         ["Buckets", count(found.bucket_count)], ["Findings", `${count(rows.length)}${rows.length >= 50 ? " or more" : ""}`],
         ["Memory of its models", bytes(found.model_bytes)], ["Took", `${found.took_s.toFixed(1)} s`],
-        ...(warm(found.warm_up) ? [["Warming up", warm(found.warm_up)]] : []),
+        ["Warming up at its end", `${count(found.warm_up.warming_up)} of ${count(found.warm_up.series_count)} series`],
       ].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
       strip,
       h("div.row.between", {}, h("h3", {}, "Strongest findings"), h("button", { type: "button", onclick: () => csv(document.id, rows) }, "CSV")),
@@ -83,13 +84,6 @@ export function preview(node, { draft, changed, body, wrong }, context) {
     draw({ some: false, rows: withSpan(buckets) }, { start: begun, end: range.end }, null);
     announce(`Tried on ${count(found.reading_count)} readings: ${count(rows.length)} findings`);
   }
-}
-
-/** What the warm-up of a preview says, in whichever form. */
-function warm(said) {
-  if (said === null || said === undefined) return "";
-  if (typeof said !== "object") return String(said);
-  return Object.entries(said).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
 }
 
 function csv(id, rows) {

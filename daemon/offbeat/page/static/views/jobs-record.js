@@ -15,7 +15,7 @@ export function detail(record, { close, blame }) {
   const heading = h("h3", { tabindex: "-1" }, scoreBadge(record.score), ` ${about(record)}`);
   const node = h("section.finding", { "aria-label": `Finding: ${about(record)}`, onkeydown: (event) => event.key === "Escape" && close() },
     h("div.row.between", {}, heading, h("button", { type: "button", onclick: close }, "Close")),
-    h("p", {}, sentence(record.explain?.sentence ?? inWords(record))),
+    h("p", {}, record.explain?.sentence ?? inWords(record)),
     h("dl.facts", {}, [
       ["When", `${stamp(time, true)}, in the bucket of ${seconds(record.bucket_span_s)}${record.interim ? "; interim: the bucket is still open" : ""}`],
       ["Actual", values(record.actual)],
@@ -39,5 +39,5 @@ export function detail(record, { close, blame }) {
 
 function inWords(record) {
   const [actual, typical] = [values(record.actual), values(record.typical)];
-  return `${about(record)} was ${actual}${typical === "–" ? "" : `, typical is ${typical}`}: ${oneIn(record.probability)} buckets`;
+  return sentence(`${about(record)} was ${actual}${typical === "–" ? "" : `, typical is ${typical}`}: ${oneIn(record.probability)} buckets`);
 }

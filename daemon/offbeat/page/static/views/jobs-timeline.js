@@ -47,7 +47,7 @@ export function timeline(node, name, { pick, zoom = null, signal }) {
       layout: {
         hovermode: "closest", bargap: 0, margin: { l: 36, r: 8, t: 6, b: 28 },
         xaxis: { type: "date", range: [wall(range.start), wall(range.end)] },
-        yaxis: { range: [0, 100], fixedrange: true, tickvals: [0, 25, 50, 75, 100] },
+        yaxis: { range: [0, 104], fixedrange: true, tickvals: [0, 25, 50, 75, 100] },
       },
     };
   };
