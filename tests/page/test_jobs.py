@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,17 +203,34 @@ async def test_a_job_is_paused_resumed_and_deleted_once_that_is_confirmed(reader
     assert "short" not in [job["id"] for job in ask(daemon.url, "GET", "/jobs")["jobs"]]
 
 
+async def test_the_feed_of_a_job_is_started_and_stopped(reader: Reader, daemon: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "till.csv"
+    file.write_text("time,took\n1772366400,51.5\n1772366401,49.25\n")
+    ask(daemon.url, "POST", "/jobs", {"id": "fed", "bucket_span_s": 60, "detectors": [{"function": "count"}]})
+    ask(daemon.url, "PUT", "/jobs/fed/feed", {"source": {"kind": "file", "path": str(file)}})
+    await reader.open("jobs/fed/feed")
+    await expect(reader.main("section .badge")).to_have_text("○ stopped")
+    await reader.page.get_by_role("button", name="Start").click()
+    await expect(reader.main("section .badge")).to_have_text("● started")
+    await reader.page.get_by_role("button", name="Stop").click()
+    await expect(reader.main("section .badge")).to_have_text("○ stopped")
+    assert await reader.violations() == []
+    ask(daemon.url, "DELETE", "/jobs/fed/feed")
+    ask(daemon.url, "DELETE", "/jobs/fed")
+
+
 async def test_a_finding_shows_within_a_second_of_its_event(reader: Reader, daemon: Daemon) -> None:
     now = time.time()
     steady = [{"source": "jobs-live", "time": now - 60 * (600 - i), "level": 20 + (i * 7919 % 13) / 10} for i in range(600)]
     send(daemon.url, "/events", steady)
-    await reader.open("jobs/watch?last=1h&order=-time&of=jobs-live")
+    await reader.open("jobs/watch?last=7d&order=-time")
     await expect(reader.page.locator(".live")).to_have_text("Live")
-    await expect(reader.main(".note.empty").last).to_be_visible()
-    await reader.page.get_by_label("Of source or field").focus()
+    one = reader.main("[data-record]").nth(1)
+    await one.focus()
+    key = await one.get_attribute("data-record")
     send(daemon.url, "/events", [{"source": "jobs-live", "time": now, "level": 900.0}])
     await expect(reader.main("[data-record]").first).to_have_text("level of jobs-live", timeout=1_000)
-    await expect(reader.page.get_by_label("Of source or field")).to_be_focused()
+    await expect(reader.page.locator(":focus")).to_have_attribute("data-record", key or "")
 
 
 async def written(page: Page, **inputs: str) -> None:

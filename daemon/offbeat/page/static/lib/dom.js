@@ -27,6 +27,27 @@ export function fill(node, ...children) {
   return node;
 }
 
+/**
+ * Fill *node* anew and leave the reader where they were: at the same control, or the one that now stands for it, and
+ * where they had scrolled tables to.
+ */
+export function refill(node, ...children) {
+  const was = node.contains(document.activeElement) ? document.activeElement : null;
+  const sign = was && signature(was);
+  const scrolled = [...node.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
+  fill(node, ...children);
+  node.querySelectorAll(".scroll").forEach((one, at) => {
+    if (scrolled[at]) [one.scrollLeft, one.scrollTop] = scrolled[at];
+  });
+  if (!was) return;
+  const now = node.contains(was) ? was : [...node.querySelectorAll(was.tagName)].find((one) => signature(one) === sign);
+  now?.focus({ preventScroll: true });
+}
+
+function signature(node) {
+  return JSON.stringify([{ ...node.dataset }, ...["href", "aria-label", "name"].map((name) => node.getAttribute(name)), node.matches("input, select") ? "" : node.textContent]);
+}
+
 /** A link to a view of the page. Only addresses made by route.link come here: a sensor's text is never an address. */
 export function a(href, ...children) {
   return h("a", { href }, ...children);

@@ -1,7 +1,7 @@
 // Pieces that several views are made of: what is shown while waiting, when it fails, when there is nothing; choosers.
 
 import { all } from "./api.js";
-import { announce, fill, fresh, h } from "./dom.js";
+import { announce, fill, fresh, h, refill } from "./dom.js";
 import { DAY, HOUR, fromWall, iso, ms, stamp, wall } from "./time.js";
 import { zone } from "./prefs.js";
 
@@ -53,7 +53,7 @@ export function shown(node, load, signal) {
     node.setAttribute("aria-busy", "true");
     try {
       const made = await load();
-      if (mine === turn && !signal.aborted && made !== undefined) fill(node, made);
+      if (mine === turn && !signal.aborted && made !== undefined) refill(node, made);
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted || mine !== turn) return;
       fill(node, failed(error, run));

@@ -40,14 +40,9 @@ export function alerts(body, context, state) {
   const wrong = h("div");
   const board = h("div");
   let found = [];
-  let seen = "";
   const limit = () => Math.min(Number(at.get("rows")) || ROWS, 1_000);
   const refresh = shown(board, async () => {
     const page = await get("/alerts", { state, limit: limit(), rule: at.get("rule"), source: at.get("source") }, signal);
-    const text = JSON.stringify(page);
-    // Words that say how long ago it was age by themselves: they are drawn anew unless somebody is typing there.
-    if (text === seen && board.contains(document.activeElement)) return undefined;
-    seen = text;
     found = page.alerts;
     return draw(page.next_cursor);
   }, signal);
@@ -56,8 +51,6 @@ export function alerts(body, context, state) {
     refresh();
   };
   const draw = (next) => {
-    const focused = board.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    if (focused) queueMicrotask(() => board.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus());
     const made = state === "active" ? cards() : rows();
     return [made, next ? h("div.pages", {}, h("button", { type: "button", onclick: more }, "More")) : null];
   };
@@ -65,7 +58,11 @@ export function alerts(body, context, state) {
 
   function cards() {
     if (!found.length) return nothing("No alert is active.", h("p", {}, "Rules say which findings raise one: ", a(link("alerts", ["rules"]), "the rules"), "."));
-    return h("ul.alerts", {}, found.map((alert) => h("li", {}, card(alert, { refresh, wrong }))));
+    return h("ul.alerts", {}, found.map((alert) => {
+      // What somebody is writing stays as it is.
+      const open = board.querySelector(`[data-alert="${alert.number}"]:has(form)`);
+      return h("li", {}, open && !alert.acknowledged ? open : card(alert, { refresh, wrong }));
+    }));
   }
 
   function rows() {
@@ -96,14 +93,14 @@ function known(alert) {
 
 /** An alert that is active. */
 function card(alert, { refresh, wrong }) {
-  return h("article.alert", { "aria-label": `Alert ${alert.number}`, style: { "border-left-color": `var(--score-${classOf(alert.score).name})` } },
+  return h("article.alert", { dataset: { alert: alert.number }, "aria-label": `Alert ${alert.number}`, style: { "border-left-color": `var(--score-${classOf(alert.score).name})` } },
     h("div.row", {}, scoreBadge(alert.score), h("h2", {}, groupOf(alert)), h("span.soft", {}, "since ", timeNode(ms(alert.raised), `${stamp(ms(alert.raised))}, ${ago(ms(alert.raised))}`))),
     h("p", {}, alert.sentence, " ", findingLink(alert.record)),
     h("p.about", {}, a(link("alerts", [String(alert.number)]), `Alert ${alert.number}`), `, rule ${alert.rule}, ${count(alert.finding_count)} finding${alert.finding_count === 1 ? "" : "s"}, last `,
       timeNode(ms(alert.last_finding), ago(ms(alert.last_finding))), "; ", told(alert)),
     alert.acknowledged ? h("p.known", {}, h("span", { "aria-hidden": "true" }, "✓ "), "Acknowledged ", known(alert)) : null,
     h("div.row", {}, alert.acknowledged ? null : acknowledge(alert, { refresh, wrong }),
-      h("a.button", { href: link("alerts", ["silences"], { source: alert.source, field: alert.field, job: alert.job, rule: alert.rule }), "aria-label": `Silence what is like alert ${alert.number}`, dataset: { key: `silence-${alert.number}` } }, "Silence …")));
+      h("a.button", { href: link("alerts", ["silences"], { source: alert.source, field: alert.field, job: alert.job, rule: alert.rule }), "aria-label": `Silence what is like alert ${alert.number}` }, "Silence …")));
 }
 
 function told(alert) {
@@ -114,7 +111,7 @@ function told(alert) {
 function acknowledge(alert, { refresh, wrong }) {
   const node = h("div.acknowledge");
   const begin = h("button", {
-    type: "button", dataset: { key: `ack-${alert.number}` }, "aria-label": `Acknowledge alert ${alert.number}`, onclick: () => {
+    type: "button", "aria-label": `Acknowledge alert ${alert.number}`, onclick: () => {
       const name = h("input", { required: true, maxlength: 100, value: knownAs(), autocomplete: "name" });
       const comment = h("input", { maxlength: 1000, size: 30 });
       fill(node, h("form.row", {

@@ -19,12 +19,8 @@ export function silences(body, context) {
   const board = h("div");
   const wrong = h("div");
   let rows = [];
-  let seen = "";
   const refresh = shown(board, async () => {
     const found = await all("/silences", "silences", { limit: 500 }, signal, 1_000);
-    const text = JSON.stringify(found);
-    if (text === seen && board.contains(document.activeElement)) return undefined;
-    seen = text;
     rows = found;
     return table("Silences, one a row", [
       { title: "No.", numeric: true, value: (one) => one.silence, cell: (one) => one.silence },

@@ -34,20 +34,10 @@ export function list(main, context) {
     const page = await get("/jobs", { limit: ROWS, cursor: pages.at(-1) }, signal);
     [jobs, next] = [page.jobs, page.next_cursor];
     await Promise.all(jobs.filter((job) => !found.has(job.id)).map(async (job) => found.set(job.id, await results(job, signal))));
-    return draw();
-  };
-  const draw = () => {
-    const focused = document.activeElement?.closest?.("[data-job]") && [document.activeElement.closest("[data-job]").dataset.job, document.activeElement.dataset.act];
-    const made = [rows(), pager()];
-    if (focused) queueMicrotask(() => board.querySelector(`[data-job="${CSS.escape(focused[0])}"] [data-act="${focused[1] ?? ""}"]`)?.focus());
-    return made;
+    return [rows(), pager()];
   };
   const refresh = shown(board, load, signal);
-  again(context, async () => {
-    const { scrollLeft } = board.querySelector(".scroll") ?? {};
-    await refresh();
-    if (scrollLeft) board.querySelector(".scroll").scrollLeft = scrollLeft;
-  }, { concerns: (document) => found.delete(document.job) || true });
+  again(context, refresh, { concerns: (document) => found.delete(document.job) || true });
 
   function rows() {
     return table("Jobs", [
@@ -60,7 +50,7 @@ export function list(main, context) {
       { title: "Memory", numeric: true, value: memory, cell: (job) => bytes(memory(job)) },
       {
         title: "What can be done", hidden: true,
-        cell: (job) => h("div.row.todo", { dataset: { job: job.id } }, actions(job, {
+        cell: (job) => h("div.row.todo", {}, actions(job, {
           done: refresh, gone: refresh, wrong: (node) => fill(wrong, node),
         })),
       },

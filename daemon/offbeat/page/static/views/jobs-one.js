@@ -1,7 +1,7 @@
 // One job: how it is, what can be done to it, and under its tabs what it found, learned and is asked.
 
 import { get, part } from "../lib/api.js";
-import { a, fill, h } from "../lib/dom.js";
+import { a, fill, h, refill } from "../lib/dom.js";
 import { again } from "../lib/again.js";
 import { nothing } from "../lib/parts.js";
 import { link } from "../lib/route.js";
@@ -30,10 +30,10 @@ export async function one(main, context, id, tab) {
   const head = () => {
     fill(state, stateBadge(job.state));
     fill(facts, factsOf(job).flatMap(([name, value]) => [h("span", {}, `${name} `, h("b", {}, value)), " "]));
-    const focused = doing.contains(document.activeElement) ? document.activeElement.dataset.act : null;
-    fill(doing, actions(job, { done: refresh, gone: () => context.go("jobs"), wrong: (node) => fill(wrong, node) }),
+    const focused = doing.contains(document.activeElement);
+    refill(doing, actions(job, { done: refresh, gone: () => context.go("jobs"), wrong: (node) => fill(wrong, node) }),
       h("a.button", { href: link("jobs", ["new"], { like: job.id }) }, "Copy as new"));
-    if (focused) (doing.querySelector(`[data-act="${focused}"]`) ?? doing.querySelector("button"))?.focus();
+    if (focused && !doing.contains(document.activeElement)) doing.querySelector("button")?.focus(); // its button is gone: paused
   };
   const refresh = async () => {
     try {

@@ -62,6 +62,7 @@ export function preview(node, { draft, changed, body, wrong }, context) {
     const rows = found.records;
     const span_s = document.bucket_span_s;
     fill(said,
+      document.detectors && !document.sources ? h("p.about", {}, "Tried on all stored events, as if they had been sent to it.") : null,
       h("dl.facts", {}, [
         ["Readings", `${count(found.reading_count)}${found.truncated ? ", the newest: there are more than a preview takes" : ""}`],
         ["Buckets", count(found.bucket_count)], ["Findings", `${count(rows.length)}${rows.length >= 50 ? " or more" : ""}`],

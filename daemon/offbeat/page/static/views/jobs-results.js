@@ -1,6 +1,6 @@
 // What a job found: its buckets over time, whom to blame, its findings, one of them in full, what was expected.
 
-import { a, announce, fill, h } from "../lib/dom.js";
+import { a, announce, fill, h, refill } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { across, choose, field, nothing, rangeChooser, section, shown, table } from "../lib/parts.js";
 import { place } from "../lib/place.js";
@@ -112,7 +112,6 @@ export function results(body, context, asked) {
     one.setAttribute("aria-pressed", String(one.dataset.record === at.get("record"))));
 
   function recordsTable(fitting, found, filtered, limit) {
-    const focused = rows.contains(document.activeElement) ? document.activeElement.dataset.record : null;
     const made = table("Findings, one a row", [
       { title: "Score", numeric: true, cell: (record) => [scoreBadge(record.score), record.interim ? h("small", {}, " interim") : null] },
       { title: "When", cell: (record) => timeNode(ms(record.time ?? record.bucket_start)) },
@@ -132,7 +131,6 @@ export function results(body, context, asked) {
         ? { title: "Influencers", cell: (record) => record.influencers.flatMap((one) => one.values.map((value) => `${one.field} ${value}`)).join(", ") || "–" }
         : { title: "Source", cell: (record) => a(link("sources", [record.source], { finding: record.id }), record.source) },
     ], fitting, { empty: "No finding here. Choose a longer range, or a smaller least score." });
-    if (focused) queueMicrotask(() => rows.querySelector(`[data-record="${CSS.escape(focused)}"]`)?.focus());
     const more = filtered
       ? found.more && h("p.about", {}, `Only the first ${count(limit)} findings of this range were looked at: a shorter range shows the rest.`)
       : found.more && (limit < LOOKED_AT
@@ -144,8 +142,6 @@ export function results(body, context, asked) {
   function ranking(found) {
     if (!found.length) return nothing("Nobody to blame in this range.");
     const chosen = at.get("influencer");
-    const focused = blamed.contains(document.activeElement) ? document.activeElement.dataset.blame : null;
-    if (focused) queueMicrotask(() => blamed.querySelector(`[data-blame="${CSS.escape(focused)}"]`)?.focus());
     return h("ol.ranking", {}, found.slice(0, 15).map((one) => h("li", {},
       h("button", {
         type: "button", dataset: { blame: one.key }, "aria-pressed": String(one.key === chosen),
@@ -157,12 +153,11 @@ export function results(body, context, asked) {
   function drawFilters() {
     const chip = (name, text, changes) => h("button.chip", { type: "button", onclick: () => narrow(changes), "aria-label": `${name} ${text}: take this filter away` }, `${name} `, h("b", {}, text), h("span", { "aria-hidden": "true" }, " ✕"));
     const by = pair(at.get("influencer"));
-    const focus = filters.contains(document.activeElement) ? document.activeElement.id : null;
     const of = h("input", {
-      id: "job-of", type: "search", value: at.get("of") ?? "", size: 14, onchange: () => narrow({ of: of.value }),
+      type: "search", name: "of", value: at.get("of") ?? "", size: 14, onchange: () => narrow({ of: of.value }),
       placeholder: "any",
     });
-    fill(filters, h("div.row.filters", {},
+    refill(filters, h("div.row.filters", {},
       choose("Order", [["-score", "Highest score first"], ["-time", "Newest first"], ["time", "Oldest first"]], at.get("order") ?? "-score", (order) => narrow({ order: order === "-score" ? null : order })),
       choose("Least score", [["", "Any score"], ["25", "Score ≥ 25"], ["50", "Score ≥ 50"], ["75", "Score ≥ 75"]], at.get("min") ?? "", (min) => narrow({ min })),
       hasDetectors(job) && job.detectors.length > 1
@@ -171,7 +166,6 @@ export function results(body, context, asked) {
       picked() === null ? null : chip("Bucket of", stamp(picked()), { bucket: null }),
       by ? chip(by[0], by[1] || "(none)", { influencer: null }) : null,
       h("button", { type: "button", onclick: () => csv(job, listed) }, "CSV")));
-    if (focus) filters.querySelector(`#${CSS.escape(focus)}`)?.focus();
   }
 
   const refresh = () => Promise.all([stripe(), listing(), blaming?.(), plots?.()]);

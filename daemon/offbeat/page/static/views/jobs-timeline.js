@@ -1,7 +1,7 @@
 // The buckets of a job over time: bars that can be clicked, and the worst of them as buttons.
 
 import { chart, colour, plain } from "../lib/chart.js";
-import { fill, h } from "../lib/dom.js";
+import { fill, h, refill } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { failed, nothing } from "../lib/parts.js";
 import { classOf, count, scoreBadge } from "../lib/scores.js";
@@ -77,7 +77,7 @@ export function timeline(node, name, { pick, zoom = null, signal }) {
     const odd = found.rows.filter((one) => one.score >= 1);
     fill(words, found.some ? `The ${count(found.rows.length)} highest buckets of this range; quiet ones are not shown.`
       : `${count(found.rows.length)} buckets${found.rows[0].span ? ` of ${seconds(found.rows[0].span / 1000)}` : ""}, ${count(odd.length)} of them unusual.`);
-    fill(worst, odd.length ? h("span", {}, "Worst: ") : null, [...odd].sort((x, y) => y.score - x.score).slice(0, WORST).map((one) =>
+    refill(worst, odd.length ? h("span", {}, "Worst: ") : null, [...odd].sort((x, y) => y.score - x.score).slice(0, WORST).map((one) =>
       h("button", { type: "button", "aria-pressed": String(one.at === picked), dataset: { bucket: iso(one.at) }, onclick: () => pick(one.at) },
         scoreBadge(one.score), ` ${moment(one.at)}`)));
     plot.setAttribute("aria-label", `Score of each bucket from ${stamp(range.start)} to ${stamp(range.end)}; the worst are listed below`);

@@ -111,13 +111,13 @@ export function actions(job, { done, gone, wrong }) {
       wrong(failed(error));
     }
   };
-  const button = (what, text) => h("button", { type: "button", onclick: act(what), "aria-label": `${text} job ${job.id}`, dataset: { act: what } }, text);
+  const button = (what, text) => h("button", { type: "button", onclick: act(what), "aria-label": `${text} job ${job.id}` }, text);
   return [
     ...(hasDetectors(job) ? [
       ["running"].includes(job.state) ? button("pause", "Pause") : null,
       ["paused"].includes(job.state) ? button("resume", "Resume") : null,
       ["running", "failed"].includes(job.state) ? button("close", "Close") : null,
     ] : []),
-    job.id === "watch" ? null : h("button.danger", { type: "button", onclick: remove, "aria-label": `Delete job ${job.id}`, dataset: { act: "delete" } }, "Delete"),
+    job.id === "watch" ? null : h("button.danger", { type: "button", onclick: remove, "aria-label": `Delete job ${job.id}` }, "Delete"),
   ];
 }
