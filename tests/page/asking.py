@@ -11,7 +11,8 @@ from typing import Any
 def ask(url: str, method: str, path: str, document: object = None) -> Any:
     """The answer of the API, None if it has no body; what is refused fails the test in the daemon's words."""
     body = None if document is None else json.dumps(document).encode()
-    return _sent(urllib.request.Request(f"{url}/api/v1{path}", body, {"Content-Type": "application/json"}, method=method))
+    headers = {"Content-Type": "application/json"}
+    return _sent(urllib.request.Request(f"{url}/api/v1{path}", body, headers, method=method))
 
 
 def send(url: str, path: str, rows: Iterable[dict[str, Any]]) -> Any:

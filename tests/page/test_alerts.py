@@ -15,11 +15,13 @@ from tests.system.daemon import Daemon
 
 HOSTILE = "press <img src=x onerror=alert(1)>\"'=cmd/שלום"
 SENT = 600
+PRESSES = {"id": "presses", "sources": ["press*"], "raise_at": 20, "sinks": ["horn"]}
 
 
 def steady(source: str, now_s: float) -> list[dict[str, Any]]:
     """Readings a minute up to *now_s*, all much alike."""
-    return [{"source": source, "time": now_s - 60 * (SENT - i), "force": 180 + (i * 7919 % 97) / 97} for i in range(SENT)]
+    return [
+        {"source": source, "time": now_s - 60 * (SENT - i), "force": 180 + (i * 7919 % 97) / 97} for i in range(SENT)]
 
 
 def struck(source: str, now_s: float, force: float = 400.0) -> list[dict[str, Any]]:
@@ -38,7 +40,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         now = time.time()
         for source in ("press-1", "press-2", "press-3", "press-4", HOSTILE):
             send(one.url, "/events", steady(source, now - 60))
-        ask(one.url, "POST", "/alert-rules", {"id": "presses", "sources": ["press*"], "raise_at": 20, "sinks": ["horn"]})
+        ask(one.url, "POST", "/alert-rules", PRESSES)
         yield one
     finally:
         one.kill()
@@ -46,7 +48,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 async def fits(reader: Reader) -> bool:
     """Whether nothing lies beside the screen."""
-    return bool(await reader.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+    scrolls = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    return not await reader.page.evaluate(scrolls)
 
 
 async def test_an_alert_shows_within_a_second_and_is_acknowledged(browser: Browser, plant: Daemon) -> None:
@@ -160,7 +163,6 @@ async def test_what_was_given_up_is_sent_again(browser: Browser, plant: Daemon) 
 
 
 async def test_what_has_ended_is_history(browser: Browser, plant: Daemon) -> None:
-    ask(plant.url, "POST", "/alert-rules", {"id": "brief", "sources": ["none"], "raise_at": 20, "sinks": []})
     send(plant.url, "/events", struck(HOSTILE, time.time()))
     async with reading(browser, plant.url) as reader:
         await reader.open("alerts")
@@ -168,7 +170,7 @@ async def test_what_has_ended_is_history(browser: Browser, plant: Daemon) -> Non
         link = reader.main(".alert").filter(has_text="onerror").get_by_role("link", name="See why")
         assert "finding=watch" in (await link.get_attribute("href") or "")
         assert await reader.page.locator("img[src=x]").count() == 0
-        ask(plant.url, "PUT", "/alert-rules/presses", {"id": "presses", "sources": ["press*"], "raise_at": 20, "group_by": [], "sinks": ["horn"]})
+        ask(plant.url, "PUT", "/alert-rules/presses", {**PRESSES, "group_by": []})
         await reader.page.get_by_role("link", name="History").click()
         await expect(reader.main("tbody tr").filter(has_text="onerror").first).to_contain_text("with its rule")
         assert await reader.violations() == []

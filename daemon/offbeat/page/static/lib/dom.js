@@ -35,7 +35,7 @@ export function refill(node, ...children) {
   const was = node.contains(document.activeElement) ? document.activeElement : null;
   const sign = was && signature(was);
   const scrolled = [...node.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
-  fill(node, ...children);
+  fill(node, ...children.map((one) => (typeof one === "function" ? one() : one)));
   node.querySelectorAll(".scroll").forEach((one, at) => {
     if (scrolled[at]) [one.scrollLeft, one.scrollTop] = scrolled[at];
   });

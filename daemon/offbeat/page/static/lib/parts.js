@@ -42,7 +42,7 @@ export function sentence(text) {
 }
 
 /**
- * Run *load* and show what it gives in *node*: waiting, then the nodes that it made, or the failure. Once again with
+ * Run *load* and show what it gives in *node*: waiting, then the nodes that it made (or a function that gives them), or the failure. Once again with
  * the function that this gives; what is shown stays until the new is there.
  */
 export function shown(node, load, signal) {

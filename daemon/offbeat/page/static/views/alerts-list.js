@@ -44,7 +44,7 @@ export function alerts(body, context, state) {
   const refresh = shown(board, async () => {
     const page = await get("/alerts", { state, limit: limit(), rule: at.get("rule"), source: at.get("source") }, signal);
     found = page.alerts;
-    return draw(page.next_cursor);
+    return () => draw(page.next_cursor);
   }, signal);
   const more = () => {
     at.put({ rows: limit() + ROWS });
