@@ -18,7 +18,7 @@ from offbeat.http.parts import Parts
 from offbeat.http.route import Content, Route
 from offbeat.store import analysis_pages
 from offbeat.store.analysis_pages import ResultQuery
-from offbeat.store.overview_queries import Lane, Overview, OverviewQuery, of_analysis, paged, worst_of
+from offbeat.store.overview_queries import Lane, Overview, OverviewQuery, of_analysis, paged, placed, worst_of
 from offbeat.store.queries import Record
 
 DAY_MS = 86_400_000
@@ -34,6 +34,7 @@ async def get_overview(request: web.Request, parts: Parts, asked: Asked) -> web.
     if query.rows == "source" and not parts.analyses.has(query.job):
         found = await parts.results.overview(query)
     else:
+        query, _ = placed(query)
         lanes = await parts.results.job_lanes(query) if query.rows == "job" else []
         chosen = parts.analyses.all() if query.rows == "job" else [parts.analyses.get(query.job)]
         lanes += [await analysis_lane(parts, job, query) for job in chosen]
