@@ -43,8 +43,8 @@ export function list(main, context) {
     return table("Jobs", [
       { title: "Job", value: (job) => job.id, cell: (job) => [a(jobLink(job.id), job.id), job.description ? h("div.about", {}, job.description) : null] },
       { title: "State", value: (job) => job.state, cell: (job) => stateBadge(job.state) },
-      { title: "Asks", cell: (job) => h("div.asks", {}, asks(job), h("div.about", {}, `every ${seconds(job.bucket_span_s)}`)) },
       { title: "Worst of 24 h", numeric: true, value: (job) => found.get(job.id)?.worst ?? null, cell: (job) => worst(found.get(job.id)) },
+      { title: "Asks", cell: (job) => h("div.asks", {}, asks(job), h("div.about", {}, `every ${seconds(job.bucket_span_s)}`)) },
       { title: "Newest finding", value: (job) => found.get(job.id)?.newest ?? null, cell: (job) => newest(found.get(job.id)) },
       { title: "Events", numeric: true, value: taken, cell: (job) => count(taken(job)) },
       { title: "Memory", numeric: true, value: memory, cell: (job) => bytes(memory(job)) },

@@ -17,7 +17,14 @@ const TABS = { results: "Results", categories: "Categories", snapshots: "Snapsho
 export async function one(main, context, id, tab) {
   const { signal } = context;
   fill(main, h("h1", {}, `Job ${id}`), h("p.waiting", { role: "status" }, "Loading …"));
-  let [job, fed] = await Promise.all([get(`/jobs/${part(id)}`, {}, signal), feedOf(id, signal)]);
+  let [job, fed] = [null, null];
+  try {
+    [job, fed] = await Promise.all([get(`/jobs/${part(id)}`, {}, signal), feedOf(id, signal)]);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    fill(main, h("h1", {}, `Job ${id}`), nothing("There is no such job.", h("p", {}, a(link("jobs"), "To the jobs"))));
+    return;
+  }
   const title = h("h1", {}, job.id, " ");
   const state = h("span");
   const facts = h("p.facts-line");
