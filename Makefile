@@ -32,7 +32,7 @@ bench: .venv/.installed-bench  ## every benchmark, one after the other (ARGS="be
 bench-detection: .venv/.installed-dev
 	@exec $(IN)/python benchmarks/detection.py --markdown benchmarks/results/detection.md $(ARGS)
 
-docs: .venv/.installed  ## make deploy/offbeat.toml, docs/settings.md and docs/functions.md from the code
+docs: .venv/.installed  ## make deploy/offbeat.toml, docs/settings.md, docs/functions.md and the kinds of docs/checks.md from the code
 	$(IN)/python tests/project/generated.py
 
 clean:  ## remove the environment and every cache; ./offbeat-data stays

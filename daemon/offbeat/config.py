@@ -180,6 +180,8 @@ class RetentionConfig:
     rollups_1d_days: float = setting(3_650.0, "rollups of one day", unit="days", low=0, reload=True)
     buckets_days: float = setting(365.0, "bucket scores", unit="days", low=0, reload=True)
     records_days: float = setting(365.0, "records", unit="days", low=0, reload=True)
+    outcomes_days: float = setting(
+        365.0, "outcomes of checks; the newest of each subject stays", unit="days", low=0, reload=True)
     file_bytes_max: int = setting(
         20 * 1024**3, "beyond this the oldest readings go before their time", unit="bytes", low=0, reload=True)
 
@@ -276,6 +278,40 @@ class CommandConfig(SinkConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class ChecksConfig:
+    """Rules on series that say GREEN, YELLOW or RED. Checks are given at run time: docs/checks.md."""
+
+    folder: str = setting("", "Python files in it are kinds of checks; empty: no folder. Naming one runs its code")
+    modules: tuple[str, ...] = setting(
+        (), "modules of which a check may name a class or a function as its kind, package.module:Class; naming one "
+        "runs its code")
+    checks_max: int = setting(1_000, "each looks at its series by itself", unit="checks", low=1)
+    subjects_max: int = setting(
+        50_000, "what checks are bound to, in all: columns that are judged together. Beyond it what is new is left "
+        "out, which the log, the metrics and the diagnosis say", unit="subjects", low=1, reload=True)
+    time_limit_s: float = setting(
+        30.0, "longest time limit that a check may have: so long a plug-in that loops holds a worker", unit="seconds",
+        low=0.01, reload=True)
+    readings_max: int = setting(
+        20_000, "most moments that a run is handed, the newest; more are left out, which its details say",
+        unit="moments", low=10, reload=True)
+    workers: int = setting(
+        2, "processes that judge, so that a plug-in may loop or crash; none is started before the first check",
+        unit="processes", low=1, high=64)
+    worker_bytes_max: int = setting(
+        4 * 1024**3, "address space of such a process; beyond it a check fails. 0: no bound", unit="bytes", low=0)
+    outcomes_max: int = setting(
+        1_000_000, "changes that are kept; the oldest go first, the newest of each subject stays", unit="outcomes",
+        low=0, reload=True)
+    maintenance_max: int = setting(
+        1_000, "maintenance that is kept, also that which is over; this goes first", unit="entries", low=1, reload=True)
+    preview_runs_max: int = setting(
+        10_000, "runs of one preview; beyond it, it is cut, and says so", unit="runs", low=1, reload=True)
+    preview_s: float = setting(
+        20.0, "longest time of one preview; then it is cut, and says so", unit="seconds", low=0.1, reload=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one daemon, checked."""
 
@@ -286,6 +322,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    checks: ChecksConfig = field(default_factory=ChecksConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -453,7 +490,7 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
-    "retention": RetentionConfig, "alerts": AlertsConfig,
+    "retention": RetentionConfig, "alerts": AlertsConfig, "checks": ChecksConfig,
 }
 SINKS: dict[str, Any] = {
     "webhook": WebhookConfig, "alertmanager": AlertmanagerConfig, "email": EmailConfig, "command": CommandConfig,

@@ -139,6 +139,14 @@ class StoreUnavailable(Refused):
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
+class NoWorker(Refused):
+    """The process that runs checks cannot be started."""
+
+    code = "no_worker"
+    status = 503
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
 class NotYet(Refused):
     """The sequence that a query waits for has not been applied in time."""
 

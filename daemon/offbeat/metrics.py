@@ -116,6 +116,19 @@ class Metrics:
         self.alert_suppressed_total = self._counter(
             "alert_suppressed_total", "Notifications that nobody was told, by reason.", "reason")
         self.alert_dead_letters = self._gauge("alert_dead_letters", "Deliveries that were given up and are kept.")
+        self.check_runs_total = self._counter(
+            "check_runs_total", "Runs of checks by kind and status; status none: it did not apply.", "kind", "status")
+        self.check_errors_total = self._counter(
+            "check_errors_total", "Runs of checks that raised, were ended or crashed, by kind.", "kind")
+        self.check_seconds = self._histogram("check_seconds", "Time of one run of a check, by kind.", "kind")
+        self.check_changes_total = self._counter("check_changes_total", "Outcomes that were a change.")
+        self.check_readings_cut_total = self._counter(
+            "check_readings_cut_total", "Moments that runs were not handed, for there were more than a run may have.")
+        self.check_workers_ended_total = self._counter(
+            "check_workers_ended_total", "Processes that judge which were ended for a run that took long, or crashed.")
+        self.check_subjects = self._gauge("check_subjects", "Subjects of checks: what is judged together.")
+        self.checks_full = self._gauge(
+            "checks_full", "Checks that match more than there may be subjects, so that some are left out.")
         self.http_requests_total = self._counter(
             "http_requests_total", "Requests answered, by route template; status 499: the client left first.",
             "route", "method", "status")

@@ -23,6 +23,7 @@ from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
 from offbeat.backtest.preview import Previews
 from offbeat.broadcast import Broadcast
+from offbeat.checks.checks import Checks
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
 from offbeat.engine.analysis.results import BucketResult
@@ -114,6 +115,7 @@ class Service:
         jobs = [state.job for state in self.engine.jobs.values()]
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
         await self.alerts.begin()
+        await self.checks.begin()
 
     def _tell(self, outcome: Outcome) -> None:
         self.broadcast.publish(outcome)
@@ -203,15 +205,12 @@ class Service:
             metrics.stream_clients.set,
         )
         self.alerts = Alerts(
-            self.database,
-            lambda: self.config,
-            self.clock,
-            metrics,
-            lambda: self.jobs.by_number,
-            self.catalog,
-            self.applier.settle,
-            lambda: self.committer.seq,
-            self.broadcast.say,
+            self.database, lambda: self.config, self.clock, metrics, lambda: self.jobs.by_number, self.catalog,
+            self.applier.settle, lambda: self.committer.seq, self.broadcast.say,
+        )
+        self.checks = Checks(
+            self.database, lambda: self.config, self.clock, metrics, self.applier.ask, self.catalog,
+            lambda: self.jobs.by_number, self.applier.settle, self.broadcast.say,
         )
         self.results = Results(
             self.database,
@@ -275,6 +274,7 @@ class Service:
             Limit("ingest.pending_bytes_max", self.intake.pending_bytes, ingest.pending_bytes_max),
             Limit("store.tail_readings_max", self.engine.tail.row_count, self.config.store.tail_readings_max),
             Limit("retention.file_bytes_max", self.database.size_bytes(), self.config.retention.file_bytes_max),
+            *self.checks.limits(),
         )
         database, rejected = self.database, "rejected."
         return DaemonDiagnosis(
@@ -293,9 +293,9 @@ class Service:
     def parts(self) -> Parts:
         """What the doors need."""
         return Parts(
-            self.intake, self.results, self.jobs, self.feedback, self.alerts, self.broadcast, self.analyses, self.feeds,
-            lambda: self.config, self.ready, self.clock, self.metrics, version_of_program(), self.vitals.health,
-            self.previews.run,
+            self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.broadcast,
+            self.analyses, self.feeds, lambda: self.config, self.ready, self.clock, self.metrics, version_of_program(),
+            self.vitals.health, self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -313,6 +313,7 @@ class Service:
             self.applier.keep_checkpoints_made(),
             self.alerts.run(),
             self.alerts.deliveries.run(),
+            self.checks.run(),
             self._tick(),
             self._retire(),
             self._probe(),
@@ -333,6 +334,7 @@ class Service:
             try:
                 gone = await retire(self.database, self.config.retention, self.config.ingest, self.clock.now_ms())
                 gone += await upkeep.retire(self.analyses)
+                gone += await self.checks.retire()
                 if gone:
                     log.info("retention removed %d rows", gone)
             except StoreUnavailable as e:

@@ -287,7 +287,8 @@ class Behind:
     results: MemoryResults = field(default_factory=MemoryResults)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     feedback: MemoryFeedback = field(default_factory=MemoryFeedback)
-    alerts: Any = None  # the doors of alerts are tested over the real ones
+    alerts: Any = None  # the doors of alerts and of checks are tested over the real ones
+    checks: Any = None
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
@@ -297,9 +298,9 @@ class Behind:
 
     def parts(self) -> Parts:
         """As the doors are given them."""
-        return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
-                     self.feeds, lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
-                     self._health, self.preview, self.keepalive_s)
+        return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.stream,
+                     self.analyses, self.feeds, lambda: self.config, lambda: self.not_ready, ManualClock(),
+                     self.metrics, "1.2.3", self._health, self.preview, self.keepalive_s)
 
     async def _health(self) -> Health:
         return self.health

@@ -7,6 +7,9 @@ from pathlib import Path
 from offbeat.cli.sample import sample_toml, settings_table, sinks_table
 from offbeat_detectors.buckets import content, distinct, influence, numbers
 from offbeat_detectors.buckets.functions import FUNCTIONS, Function
+from offbeat_detectors.checks import registry
+from offbeat_detectors.checks.civil import WINDOWS
+from offbeat_detectors.checks.contract import Parameter
 
 TOP = Path(__file__).parents[2]
 
@@ -87,6 +90,38 @@ def _row(function: Function) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+KINDS_BEGIN = "<!-- kinds: made by `make docs` from detectors/offbeat_detectors/checks -->\n"
+KINDS_END = "<!-- end of kinds -->\n"
+WINDOW_NAMES = tuple(each.name for each in WINDOWS)
+
+
+def checks_page() -> str:
+    """The page of checks as it is, with the built-in kinds between both comments."""
+    before, _, rest = (TOP / "docs" / "checks.md").read_text().partition(KINDS_BEGIN)
+    made = "\n".join(_kind(info) for info in registry.kinds() if info.origin == "built-in")
+    windows = "".join(f"| `{each.name}` | {each.about} |\n" for each in WINDOWS)
+    return (f"{before}{KINDS_BEGIN}{made}\nAll of them take:\n\n| parameter | |\n|---|---|\n{windows}"
+            f"{KINDS_END}{rest.partition(KINDS_END)[2]}")
+
+
+def _kind(info: registry.KindInfo) -> str:
+    also = f" (also `{'`, `'.join(info.also)}`)" if info.also else ""
+    columns = "one column" if info.columns_max == 1 else f"{info.columns_min} to {info.columns_max} columns"
+    rows = "".join(f"| `{each.name}` | {_default(each)} | {each.unit} | {each.about} |\n"
+                   for each in info.parameters or () if each.name not in WINDOW_NAMES)
+    head = "| parameter | default | unit | |\n|---|---|---|---|\n"
+    return f"### `{info.kind}`{also}\n\n{info.about} Takes {columns}.\n\n{head}{rows}"
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.required:
+        return "needed"
+    shown = f"{parameter.default:g}" if parameter.kind in ("number", "integer") and parameter.default is not None else (
+        "" if parameter.default is None else str(parameter.default).lower())
+    others = f" ({', '.join(each for each in parameter.choices if each != shown)})" if parameter.choices else ""
+    return f"{shown}{others}"
+
+
 def _listed(names: Iterable[str]) -> str:
     *first, last = (f"`{name}`" for name in names)
     return f"{', '.join(first)} and {last}" if first else last
@@ -98,6 +133,7 @@ def generated() -> dict[Path, str]:
         TOP / "deploy" / "offbeat.toml": sample_toml(),
         TOP / "docs" / "settings.md": f"{SETTINGS_HEAD}{settings_table()}\n{sinks_table()}",
         TOP / "docs" / "functions.md": functions_page(),
+        TOP / "docs" / "checks.md": checks_page(),
     }
 
 

@@ -97,6 +97,7 @@ def test_the_program_and_the_detectors_are_found_by_name(top: Path) -> None:
     named = {(entry.group, entry.name): entry for entry in installed.entry_points}
     assert callable(named["console_scripts", "offbeat"].load())
     assert named["offbeat.detectors", "ewma"].load().__name__ == "Ewma"
+    assert named["offbeat.checks", "range"].load().__name__ == "Range"
     assert installed.version == project(top)["version"]
 
 

@@ -14,11 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offbeat.clock import ManualClock
 from offbeat.errors import BadRequest, NotFound
+from offbeat.service import running
 from offbeat.store.chunks import spans_of
 from offbeat.store.overview_queries import CLASSES, Grid, Lane, Overview, OverviewQuery, counted, paged
 from offbeat.store.queries import Bucket, BucketQuery, RecordQuery
-from tests.store.process import START_MS, pages
+from tests.engine.run import Event
+from tests.store.process import START_MS, applied, config, pages, send
 from tests.store.test_queries import daemon, every_bucket
 
 QUERY = OverviewQuery("watch", "source", START_MS - 600_000, START_MS + 7_200_000, 13, 50)
@@ -168,3 +171,20 @@ async def test_only_buckets_of_the_page_are_read(tmp_path: Path, monkeypatch: py
         numbers.clear()
         await service.results.overview(replace(QUERY, limit=len(order)))
         assert 0 < few < sum(numbers)
+
+
+@pytest.mark.parametrize("every_ms", [60_000, 300_000, 1_800_000])
+async def test_a_source_that_reports_seldom_has_empty_bins_only_where_it_reported_nothing(
+    tmp_path: Path, every_ms: int
+) -> None:
+    clock = ManualClock(START_MS)
+    async with running(config(tmp_path / "state"), clock=clock) as service:
+        times = [START_MS + i * every_ms for i in range(40)]
+        await send(service, [Event("a", at, {"x": 1.0}) for at in times])
+        await applied(service)
+        await service.applier.checkpoint_all()
+        for bins in (1, 7, 24, 100, 333):
+            query = replace(QUERY, start_ms=START_MS - 1_000_000, end_ms=times[-1] + 2_000_000, bins=bins)
+            (lane,) = (await service.results.overview(query)).lanes
+            every = [Bucket("watch", "a", at // 60_000 * 60_000, 60, 1, 0, 0.0, 0.0, False) for at in times]
+            assert shown(lane) == naive_scores(query, every)

@@ -17,8 +17,7 @@ from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
 from offbeat.store.queries import Page
 from offbeat.store.record_queries import COLUMNS as RECORD_COLUMNS
-from offbeat.store.record_queries import FORM, record_of
-from offbeat_detectors import explain
+from offbeat.store.record_queries import FORM, record_of, sentence_of
 
 DELIVERIES_MAX = 1_000
 """Deliveries of one alert that are kept once they are done."""
@@ -251,16 +250,8 @@ async def seen_after(
 
 def _seen(job: Job, row: Sequence[Any], name: tuple[str, str]) -> Seen:
     r = record_of(job, tuple(row[2:]), name)
-    told = explain.tell(
-        explain.Finding(
-            f"{r.field} of {r.source}", r.time_ms, r.actual, r.typical, r.lower, r.upper, r.novelty, r.probability
-        ),
-        explain.unpack(r.evidence),
-        (),
-        None,
-    )
     seq, ordinal = row[2 + FORM : 4 + FORM]
-    return Seen(seq, ordinal, row[1], r.time_ms, r.id, r.job, r.source, r.field, r.score, told.sentence)
+    return Seen(seq, ordinal, row[1], r.time_ms, r.id, r.job, r.source, r.field, r.score, sentence_of(r))
 
 
 async def alerts(database: Database, query: AlertQuery) -> Page[Alert]:

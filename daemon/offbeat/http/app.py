@@ -16,6 +16,8 @@ from offbeat.http import (
     analyses,
     analysis_models,
     analysis_results,
+    check_status,
+    checks,
     docs,
     events,
     feedback,
@@ -42,8 +44,8 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *preview.ROUTES, *jobs.ROUTES,
     *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
-    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *vitals.ROUTES,
-    *docs.ROUTES,
+    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES,
+    *checks.ROUTES, *check_status.ROUTES, *health.ROUTES, *vitals.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""

@@ -26,6 +26,7 @@ TAGS = {
     "feedback": "What people say of what was found.",
     "feeds": "What jobs read themselves: files, databases, search servers.",
     "alerts": "Who is told of what was found, and when nobody is.",
+    "checks": "Rules on series that say GREEN, YELLOW or RED.",
     "operation": "How the daemon is.",
     "influx": "For clients that write to InfluxDB.",
 }
@@ -40,6 +41,10 @@ PATH_PARAMETERS = {
     "calendar": "Id of the calendar.",
     "delivery": "Number of the delivery.",
     "sink": "Name of the sink in the settings.",
+    "check": "Id of the check.",
+    "subject": "Number of the subject: of a check and its columns.",
+    "outcome": "Number of the outcome.",
+    "maintenance": "Number of the maintenance.",
     "record": "The id of the record, percent-encoded as any part of a path is.",
 }
 

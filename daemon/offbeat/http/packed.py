@@ -10,10 +10,10 @@ from aiohttp import hdrs, web
 PACKED_MIN_BYTES = 2 * 1024
 """Less fits into two packets as it is."""
 ASIDE_MIN_BYTES = 64 * 1024
-"""More takes over a millisecond: it is done on a thread, and other requests go on meanwhile."""
+"""More is compressed on a thread, and other requests go on meanwhile: to hand less over would take as long."""
 LEVEL = 4
-"""Of zlib. Of a day of buckets 1 takes two thirds of the time and leaves a fifth more, 6 twice the time for a tenth
-less."""
+"""Of zlib. Of a day of buckets, 250 KB in 0.9 ms, 1 takes half of the time and leaves a tenth more; 6 a third more
+time for a fiftieth less."""
 GZIP = 16 + zlib.MAX_WBITS
 WEIGHT = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)")
 KINDS = ("application/json", "text/")

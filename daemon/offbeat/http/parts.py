@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
 from offbeat.backtest.preview import Run
+from offbeat.checks.checks import Checks
 from offbeat.clock import Clock
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
@@ -151,6 +152,7 @@ class Parts:
     jobs: Jobs
     feedback: Feedback
     alerts: Alerts
+    checks: Checks
     stream: Stream
     analyses: Analyses
     feeds: Feeds

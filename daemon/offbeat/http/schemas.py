@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from offbeat.http import analysis_schemas
 from offbeat.http.alert_schemas import ALERT_SCHEMAS
+from offbeat.http.check_schemas import CHECK_SCHEMAS
 from offbeat.http.feed_schemas import FEED_SCHEMAS
 from offbeat.http.forms import (
     ANY_OBJECT,
@@ -287,6 +288,7 @@ SCHEMAS: dict[str, Schema] = {
     **ALERT_SCHEMAS,
     **FEED_SCHEMAS,
     **PAGE_SCHEMAS,
+    **CHECK_SCHEMAS,
 }
 SCHEMAS |= analysis_schemas.SCHEMAS
 for _name, _asked in (("JobPreview", SCHEMAS["JobSpec"]), ("AnalysisPreview", SCHEMAS["AnalysisSpec"])):

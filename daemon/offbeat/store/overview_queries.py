@@ -296,7 +296,9 @@ def lanes(
         return lane
 
     low, high = grid.start_ms - grid.bucket_ms, grid.end_ms
-    runs = events(db, job.number, ordered, positions, low, high, grid.bucket_ms)
+    # In a bin there is a bucket of any run with steps that are no longer than it.
+    step_ms = max(grid.bucket_ms, (grid.end_ms - grid.start_ms) // grid.bins)
+    runs = events(db, job.number, ordered, positions, low, high, step_ms)
     had = held[held[:, 2] > 0.0]  # rows that leave: source, start, count, …
     grid.paint(scores, lane_of(runs[:, 0]), runs[:, 1], runs[:, 2], np.zeros(runs.shape[0]))
     start = had[:, 1].astype(np.int64)
@@ -322,11 +324,11 @@ def events(
     positions: Any,
     low: int,
     high: int,
-    bucket_ms: int,
+    step_ms: int,
 ) -> NDArray[np.int64]:
     """When *sources* (in order) had events in buckets from *low* to *high*, by what is packed.
 
-    (m, 3) source, start of the first bucket and of the last of a run without a gap.
+    (m, 3) source, start of the first bucket and of the last of a run with steps of at most *step_ms*.
     """
     parts = [np.zeros((0, 4), np.int64)]
     wanted = np.zeros(int(sources[-1]) + 2, np.bool_)
@@ -344,8 +346,8 @@ def events(
             for (body,) in db.execute("SELECT body FROM chunk WHERE rowid = ?", (rowid,)):
                 parts.append(runs_of(kind, body, wanted))
     runs = np.concatenate(parts)
-    close = (runs[:, 3] <= bucket_ms) | (runs[:, 1] == runs[:, 2])
-    apart = runs[~close]  # steady, but with a gap between any two
+    close = (runs[:, 3] <= step_ms) | (runs[:, 1] == runs[:, 2])
+    apart = runs[~close]  # steady, but with longer steps
     count = (apart[:, 2] - apart[:, 1]) // np.maximum(apart[:, 3], 1) + 1
     row = np.repeat(np.arange(apart.shape[0]), count)
     turn = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +12,7 @@ from offbeat.engine.entries import Job
 from offbeat.store.cursors import cursor_of, place_of
 from offbeat.store.database import Database
 from offbeat.store.queries import Bucket, Page, Record, RecordQuery, StreamEvent
+from offbeat_detectors import explain
 
 COLUMNS = (
     "series, bucket_ms, source, time_ms, actual, typical, lower, upper, novelty, probability, score, evidence, seq, "
@@ -93,6 +94,36 @@ def record_of(job: Job, row: tuple[Any, ...], name: tuple[str, str]) -> Record:
         spec.model,
         evidence or b"",
     )
+
+
+def sentence_of(r: Record) -> str:
+    """What was seen and expected, and why that is odd."""
+    found = explain.Finding(
+        f"{r.field} of {r.source}", r.time_ms, r.actual, r.typical, r.lower, r.upper, r.novelty, r.probability
+    )
+    return explain.tell(found, explain.unpack(r.evidence), (), None).sentence
+
+
+async def findings_in(
+    database: Database,
+    jobs: Mapping[int, Job],
+    sources: Sequence[int],
+    start_ms: int,
+    end_ms: int,
+    limit: int,
+    series_name: Callable[[int], tuple[str, str]],
+) -> list[tuple[int, Record]]:
+    """The newest records of *sources* of the times *start_ms* to *end_ms*, both included: series and record of each."""
+    if not jobs:
+        return []
+    longest_ms = 1000 * max(job.spec.bucket_span_s for job in jobs.values())
+    rows = await database.read(
+        f"SELECT job, {COLUMNS} FROM record WHERE job IN ({','.join('?' * len(jobs))}) AND source IN "
+        f"({','.join('?' * len(sources))}) AND bucket_ms > ? AND bucket_ms <= ? AND time_ms BETWEEN ? AND ? "
+        "ORDER BY time_ms DESC, job, series LIMIT ?",
+        (*jobs, *sources, start_ms - longest_ms, end_ms, start_ms, end_ms, limit),
+    )
+    return [(row[1], record_of(jobs[row[0]], row[1:], series_name(row[1]))) for row in rows]
 
 
 DETECTOR = "0"

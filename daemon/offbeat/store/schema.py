@@ -198,4 +198,31 @@ MIGRATIONS: tuple[str, ...] = (
         typical REAL NOT NULL, upper REAL NOT NULL, actual REAL NOT NULL, PRIMARY KEY (job, start_ms, ordinal))
         WITHOUT ROWID;
     """,
+    """
+    -- Checks: the rules; the runs that each means, their subjects, with what they said last and what the next run goes
+    -- on from (state); what they said at each change; who knows of it; when it is not counted.
+    CREATE TABLE check_rule (
+        id TEXT PRIMARY KEY, body TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL)
+        WITHOUT ROWID;
+    CREATE TABLE check_subject (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, columns TEXT NOT NULL, status TEXT, reason TEXT,
+        message TEXT, details TEXT, ran_ms INTEGER, data_ms INTEGER, data_from_ms INTEGER, duration_ms REAL,
+        since_ms INTEGER, outcome INTEGER, state TEXT NOT NULL, UNIQUE (rule, columns));
+    CREATE TABLE check_column (
+        source TEXT NOT NULL, field TEXT NOT NULL, subject INTEGER NOT NULL, PRIMARY KEY (source, field, subject))
+        WITHOUT ROWID;
+    CREATE INDEX check_column_of ON check_column (subject);
+    CREATE TABLE check_outcome (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, subject INTEGER NOT NULL, rule TEXT NOT NULL, kind TEXT NOT NULL,
+        parameters TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+        details TEXT NOT NULL, ran_ms INTEGER NOT NULL, data_ms INTEGER, data_from_ms INTEGER,
+        duration_ms REAL NOT NULL, since_ms INTEGER NOT NULL);
+    CREATE INDEX check_outcome_of ON check_outcome (subject, number);
+    CREATE INDEX check_outcome_by_rule ON check_outcome (rule, number);
+    CREATE INDEX check_outcome_by_age ON check_outcome (ran_ms);
+    CREATE TABLE check_acknowledgement (
+        subject INTEGER PRIMARY KEY, who TEXT NOT NULL, comment TEXT NOT NULL, at_ms INTEGER NOT NULL);
+    CREATE TABLE check_maintenance (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, until_ms INTEGER NOT NULL);
+    """,
 )

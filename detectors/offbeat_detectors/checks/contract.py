@@ -48,7 +48,7 @@ class NotNow(Exception):
 class Parameter:
     """One parameter of a check, as a form and an error message need it.
 
-    kind      "number", "integer", "text", "flag", "choice", "texts" or "windows"
+    kind      "number", "integer", "text", "flag", "choice", "texts" or "windows", texts like 22:00-06:00
     default   None and not *required*: may be left out
     choices   of a "choice"
     """

@@ -154,7 +154,7 @@ export function table(caption, columns, rows, { sort = null, sorted: told = null
   };
   order(by);
   // Wide tables scroll within themselves, with the keyboard as well.
-  return h("div.scroll", { tabindex: "0", role: "region", "aria-label": caption },
+  return h("div.scroll", { tabindex: "0", role: "region", "aria-label": `${caption}, a table` },
     h("table", {}, h("caption.unseen", {}, caption), h("thead", {}, h("tr", {}, heads)), body));
 }
 
