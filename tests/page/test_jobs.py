@@ -126,6 +126,24 @@ async def test_a_bar_leads_to_the_findings_of_its_bucket(reader: Reader, begin_s
     await expect(reader.main(".chip")).to_have_count(0)
 
 
+async def test_a_part_of_the_time_is_chosen_in_the_chart(reader: Reader, begin_s: int) -> None:
+    await reader.open("jobs/shops")
+    words = reader.main(".card .about").first
+    await expect(words).to_contain_text("287 buckets")
+    box = await reader.main(".strip .nsewdrag").bounding_box()
+    assert box is not None
+    mouse, y = reader.page.mouse, box["y"] + box["height"] / 2
+    await mouse.move(box["x"] + 0.4 * box["width"], y)
+    await mouse.down()
+    await mouse.move(box["x"] + 0.6 * box["width"], y, steps=4)
+    await mouse.up()
+    await expect(words).to_contain_text(re.compile(r"^5\d buckets|^6\d buckets"))
+    await expect(reader.page).to_have_url(re.compile("start=.*end="))
+    await reader.page.reload()
+    await reader.settled()
+    await expect(words).to_contain_text(re.compile(r"^5\d buckets|^6\d buckets"))
+
+
 async def test_findings_are_narrowed_by_score_value_and_influencer(reader: Reader, begin_s: int) -> None:
     await reader.open("jobs/shops")
     every = await reader.main("[data-record]").count()

@@ -22,7 +22,7 @@ export function silences(body, context) {
   const refresh = shown(board, async () => {
     const found = await all("/silences", "silences", { limit: 500 }, signal, 1_000);
     rows = found;
-    return table("Silences, one a row", [
+    return table("Silences", [
       { title: "No.", numeric: true, value: (one) => one.silence, cell: (one) => one.silence },
       { title: "State", value: (one) => one.state, cell: (one) => h(`span.badge.silence-${one.state === "active" ? "on" : "off"}`, {}, `${one.state === "active" ? "● " : "○ "}${one.state}`) },
       { title: "Of", cell: (one) => ofWords(one) },

@@ -47,7 +47,7 @@ export function snapshots(body, context, job, { refresh, wrong }) {
     const text = JSON.stringify(rows);
     if (text === seen) return undefined;
     seen = text;
-    return table("Snapshots, one a row", [
+    return table("Snapshots", [
       { title: "Taken", value: (one) => one.taken, cell: (one) => [timeNode(ms(one.taken)), one.in_use ? h("small", {}, " in use") : null] },
       { title: "Up to", cell: (one) => timeNode(ms(one.latest_record)) },
       { title: "Memory", numeric: true, value: (one) => one.size.model_bytes, cell: (one) => bytes(one.size.model_bytes) },

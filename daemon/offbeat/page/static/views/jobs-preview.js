@@ -7,7 +7,7 @@ import { choose, nothing, table, waiting } from "../lib/parts.js";
 import { bytes, count, scoreBadge } from "../lib/scores.js";
 import { DAY, iso, ms, timeNode } from "../lib/time.js";
 import { timeline, withSpan } from "./jobs-timeline.js";
-import { about, oneIn, values } from "./jobs-words.js";
+import { about, unlikely, values } from "./jobs-words.js";
 
 const DAYS = [["1", "the last 24 h"], ["7", "the last 7 days"], ["31", "the last 31 days"]];
 const UNNAMED = "preview-of-a-new-job";
@@ -77,7 +77,7 @@ export function preview(node, { draft, changed, body, wrong }, context) {
         { title: "What", cell: about },
         { title: "Actual", numeric: true, cell: (one) => values(one.actual) },
         { title: "Typical", numeric: true, cell: (one) => values(one.typical) },
-        { title: "How unlikely", cell: (one) => (one.probability === null ? "–" : oneIn(one.probability)) },
+        { title: "How unlikely", cell: unlikely },
       ], rows, { empty: found.reading_count ? "It would have found nothing unusual." : "No stored reading matches: nothing was tried." }));
     const draw = timeline(strip, `${document.id || "preview"}-buckets`, { signal, pick: () => undefined });
     const buckets = found.buckets.map((one) => ({ bucket_span_s: span_s, ...one }));

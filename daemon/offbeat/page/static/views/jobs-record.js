@@ -5,7 +5,7 @@ import { sentence } from "../lib/parts.js";
 import { link } from "../lib/route.js";
 import { number, scoreBadge } from "../lib/scores.js";
 import { ms, stamp } from "../lib/time.js";
-import { about, oneIn, seconds, values } from "./jobs-words.js";
+import { about, oneIn, seconds, unlikely, values } from "./jobs-words.js";
 
 const CAUSES = 10;
 
@@ -21,7 +21,7 @@ export function detail(record, { close, blame }) {
       ["Actual", values(record.actual)],
       ["Typical", values(record.typical)],
       ["Expected", record.lower === null || record.upper === null ? "–" : `${number(record.lower)} to ${number(record.upper)}`],
-      ["How unlikely", record.probability === null ? `novelty ${number(record.novelty)}` : `${oneIn(record.probability)} (p = ${number(record.probability, 3)})`],
+      ["How unlikely", record.probability === null ? unlikely(record) : `${unlikely(record)} (p = ${number(record.probability, 3)})`],
       ["Score as said", `${record.score.toFixed(1)} of 100`],
       ...(record.normalized === undefined ? [] : [
         ["Within this job", `${record.normalized.toFixed(1)} now, ${record.initial_normalized.toFixed(1)} at first`]]),

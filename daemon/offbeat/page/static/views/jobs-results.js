@@ -5,13 +5,13 @@ import { saveCsv } from "../lib/download.js";
 import { across, choose, field, nothing, rangeChooser, section, shown, table } from "../lib/parts.js";
 import { place } from "../lib/place.js";
 import { link } from "../lib/route.js";
-import { count, number, scoreBadge } from "../lib/scores.js";
+import { count, scoreBadge } from "../lib/scores.js";
 import { iso, ms, stamp, timeNode } from "../lib/time.js";
 import { buckets, entityOf, influencers, keyOf, matches, range, recordOf, records } from "./jobs-fetch.js";
 import { modelPlot } from "./jobs-plot.js";
 import { detail } from "./jobs-record.js";
 import { timeline, withSpan } from "./jobs-timeline.js";
-import { about, detectorWords, hasDetectors, oneIn, values } from "./jobs-words.js";
+import { about, detectorWords, hasDetectors, unlikely, values } from "./jobs-words.js";
 
 const ROWS = 100;
 const LOOKED_AT = 1_000;
@@ -112,7 +112,7 @@ export function results(body, context, asked) {
     one.setAttribute("aria-pressed", String(one.dataset.record === at.get("record"))));
 
   function recordsTable(fitting, found, filtered, limit) {
-    const made = table("Findings, one a row", [
+    const made = table("Findings", [
       { title: "Score", numeric: true, cell: (record) => [scoreBadge(record.score), record.interim ? h("small", {}, " interim") : null] },
       { title: "When", cell: (record) => timeNode(ms(record.time ?? record.bucket_start)) },
       {
@@ -126,7 +126,7 @@ export function results(body, context, asked) {
       },
       { title: "Actual", numeric: true, cell: (record) => values(record.actual) },
       { title: "Typical", numeric: true, cell: (record) => values(record.typical) },
-      { title: "How unlikely", cell: (record) => (record.probability === null ? `novelty ${number(record.novelty, 3)}` : oneIn(record.probability)) },
+      { title: "How unlikely", cell: unlikely },
       hasDetectors(job)
         ? { title: "Influencers", cell: (record) => record.influencers.flatMap((one) => one.values.map((value) => `${one.field} ${value}`)).join(", ") || "–" }
         : { title: "Source", cell: (record) => a(link("sources", [record.source], { finding: record.id }), record.source) },

@@ -77,6 +77,12 @@ export function oneIn(probability) {
   return times < 1e7 ? `one in ${number(Math.round(times), 2)}` : `one in 10^${Math.round(Math.log10(times))}`;
 }
 
+/** How unlikely a finding was, in words; one without a probability is told by its bits. */
+export function unlikely(record) {
+  if (record.probability !== null) return oneIn(record.probability);
+  return record.explain ? oneIn(2 ** -record.explain.bits) : `novelty ${number(record.novelty, 3)}`;
+}
+
 /** 83, critical: for charts and files. */
 export function scored(score) {
   return `${Math.round(score)}, ${classOf(score).word}`;
