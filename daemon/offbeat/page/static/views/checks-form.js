@@ -160,20 +160,9 @@ function parameterInput(one, value) {
     const input = h("input", { type: "number", step: one.kind === "integer" ? 1 : "any", required: one.required, value: present ?? "" });
     return [input, () => (input.value === "" ? undefined : Number(input.value))];
   }
-  if (one.kind === "texts") {
+  if (one.kind === "texts" || one.kind === "windows") {
     const input = h("input", { value: (present ?? []).join(", "), required: one.required });
     return [input, () => (input.value.trim() === "" ? undefined : input.value.split(",").map((name) => name.trim()).filter(Boolean))];
-  }
-  if (one.kind === "windows") {
-    const input = h("textarea", { rows: 3, value: present === undefined ? "" : JSON.stringify(present), spellcheck: "false" });
-    return [input, () => {
-      if (input.value.trim() === "") return undefined;
-      try {
-        return JSON.parse(input.value);
-      } catch {
-        return input.value; // the daemon says what it expected
-      }
-    }];
   }
   const input = h("input", { value: present ?? "", required: one.required });
   return [input, () => (input.value === "" ? undefined : input.value)];

@@ -10,7 +10,7 @@ import { zone } from "../lib/prefs.js";
 export function maintenance(body, { signal }) {
   const list = h("div");
   const again = shown(list, async () => {
-    const found = await get("/maintenance", { limit: 1000 }, signal);
+    const found = await get("/maintenance", {}, signal);
     return table("Maintenance", [
       { title: "From", cell: (row) => timeNode(ms(row.from)), value: (row) => row.from },
       { title: "Until", cell: (row) => timeNode(ms(row.until)), value: (row) => row.until },
