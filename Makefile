@@ -40,7 +40,7 @@ clean:  ## remove the environment and every cache; ./offbeat-data stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The tests of the page drive the system's Chromium; where it is missing and may not be installed, they are skipped.
-browser:
+browser:  ## chromium, which the tests of the page drive, where it is missing and may be installed
 	@if ! command -v chromium >/dev/null; then \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        echo "installing chromium, for the tests of the page"; \

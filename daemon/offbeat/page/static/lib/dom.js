@@ -33,16 +33,25 @@ export function fill(node, ...children) {
   return node;
 }
 
-/** What of *node* is drawn anew in this turn gets the focus back: that which has the same words as what has it now. */
-export function keepFocus(node) {
-  const held = document.activeElement;
-  if (!node.contains(held) || held === node) return;
-  const words = (one) => `${one.tagName} ${one.getAttribute("aria-label") ?? one.textContent}`;
-  const wanted = words(held);
-  queueMicrotask(() => {
-    if (document.activeElement !== document.body) return; // it was left where it is, or is elsewhere by now
-    [...node.querySelectorAll("a, button, input, select, summary, [tabindex]")].find((one) => words(one) === wanted)?.focus({ preventScroll: true });
+/**
+ * Fill *node* anew and leave the reader where they were: at the same control, or the one that now stands for it, and
+ * where they had scrolled tables to.
+ */
+export function refill(node, ...children) {
+  const was = node.contains(document.activeElement) ? document.activeElement : null;
+  const sign = was && signature(was);
+  const scrolled = [...node.querySelectorAll(".scroll")].map((one) => [one.scrollLeft, one.scrollTop]);
+  fill(node, ...children.map((one) => (typeof one === "function" ? one() : one)));
+  node.querySelectorAll(".scroll").forEach((one, at) => {
+    if (scrolled[at]) [one.scrollLeft, one.scrollTop] = scrolled[at];
   });
+  if (!was) return;
+  const now = node.contains(was) ? was : [...node.querySelectorAll(was.tagName)].find((one) => signature(one) === sign);
+  now?.focus({ preventScroll: true });
+}
+
+function signature(node) {
+  return JSON.stringify([{ ...node.dataset }, ...["href", "aria-label", "name"].map((name) => node.getAttribute(name)), node.matches("input, select") ? "" : node.textContent]);
 }
 
 /** A link to a view of the page. Only addresses made by route.link come here: a sensor's text is never an address. */

@@ -1,7 +1,7 @@
 // Pieces that several views are made of: what is shown while waiting, when it fails, when there is nothing; choosers.
 
 import { all } from "./api.js";
-import { announce, fill, fresh, h, keepFocus } from "./dom.js";
+import { announce, fill, fresh, h, refill } from "./dom.js";
 import { DAY, HOUR, fromWall, iso, ms, stamp, wall } from "./time.js";
 import { zone } from "./prefs.js";
 
@@ -34,14 +34,15 @@ export function nothing(text, ...more) {
   return h("div.note.empty", {}, h("p", {}, text), more);
 }
 
-/** *text* with a capital and a full stop. */
+/** *text* with a capital, unless it begins with the name of a member, and a full stop. */
 export function sentence(text) {
   const trimmed = String(text).trim();
-  return trimmed ? trimmed[0].toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".") : "";
+  const named = /^[^\s]*[_[.(][^\s]/.test(trimmed);
+  return trimmed ? (named ? trimmed[0] : trimmed[0].toUpperCase()) + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".") : "";
 }
 
 /**
- * Run *load* and show what it gives in *node*: waiting, then the nodes that it made, or the failure. Once again with
+ * Run *load* and show what it gives in *node*: waiting, then the nodes that it made (or a function that gives them), or the failure. Once again with
  * the function that this gives; what is shown stays until the new is there.
  */
 export function shown(node, load, signal) {
@@ -52,10 +53,7 @@ export function shown(node, load, signal) {
     node.setAttribute("aria-busy", "true");
     try {
       const made = await load();
-      if (mine === turn && !signal.aborted && made !== undefined) {
-        keepFocus(node);
-        fill(node, made);
-      }
+      if (mine === turn && !signal.aborted && made !== undefined) refill(node, made);
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted || mine !== turn) return;
       fill(node, failed(error, run));
@@ -73,6 +71,13 @@ export function field(label, input, help = null) {
   const hint = help && h("small", { id: `${id}-help` }, help);
   if (hint) input.setAttribute("aria-describedby", hint.id);
   return h("div.field", {}, h("label", { for: id }, label), input, hint);
+}
+
+/** The same in a line: the label before its input. */
+export function across(label, input) {
+  const made = field(label, input);
+  made.classList.add("across");
+  return made;
 }
 
 /** A chooser of one of *options*: [value, label]. */
@@ -118,7 +123,7 @@ export function rangeChooser(range, changed) {
  * A table. *columns*: {title, cell(row) → node or text, value(row) to sort by, numeric, hidden (title is unseen)}
  *
  * sort    [column, -1 or 1] to begin with; headings of columns with a value are buttons that sort
- * sorted  is told [column, -1 or 1] when one did
+ * sorted  called with the [column, -1 or 1] that the reader chose
  */
 export function table(caption, columns, rows, { sort = null, sorted = null, empty = "There is nothing.", rowClass = null } = {}) {
   if (!rows.length) return nothing(empty);
@@ -127,12 +132,11 @@ export function table(caption, columns, rows, { sort = null, sorted = null, empt
   const heads = columns.map((column, at) => {
     const title = column.hidden ? h("span.unseen", {}, column.title) : column.title;
     return h("th", { scope: "col", ...(column.numeric ? { class: "numeric" } : {}) },
-      column.value ? h("button.sort", { type: "button", onclick: () => chosen([at, by?.[0] === at ? -by[1] : column.numeric ? -1 : 1]) }, title) : title);
+      column.value ? h("button.sort", { type: "button", onclick: () => {
+        order([at, by?.[0] === at ? -by[1] : column.numeric ? -1 : 1]);
+        sorted?.(by);
+      } }, title) : title);
   });
-  const chosen = (now) => {
-    order(now);
-    sorted?.(now);
-  };
   const order = (now) => {
     by = now;
     const ordered = [...rows];

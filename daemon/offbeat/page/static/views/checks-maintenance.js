@@ -22,7 +22,7 @@ export function maintenance(body, { signal }) {
         title: "End it", hidden: true, cell: (row) => h("button", {
           type: "button", onclick: async () => {
             if (!(await confirmed(`End the maintenance “${row.reason}” now?`, "End it"))) return;
-            await send("DELETE", `/maintenance/${row.maintenance}`);
+            await send("DELETE", `/maintenance/${row.number}`);
             again();
           },
         }, "End"),

@@ -55,12 +55,11 @@ export function show(main, context) {
       rows, bins, limit: ROWS, prefix: query.get("prefix"), cursor: pages.at(-1), start: iso(start), end: iso(end),
     }, signal);
     count_(overview);
-    const focused = document.activeElement?.dataset?.cell;
     const made = overview.lanes.length
       ? [lanes(overview, rows, { live: last !== null, width: Math.max(200, board.clientWidth - 210) }), pager(overview)]
       : nothing(query.get("prefix") ? "No source begins so." : "No source has sent anything yet.",
         h("p", {}, "Send one event: ", h("code", {}, `curl ${location.origin}/api/v1/events -d '{"source": "boiler-1", "temperature": 71.3}'`)));
-    if (focused) queueMicrotask(() => board.querySelector(`[data-cell="${CSS.escape(focused)}"]`)?.focus());
+
     return made;
   }, signal);
   findings(list, rangeOf(query), signal);

@@ -1,6 +1,6 @@
 // The card of one series: its chart, what the daemon says of it, its findings as a list, its readings as a table, feedback.
 
-import { a, fill, h, keepFocus } from "../lib/dom.js";
+import { a, fill, h, refill } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { sentence, table } from "../lib/parts.js";
 import { link } from "../lib/route.js";
@@ -53,8 +53,7 @@ export function seriesCard(source, field, hooks, signal) {
   function drawList() {
     const shownRecords = every ? state.records : state.records.slice(0, FINDINGS_FEW);
     const left = state.records.length - shownRecords.length;
-    keepFocus(list);
-    fill(list, state.records.length
+    refill(list, state.records.length
       ? [h("ol", { "aria-label": `Findings of ${field}, strongest first` }, shownRecords.map((record) => h("li", {},
         h("a", { href: hooks.href(record.id), dataset: { finding: record.id }, "aria-current": state.chosen?.id === record.id ? "true" : null },
           scoreBadge(record.score), h("span.when", {}, timeNode(ms(record.time), stamp(ms(record.time)))), h("span.what", {}, seen(record)))))),
@@ -79,8 +78,7 @@ export function seriesCard(source, field, hooks, signal) {
     const { series } = state;
     const found = rowsOf(series);
     const some = found.rows.slice(-ROWS_MOST).toReversed();
-    keepFocus(rows);
-    fill(rows, table(`Readings of ${field}, newest first`, found.names.map((name, at) => ({
+    refill(rows, table(`Readings of ${field}, newest first`, found.names.map((name, at) => ({
       title: name, numeric: at > 0, cell: (row) => (at ? number(row[at], 7) : timeNode(ms(row[0]), stamp(ms(row[0]), true))), value: (row) => row[at],
     })), some, { empty: "No reading in this range." }), found.rows.length > ROWS_MOST ? h("p.about", {}, `The newest ${count(ROWS_MOST)} of ${count(found.rows.length)}; the CSV has all.`) : null);
   }

@@ -1,7 +1,7 @@
 // One source: how it is, a chart for each of its series, what was found of it, and why.
 
 import { ApiError, all, get, part } from "../lib/api.js";
-import { a, announce, fill, h, keepFocus } from "../lib/dom.js";
+import { a, announce, fill, h, refill } from "../lib/dom.js";
 import { choose, failed, heading, nothing, rangeChooser, rangeOf } from "../lib/parts.js";
 import { changed, link } from "../lib/route.js";
 import { classOf, count } from "../lib/scores.js";
@@ -86,8 +86,7 @@ export async function showSource(main, context) {
 
   function drawChooser() {
     const length = range.end - range.start;
-    keepFocus(chooser);
-    fill(chooser, h("div.row.between.source-tools", {},
+    refill(chooser, h("div.row.between.source-tools", {},
       rangeChooser(range, (changes) => {
         zooms.length = 0;
         to(changes);
@@ -121,8 +120,7 @@ export async function showSource(main, context) {
       left > 0 ? h("button", { type: "button", onclick: () => to({ charts: most() + CHARTS }) }, `Show ${Math.min(left, CHARTS)} more of ${count(fields().length)} series`) : null,
     ].filter(Boolean);
     if ([...charts.children].some((one, at) => one !== nodes[at]) || tail.length || nodes.length !== charts.children.length) {
-      keepFocus(charts);
-      fill(charts, nodes, tail);
+      refill(charts, nodes, tail);
     }
   }
 
