@@ -28,7 +28,8 @@ def call(daemon: Daemon, method: str, path: str, document: dict[str, Any] | None
 
 def make(daemon: Daemon, id: str, **what: Any) -> dict[str, Any]:
     """A check of that name, bound to the pressures of the demo unless it says otherwise; run once."""
-    asked = {"id": id, "kind": "range", "parameters": {"min": 100.0}, "series": [{"source": "demo-*", "field": "pressure"}]}
+    pressures = [{"source": "demo-*", "field": "pressure"}]
+    asked = {"id": id, "kind": "range", "parameters": {"min": 100.0}, "series": pressures}
     made: dict[str, Any] = call(daemon, "POST", "/checks", {**asked, **what})
     call(daemon, "POST", f"/checks/{id}/run", {})
     return made
