@@ -92,7 +92,7 @@ def live_records(spec: AnalysisSpec, results: Sequence[BucketResult]) -> Iterato
 
 def live_record(spec: AnalysisSpec, result: BucketResult, found: Found) -> Document:
     """One finding as its bucket closes: what ``record`` gives of it."""
-    body = {name: getattr(found, name) for name in ("partition", "by", "over", "description")}
+    body = {name: getattr(found, name) for name in ("partition", "by", "over", "correlated", "description")}
     body |= {name: getattr(found, name) for name in ("typical", "actual", "lower", "upper", "influencers")}
     body["causes"] = [asdict(cause) for cause in found.causes]
     scores = found.probability, found.score, found.normalized, found.normalized
@@ -110,6 +110,7 @@ def _record(
 ) -> Document:
     asks = spec.detectors[detector]
     probability, score, normalized, initial = scores
+    correlated = body.get("correlated")
     return {
         "job": spec.id,
         "bucket_start": iso(start_ms),
@@ -119,6 +120,7 @@ def _record(
         "measure": body["description"],
         "field": asks.field,
         **{name: _valued(getattr(asks, name), body[name]) for name in ("by", "over", "partition")},
+        "correlated_by": _valued(asks.by, correlated) if correlated is not None else None,
         **{name: body[name] for name in ("actual", "typical", "lower", "upper")},
         "probability": probability,
         "score": score,

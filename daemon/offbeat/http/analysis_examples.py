@@ -41,6 +41,7 @@ SPEC: dict[str, Any] = {
     "model_plot": {"percentile": 95.0, "terms": [], "days": 30.0},
     "overlapping_buckets": False,
     "finalization_spans": 2,
+    "multivariate_by_fields": False,
     "sources": [],
     "fields": [],
 }
@@ -98,6 +99,7 @@ RECORD: dict[str, Any] = {
     "by": {"field": "airline", "value": "AAL"},
     "over": None,
     "partition": None,
+    "correlated_by": None,
     "actual": [242.7],
     "typical": [99.8],
     "lower": 91.0,

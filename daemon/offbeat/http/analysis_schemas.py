@@ -84,6 +84,7 @@ ASKED: Schema = {
     "model_plot": {**_document(MODEL_PLOT), "type": ["object", "null"]},
     "overlapping_buckets": FLAG,
     "finalization_spans": COUNT,
+    "multivariate_by_fields": FLAG,
     "sources": _listing(TEXT),
     "fields": _listing(TEXT),
 }
@@ -178,6 +179,7 @@ SCHEMAS: dict[str, Schema] = {
             "measure": TEXT,
             "field": TEXT,
             **dict.fromkeys(("by", "over", "partition"), VALUED),
+            "correlated_by": VALUED,
             **dict.fromkeys(("actual", "typical"), _listing(NUMBER_OR_NULL)),
             **dict.fromkeys(("lower", "upper"), NUMBER_OR_NULL),
             "probability": NUMBER,

@@ -185,6 +185,8 @@ def _record(job: int, start_ms: int, ordinal: int, interim: int, found: Found) -
         "influencers": found.influencers,
         "causes": found.causes,
     }
+    if found.correlated is not None:
+        body["correlated"] = found.correlated
     return (
         job,
         start_ms,

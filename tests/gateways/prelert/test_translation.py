@@ -40,6 +40,13 @@ def test_a_percentile_has_the_bands_of_the_models_kept(debug: dict[str, Any], pl
     assert spec(modelDebugConfig=debug).model_plot == plot
 
 
+def test_that_by_values_are_judged_beside_each_other_reaches_the_analysis_and_comes_back() -> None:
+    assert not spec().multivariate_by_fields
+    assert spec({"multivariateByFields": True}).multivariate_by_fields
+    alone = {"function": "mean", "fieldName": "x"}  # it can mean nothing, and is no error
+    assert spec({"multivariateByFields": True, "detectors": [alone]}).multivariate_by_fields
+
+
 def test_overlapping_buckets_and_how_long_they_are_waited_for_reach_the_analysis() -> None:
     made = spec({"overlappingBuckets": True, "resultFinalizationWindow": 3, "bucketSpan": 60})
     assert (made.overlapping_buckets, made.finalization_spans, made.bucket_span_s) == (True, 3, 60)

@@ -170,4 +170,5 @@ def _found(draft: Draft, detector: int, normalized: float) -> Found:
         normalized,
         tuple((field, values) for field, values in blamed.items() if values),
         draft.causes,
+        draft.correlated,
     )

@@ -37,6 +37,7 @@ def spec_of(configuration: JobConfiguration, id: str) -> AnalysisSpec:
         ),
         model_plot=_plot(configuration.model_debug),
         overlapping_buckets=analysis.overlapping_buckets,
+        multivariate_by_fields=analysis.multivariate_by_fields,
         finalization_spans=(
             FINALIZATION_SPANS if analysis.result_finalization_window is None else analysis.result_finalization_window
         ),
@@ -108,6 +109,7 @@ def _said_here(spec: AnalysisSpec) -> dict[str, Any]:
         "influencers": list(spec.influencers),
         "summaryCountFieldName": spec.summary_count_field,
         "categorizationFieldName": spec.categorization_field,
+        "multivariateByFields": spec.multivariate_by_fields,
         "detectors": [{name: value for name, value in one.items() if value} for one in detectors],
     }
     return {"id": spec.id, "description": spec.description, "analysisConfig": analysis}
