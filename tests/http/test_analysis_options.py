@@ -42,6 +42,7 @@ async def test_what_is_asked_is_told_in_the_form_in_which_it_was_asked_for(state
         "model_plot": {"percentile": 99.0, "terms": ["west"], "days": 2.5},
         "overlapping_buckets": True,
         "finalization_spans": 3,
+        "season_s": 18_000,
     }
     spec = ruled(rule, **options)
     assert misfits(spec, named("AnalysisSpec")) == []
@@ -147,6 +148,10 @@ async def test_a_condition_that_cannot_be_is_refused_with_its_place(
         ({"renormalization_days": 1.5}, "renormalization_days"),
         ({"finalization_spans": -1}, "finalization_spans"),
         ({"finalization_spans": 10_001}, "finalization_spans"),
+        ({"season_s": -1}, "season_s"),
+        ({"season_s": 119, "bucket_span_s": 60}, "season_s"),
+        ({"season_s": 6_000_001, "bucket_span_s": 60}, "season_s"),
+        ({"season_s": 3600.5}, "season_s"),
         ({"overlapping_buckets": 1}, "overlapping_buckets"),
         ({"overlapping_buckets": True, "detectors": [{"function": "rare", "by": "shop"}]}, "detectors[0].function"),
         ({"model_plot": True}, "model_plot"),

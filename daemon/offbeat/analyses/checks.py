@@ -11,6 +11,7 @@ from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec, DetectorS
 from offbeat.errors import BadRequest
 from offbeat.jobs import ID
 from offbeat_detectors.buckets.functions import FUNCTIONS, Function, UnknownFunction, function_of
+from offbeat_detectors.buckets.given import BUCKETS_MAX, BUCKETS_MIN, usable_season
 
 T = TypeVar("T")
 SPAN_S_MAX = 366 * 86_400
@@ -69,6 +70,8 @@ def check(spec: AnalysisSpec) -> None:
     if spec.renormalization_days != -1:
         days = RENORMALIZATION_DAYS_MAX
         _between("renormalization_days", spec.renormalization_days, 0, days, " or -1, what is usual")
+    if not usable_season(spec.season_s, spec.bucket_span_s):
+        raise bad("season_s", f"is {spec.season_s}: expected {BUCKETS_MIN} to {BUCKETS_MAX:,} bucket spans, or 0, none")
     _between("finalization_spans", spec.finalization_spans, 0, FINALIZATION_SPANS_MAX)
     if spec.model_plot is not None:
         _names("model_plot.terms", spec.model_plot.terms, ENTITIES_MAX)

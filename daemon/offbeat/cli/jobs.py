@@ -141,6 +141,7 @@ def joined(value: object) -> object:
 )
 @click.option("--span", type=click.IntRange(min=1), metavar="SECONDS", help="Of a bucket.")
 @click.option("--latency", type=click.IntRange(min=0), metavar="SECONDS", help="How late records may come.")
+@click.option("--season", type=click.IntRange(min=0), metavar="SECONDS", help="Length of a season that is known.")
 @click.option("--influencer", "influencers", multiple=True, metavar="FIELD", help="May be blamed; may be repeated.")
 @click.option("--source", "sources", multiple=True, metavar="PATTERN", help="Events of these are records of it.")
 @click.option("--field", "fields", multiple=True, metavar="PATTERN", help="Events with such a field are records.")
@@ -180,7 +181,7 @@ def _document(file: str) -> dict[str, Any]:
 
 def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
     """The document's members that options give."""
-    names = {"span": "bucket_span_s", "latency": "latency_s", "description": "description"}
+    names = {"span": "bucket_span_s", "latency": "latency_s", "season": "season_s", "description": "description"}
     asked: dict[str, Any] = {names[name]: given[name] for name in names if given[name] is not None}
     asked |= {name: list(given[name]) for name in ("influencers", "sources", "fields") if given[name]}
     if given["detectors"]:

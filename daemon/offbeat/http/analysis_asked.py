@@ -148,4 +148,5 @@ READERS: Readers = {
     "finalization_spans": _whole,
     "sources": _texts,
     "fields": _texts,
+    "season_s": _whole,
 }

@@ -43,6 +43,7 @@ SPEC: dict[str, Any] = {
     "finalization_spans": 2,
     "sources": [],
     "fields": [],
+    "season_s": 0,
 }
 COUNTS: dict[str, Any] = {
     "received": 86274,

@@ -86,6 +86,7 @@ ASKED: Schema = {
     "finalization_spans": COUNT,
     "sources": _listing(TEXT),
     "fields": _listing(TEXT),
+    "season_s": COUNT,
 }
 NEEDED = ("id", "detectors")
 VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}

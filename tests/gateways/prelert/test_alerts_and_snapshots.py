@@ -151,6 +151,15 @@ def test_logs_are_archives_and_texts_and_every_failure_has_a_body(daemon: Engine
     assert isinstance(missing.document, dict)
 
 
+@pytest.mark.parametrize(("period", "told"), [(5, False), (1, True)])
+def test_the_log_says_that_a_season_is_not_used(daemon: Engine, period: int, told: bool) -> None:
+    id = daemon.create(f"season{period}", {"bucketSpan": 3600, "batchSpan": 3600, "period": period})
+    (shown,) = [daemon.get(f"/jobs/{id}").document["document"]["analysisConfig"]]
+    assert (shown["period"], shown["batchSpan"]) == (period, 3600)
+    said = "a season of 3600 s is not used: period x batchSpan is to be 2 to 100000 bucket spans"
+    assert (said in daemon.get(f"/logs/{id}/{id}").body.decode()) is told
+
+
 @pytest.mark.parametrize(("path", "document"), [
     ("detector", METRIC), ("transform", {"transform": "trim", "inputs": "a"}),
     ("transforms", [{"transform": "trim", "inputs": "a"}, {"transform": "concat", "inputs": ["trim", "b"]}]),

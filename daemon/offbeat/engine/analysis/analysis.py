@@ -51,7 +51,7 @@ class Analysis:
             else None
         )
         self.feed = Feed(spec) if spec.listens else None
-        self._completeness = Completeness(spec.bucket_span_s)
+        self._completeness = Completeness(spec.bucket_span_s, spec.season_s)
         self.totals = Taken()
         self._latest_ms = NEVER  # of all records processed, or what was said to be so
         self._frontier: int | None = None  # the first bucket that is not closed

@@ -54,8 +54,8 @@ class Judge(Protocol):
 class ByOwnPast:
     """Judges a member by its own earlier buckets."""
 
-    def __init__(self, function: Function, span_s: int) -> None:
-        self._model = BucketModel(16, span_s, function.kind)
+    def __init__(self, function: Function, span_s: int, season_s: int) -> None:
+        self._model = BucketModel(16, span_s, function.kind, season_s)
         self._room, self._members = 16, 0
 
     @property
@@ -98,8 +98,8 @@ class ByOwnPast:
 class ByPeers:
     """Judges a member by what members of the same population have had in earlier buckets."""
 
-    def __init__(self, function: Function, span_s: int) -> None:
-        self._over = PopulationModel(16, span_s, function.kind)
+    def __init__(self, function: Function, span_s: int, season_s: int) -> None:
+        self._over = PopulationModel(16, span_s, function.kind, season_s)
         self._room = 16
         self._population = np.zeros(0, np.int32)  # of each member
 

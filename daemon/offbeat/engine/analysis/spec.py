@@ -93,6 +93,7 @@ class AnalysisSpec:
     overlapping_buckets       also ask of buckets shifted by half a span; a result is then the more unusual of both
     finalization_spans        how many spans a result waits for those, where there are any
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
+    season_s                  length of a season that models of numbers use besides those that they find; 0: none
     live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
                               over from the settings when the job is created
     """
@@ -114,6 +115,7 @@ class AnalysisSpec:
     finalization_spans: int = 2
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    season_s: int = 0
     live_lag_max_s: float = 900.0
 
     @property

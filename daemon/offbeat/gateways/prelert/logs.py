@@ -14,9 +14,12 @@ from offbeat.analyses.job import Job
 from offbeat.gateways.prelert.call import Call
 from offbeat.gateways.prelert.dates import date_text
 from offbeat.gateways.prelert.errors import PrelertError
+from offbeat.gateways.prelert.translation import configuration_of_job, season_of
+from offbeat_detectors.buckets.given import BUCKETS_MAX, BUCKETS_MIN
 
 ENGINE = "engine_api"
 LINES = 10
+UNUSABLE = f"period x batchSpan is to be {BUCKETS_MIN} to {BUCKETS_MAX} bucket spans"
 ZIP = "application/octet-stream"
 
 
@@ -74,6 +77,9 @@ async def _text(call: Call, job: Job, name: str) -> str:
     lines = [(job.created_ms, f"job {job.spec.id} was created with {len(job.spec.detectors)} detectors")]
     if name == ENGINE:
         lines.append((job.since_ms, f"job {job.spec.id} is {job.status}"))
+    season_s = season_of(configuration_of_job(job).analysis)
+    if name != ENGINE and season_s != job.spec.season_s:
+        lines.append((job.created_ms, f"a season of {season_s} s is not used: {UNUSABLE}"))
     totals, size = await call.analyses.runner.ask(job.number, lambda one: (one.totals.copy(), one.size()))
     at_ms = job.last_data_ms or job.created_ms
     if name != ENGINE:
