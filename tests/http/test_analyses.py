@@ -91,6 +91,7 @@ async def test_both_kinds_of_jobs_share_their_names(state_dir: Path) -> None:
         ({"memory_max_mb": -2}, "memory_max_mb"),
         ({"categorization_filters": ["a"]}, "categorization_filters"),
         ({"categorization_field": "m", "categorization_filters": ["a", "("]}, "categorization_filters[1]"),
+        ({"categorization_field": "m", "categorization_filters": ["(a)\\1"]}, "categorization_filters[0]"),
         ({"categorization_examples": -1}, "categorization_examples"),
         ({"sources": [""]}, "sources[0]"),
         ({"fields": ["a\0"]}, "fields[0]"),
