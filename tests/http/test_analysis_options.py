@@ -185,6 +185,18 @@ async def test_what_a_rule_holds_back_is_no_record_and_is_counted(state_dir: Pat
         assert (await client.get("/jobs/shops"))["withheld"] == job["withheld"]
 
 
+async def test_a_job_tells_with_how_many_its_members_are_compared(state_dir: Path) -> None:
+    over = {"function": "max", "field": "took", "over": "shop"}
+    async with daemon(state_dir) as client:
+        job = await analysed(client, SPEC | {"detectors": [MEAN, over, {"function": "rare", "by": "shop"}]})
+        assert misfits(job, named("Analysis")) == []
+        shops = len({row["shop"] for row in ROWS})
+        (peers,) = job["peers"]
+        assert (peers["detector"], peers["populations"]) == (1, 1)
+        assert shops - 0.5 < peers["members"] <= shops
+        assert job["categorization"] is None
+
+
 async def test_the_plot_tells_what_was_expected_and_what_came(state_dir: Path) -> None:
     async with daemon(state_dir) as client:
         await analysed(client, SPEC | {"model_plot": {"percentile": 99}})

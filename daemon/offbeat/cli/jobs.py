@@ -112,6 +112,8 @@ def print_job(document: Mapping[str, Any], *, as_json: bool = False) -> None:
             rows += [{"property": f"detector {i}", "value": words_of(one)} for i, one in enumerate(value)]
         elif name == "withheld":
             rows += [{"property": f"{name} of detector {one['detector']}", "value": held_back(one)} for one in value]
+        elif name == "peers":
+            rows += [{"property": f"{name} of detector {one['detector']}", "value": compared(one)} for one in value]
         elif isinstance(value, dict):
             rows += [{"property": f"{name} {inner}", "value": joined(one)} for inner, one in value.items()]
         else:
@@ -122,6 +124,11 @@ def print_job(document: Mapping[str, Any], *, as_json: bool = False) -> None:
 def held_back(withheld: Mapping[str, Any]) -> str:
     """What one cause has left out, as a line has it."""
     return "{cause}: {values} values, {records} of them records; {unlearned} not learned".format(**withheld)
+
+
+def compared(peers: Mapping[str, Any]) -> str:
+    """With how many the members of a detector's populations are compared, as a line has it."""
+    return "{members:.4g} members a bucket, in {populations} populations".format(**peers)
 
 
 def joined(value: object) -> object:

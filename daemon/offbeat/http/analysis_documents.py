@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from offbeat.analyses.job import Job
-from offbeat.engine.analysis.results import BucketResult, Found, Size, Taken, Withheld
+from offbeat.engine.analysis.results import BucketResult, Found, Peers, Size, Taken, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.http.analysis_asked import asked
 from offbeat.http.documents import Document, iso
 from offbeat.store.analysis_queries import BucketRow, InfluencerRow, PointRow, RecordRow
 from offbeat.store.snapshots import Snapshot
-from offbeat_detectors.buckets.categories import CategoryDefinition
+from offbeat_detectors.buckets.categories import CategorizerStatus, CategoryDefinition
 
 RECEIVED = {
     "received": "input_record",
@@ -30,9 +30,15 @@ CAUSE = ("by", "probability", "actual", "typical")
 
 
 def job(
-    one: Job, totals: Taken, size: Size, latest_result_ms: int | None, withheld: Sequence[Withheld]
+    one: Job,
+    totals: Taken,
+    size: Size,
+    latest_result_ms: int | None,
+    withheld: Sequence[Withheld],
+    peers: Sequence[Peers],
+    categorization: CategorizerStatus | None,
 ) -> Document:
-    """A job: what it is asked, its state, what it has taken, what its models take, what it has left out."""
+    """A job: what it is asked, its state, what it has taken, what its models take and know, what it has left out."""
     return asked(one.spec) | {
         "state": one.status.lower(),
         "created": iso(one.created_ms),
@@ -42,7 +48,14 @@ def job(
         "counts": counts(totals),
         "size": model_size(size),
         "withheld": [asdict(one) for one in withheld],
+        "peers": [asdict(one) for one in peers],
+        "categorization": categorizer(categorization),
     }
+
+
+def categorizer(status: CategorizerStatus | None) -> Document | None:
+    """Whether the categories of a job are of use, and why not; None if it has none."""
+    return None if status is None else asdict(status)
 
 
 def counts(taken: Taken) -> Document:

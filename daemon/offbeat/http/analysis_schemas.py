@@ -88,6 +88,16 @@ ASKED: Schema = {
     "fields": _listing(TEXT),
     "season_s": COUNT,
 }
+CATEGORIZATION: Schema = {
+    **_document(
+        {
+            "status": {"type": "string", "enum": ["ok", "warn"]},
+            "reasons": _listing(TEXT),
+            **dict.fromkeys(("messages", "categories", "rare", "frequent", "beyond"), COUNT),
+        }
+    ),
+    "type": ["object", "null"],
+}
 NEEDED = ("id", "detectors")
 VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}
 SCHEMAS: dict[str, Schema] = {
@@ -125,8 +135,11 @@ SCHEMAS: dict[str, Schema] = {
             "counts": _named("RecordCounts"),
             "size": _named("ModelSize"),
             "withheld": _listing(_named("Withheld")),
+            "peers": _listing(_named("Peers")),
+            "categorization": CATEGORIZATION,
         }
     ),
+    "Peers": _document({"detector": COUNT, "populations": COUNT, "members": NUMBER}),
     "Withheld": _document(
         {"detector": COUNT, "cause": TEXT, **dict.fromkeys(("values", "records", "unlearned"), COUNT)}
     ),
@@ -223,7 +236,13 @@ SCHEMAS: dict[str, Schema] = {
     "AnalysisBuckets": _paged("buckets", "AnalysisBucket"),
     "AnalysisRecords": _paged("records", "AnalysisRecord"),
     "AnalysisInfluencers": _paged("influencers", "AnalysisInfluencer"),
-    "Categories": _paged("categories", "Category"),
+    "Categories": _document(
+        {
+            "categories": _listing(_named("Category")),
+            "next_cursor": {"type": ["string", "null"]},
+            "categorization": CATEGORIZATION,
+        }
+    ),
     "Snapshot": _document(
         {
             "id": TEXT,

@@ -112,6 +112,12 @@ class ByPeers:
     def _populations(self) -> int:
         return int(self._population.max(initial=-1)) + 1
 
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """How many members a bucket usually has, of each population that has had one."""
+        members = self._over.members(np.arange(self._populations, dtype=np.int32))
+        return members[members > 0.0]
+
     def grow(self, members: int, entity: NDArray[np.int32]) -> None:
         """Make room for *members*; entity[i] is the population of member i."""
         self._population = entity.copy()

@@ -15,6 +15,7 @@ from offbeat.gateways.prelert.call import Call
 from offbeat.gateways.prelert.dates import date_text
 from offbeat.gateways.prelert.errors import PrelertError
 from offbeat.gateways.prelert.translation import configuration_of_job, season_of
+from offbeat_detectors.buckets.categories import CategorizerStatus
 from offbeat_detectors.buckets.given import BUCKETS_MAX, BUCKETS_MIN
 
 ENGINE = "engine_api"
@@ -80,15 +81,29 @@ async def _text(call: Call, job: Job, name: str) -> str:
     season_s = season_of(configuration_of_job(job).analysis)
     if name != ENGINE and season_s != job.spec.season_s:
         lines.append((job.created_ms, f"a season of {season_s} s is not used: {UNUSABLE}"))
-    totals, size = await call.analyses.runner.ask(job.number, lambda one: (one.totals.copy(), one.size()))
+    totals, size, categories, peers = await call.analyses.runner.ask(
+        job.number,
+        lambda one: (
+            one.totals.copy(), one.size(), None if one.categories is None else one.categories.status(), one.peers),
+    )
     at_ms = job.last_data_ms or job.created_ms
     if name != ENGINE:
         counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in totals.counts.items())
         lines.append((at_ms, f"counted so far: {counted}"))
         lines.append((at_ms, f"models take {size.model_bytes} bytes, memory status {size.status}"))
+        if categories is not None:
+            lines.append((at_ms, _of_categories(categories)))
+        for one in peers:
+            said = f"{one.members:.4g} members a bucket in {one.populations} populations"
+            lines.append((at_ms, f"detector {one.detector} compares {said}"))
     if job.finished_ms is not None:
         lines.append((job.finished_ms, f"job {job.spec.id} was closed"))
     return "".join(f"{date_text(ms)} {said}\n" for ms, said in sorted(lines))
+
+
+def _of_categories(status: CategorizerStatus) -> str:
+    why = f": {', '.join(status.reasons)}" if status.reasons else ""
+    return f"{status.categories} categories of {status.messages} messages, status {status.status}{why}"
 
 
 def _of_daemon(call: Call) -> str:
