@@ -12,7 +12,8 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from offbeat.analyses.running import AnalysisFailed, Running
+from offbeat.analyses.away import Away
+from offbeat.analyses.running import About, AnalysisFailed, Running
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.analysis.analysis import Analysis
@@ -71,6 +72,7 @@ class Runner:
         self._idle = asyncio.Event()
         self._idle.set()
         self._turn = asyncio.Lock()  # from applying entries to their results in the store
+        self._away = Away(database, self._on_thread)
         self._checkpointing = asyncio.Lock()  # held before *_turn*: two at a time would undo each other
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.settled = 0
@@ -141,11 +143,40 @@ class Runner:
         return min([seq if self._idle.is_set() else self.settled, *changed])
 
     async def ask(self, number: int, function: Callable[[Analysis], T]) -> T:
-        """Run *function* on the thread of the analyses, between two entries. Raises NotFound."""
+        """Run *function* on the thread of the analyses, between two entries. Raises NotFound, StoreUnavailable."""
+        running = self._the(number)
+        running.asked += 1
+        try:
+            await self._away.back(running)
+            return await self._on_thread(lambda: function(running.state))
+        finally:
+            running.asked -= 1
+
+    async def about(self, number: int) -> About:
+        """What is told of an analysis, wherever its models are. Raises NotFound."""
+        away = self._the(number).away
+        return away if away is not None else await self.ask(number, About.of)
+
+    def _the(self, number: int) -> Running:
         running = self._running.get(number)
         if running is None:
             raise NotFound(f"there is no analysis number {number}")
-        return await self._on_thread(lambda: function(running.state))
+        return running
+
+    async def put_away(self, number: int) -> None:
+        """Keep the models of an analysis in the store alone, if its checkpoint has them, until they are needed."""
+        async with self._checkpointing, self._turn:
+            if (running := self._running.get(number)) is not None:
+                await self._away.put(running)
+
+    async def _have_back(self, part: list[Waiting]) -> None:
+        """Have in memory the models that these entries are for."""
+        for entry, _ in part:
+            if isinstance(entry.body, Upload | Command) and (one := self._running.get(entry.body.job)) is not None:
+                try:
+                    await self._until_stored(partial(self._away.back, one))
+                except Exception as e:
+                    one.fail(e, entry.seq)
 
     async def _on_thread(self, function: Callable[..., T], *given: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
@@ -220,6 +251,7 @@ class Runner:
         if isinstance(first.body, Command) and first.body.order == "revert":
             if writing is not None:
                 await writing
+            await self._have_back(part)
             await self._revert(first, first.body)
             self._end(part)
             return None
@@ -228,6 +260,7 @@ class Runner:
             if isinstance(body, Command) and body.order == "revert":
                 break
             part.append(self._waiting.popleft())
+        await self._have_back(part)
         applied = await self._on_thread(self._apply, [entry for entry, _ in part])
         if writing is not None:
             await writing

@@ -81,19 +81,15 @@ async def _text(call: Call, job: Job, name: str) -> str:
     season_s = season_of(configuration_of_job(job).analysis)
     if name != ENGINE and season_s != job.spec.season_s:
         lines.append((job.created_ms, f"a season of {season_s} s is not used: {UNUSABLE}"))
-    totals, size, categories, peers = await call.analyses.runner.ask(
-        job.number,
-        lambda one: (
-            one.totals.copy(), one.size(), None if one.categories is None else one.categories.status(), one.peers),
-    )
+    about = await call.analyses.runner.about(job.number)
     at_ms = job.last_data_ms or job.created_ms
     if name != ENGINE:
-        counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in totals.counts.items())
+        counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in about.totals.counts.items())
         lines.append((at_ms, f"counted so far: {counted}"))
-        lines.append((at_ms, f"models take {size.model_bytes} bytes, memory status {size.status}"))
-        if categories is not None:
-            lines.append((at_ms, _of_categories(categories)))
-        for one in peers:
+        lines.append((at_ms, f"models take {about.size.model_bytes} bytes, memory status {about.size.status}"))
+        if about.categorization is not None:
+            lines.append((at_ms, _of_categories(about.categorization)))
+        for one in about.peers:
             said = f"{one.members:.4g} members a bucket in {one.populations} populations"
             lines.append((at_ms, f"detector {one.detector} compares {said}"))
     if job.finished_ms is not None:
