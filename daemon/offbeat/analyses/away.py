@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from offbeat.analyses.patience import until_stored
 from offbeat.analyses.running import About, Running
+from offbeat.engine.analysis.entries import Command, Upload
+from offbeat.engine.entries import Entry
 from offbeat.store import analyses as kept
 from offbeat.store.database import Database
 
@@ -36,3 +40,12 @@ class Away:
             if running.away is not None:
                 state = await kept.load_state(self._database, running.number, kept.position(running.seq))
                 await self._on_thread(running.come_back, state)
+
+    async def back_for(self, waiting: Iterable[tuple[Entry, object]], running: Mapping[int, Running]) -> None:
+        """Have in memory the models that these entries are for; those that cannot be read have failed."""
+        for entry, _ in waiting:
+            if isinstance(entry.body, Upload | Command) and (one := running.get(entry.body.job)) is not None:
+                try:
+                    await until_stored(partial(self.back, one))
+                except Exception as e:
+                    one.fail(e, entry.seq)
