@@ -368,6 +368,7 @@ class Service:
             file = configuration.load(self._config_path)
             self.config, waiting = configuration.reloaded(self.config, self._file, file)
             self._file = file
+            self.alerts.deliveries.reload()
             log.info("settings read again from %s", self._config_path)
             for name in waiting:
                 log.warning("%s needs a restart", name)

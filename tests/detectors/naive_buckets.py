@@ -203,10 +203,18 @@ class Entity:
 
     def learn(self, bucket: int, x: float, weight: float = 1.0) -> None:
         if spread := self.learn_spread(bucket, x, weight):
-            share, reach = spread
-            smaller = self.courses.learn(bucket, x, share, reach)
-            if smaller != 1.0:
-                residuals.rescale(self.laws, smaller, float(self.courses.seen[self.courses.active]), 0.5)
+            self.learn_course(bucket, x, *spread)
+
+    def learn_course(self, bucket: int, x: float, weight: float, reach: float) -> None:
+        smaller = self.courses.learn(bucket, x, weight, reach)
+        if smaller != 1.0:
+            self.rescale(smaller, self.courses.seen[self.courses.active])
+
+    def rescale(self, smaller: float, known: int) -> None:
+        residuals.rescale(self.laws, smaller, float(known), 0.5)
+
+    def step_to(self, x: float, expected: float, bucket: int) -> float:
+        return abs(x - self.before)
 
     def learn_spread(
         self, bucket: int, x: float, weight: float = 1.0, enough: float = 6.0, often: float = 0.004,
@@ -250,7 +258,7 @@ class Entity:
             self.far = self.far if self.run else []
         share = max(0.01, odd, usual) if odd < 1 else 1.0
         if share >= 0.5:
-            self.learn_step(x)
+            self.learn_step(x, self.step_to(x, expected, bucket))
         if constant and self.step:
             residuals.begin(self.laws, self.code, self.step**2 / self.seen, expected, min(x, expected) > 0)
             self.laws["known"] = min(300.0, self.seen)
@@ -293,8 +301,7 @@ class Entity:
             self.seen = 5
         self.others, self.before, self.far, self.run = 0.0, x, [], 0.0
 
-    def learn_step(self, x: float) -> None:
-        moved = abs(x - self.before)
+    def learn_step(self, x: float, moved: float) -> None:
         if moved > 1e-12 * abs(x):
             if self.step == 0.0:
                 self.step = moved

@@ -45,6 +45,7 @@ async def test_what_is_asked_is_told_in_the_form_in_which_it_was_asked_for(state
         "overlapping_buckets": True,
         "finalization_spans": 3,
         "multivariate_by_fields": True,
+        "season_s": 18_000,
     }
     spec = ruled(rule, **options)
     assert misfits(spec, named("AnalysisSpec")) == []
@@ -151,6 +152,10 @@ async def test_a_condition_that_cannot_be_is_refused_with_its_place(
         ({"renormalization_days": 1.5}, "renormalization_days"),
         ({"finalization_spans": -1}, "finalization_spans"),
         ({"finalization_spans": 10_001}, "finalization_spans"),
+        ({"season_s": -1}, "season_s"),
+        ({"season_s": 119, "bucket_span_s": 60}, "season_s"),
+        ({"season_s": 6_000_001, "bucket_span_s": 60}, "season_s"),
+        ({"season_s": 3600.5}, "season_s"),
         ({"overlapping_buckets": 1}, "overlapping_buckets"),
         ({"multivariate_by_fields": "true"}, "multivariate_by_fields"),
         ({"overlapping_buckets": True, "detectors": [{"function": "rare", "by": "shop"}]}, "detectors[0].function"),
@@ -183,6 +188,18 @@ async def test_what_a_rule_holds_back_is_no_record_and_is_counted(state_dir: Pat
         assert job["withheld"] == [{"detector": 0, "cause": "rule 0", "values": 1, "records": 1, "unlearned": 0}]
     async with daemon(state_dir) as client:
         assert (await client.get("/jobs/shops"))["withheld"] == job["withheld"]
+
+
+async def test_a_job_tells_with_how_many_its_members_are_compared(state_dir: Path) -> None:
+    over = {"function": "max", "field": "took", "over": "shop"}
+    async with daemon(state_dir) as client:
+        job = await analysed(client, SPEC | {"detectors": [MEAN, over, {"function": "rare", "by": "shop"}]})
+        assert misfits(job, named("Analysis")) == []
+        shops = len({row["shop"] for row in ROWS})
+        (peers,) = job["peers"]
+        assert (peers["detector"], peers["populations"]) == (1, 1)
+        assert shops - 0.5 < peers["members"] <= shops
+        assert job["categorization"] is None
 
 
 async def test_the_plot_tells_what_was_expected_and_what_came(state_dir: Path) -> None:

@@ -149,4 +149,5 @@ READERS: Readers = {
     "multivariate_by_fields": _flag,
     "sources": _texts,
     "fields": _texts,
+    "season_s": _whole,
 }

@@ -87,6 +87,17 @@ ASKED: Schema = {
     "multivariate_by_fields": FLAG,
     "sources": _listing(TEXT),
     "fields": _listing(TEXT),
+    "season_s": COUNT,
+}
+CATEGORIZATION: Schema = {
+    **_document(
+        {
+            "status": {"type": "string", "enum": ["ok", "warn"]},
+            "reasons": _listing(TEXT),
+            **dict.fromkeys(("messages", "categories", "rare", "frequent", "beyond"), COUNT),
+        }
+    ),
+    "type": ["object", "null"],
 }
 NEEDED = ("id", "detectors")
 VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}
@@ -125,8 +136,11 @@ SCHEMAS: dict[str, Schema] = {
             "counts": _named("RecordCounts"),
             "size": _named("ModelSize"),
             "withheld": _listing(_named("Withheld")),
+            "peers": _listing(_named("Peers")),
+            "categorization": CATEGORIZATION,
         }
     ),
+    "Peers": _document({"detector": COUNT, "populations": COUNT, "members": NUMBER}),
     "Withheld": _document(
         {"detector": COUNT, "cause": TEXT, **dict.fromkeys(("values", "records", "unlearned"), COUNT)}
     ),
@@ -224,7 +238,13 @@ SCHEMAS: dict[str, Schema] = {
     "AnalysisBuckets": _paged("buckets", "AnalysisBucket"),
     "AnalysisRecords": _paged("records", "AnalysisRecord"),
     "AnalysisInfluencers": _paged("influencers", "AnalysisInfluencer"),
-    "Categories": _paged("categories", "Category"),
+    "Categories": _document(
+        {
+            "categories": _listing(_named("Category")),
+            "next_cursor": {"type": ["string", "null"]},
+            "categorization": CATEGORIZATION,
+        }
+    ),
     "Snapshot": _document(
         {
             "id": TEXT,

@@ -23,8 +23,8 @@ class Completeness:
     successor of Prelert's engine, in which it is the count so far over a modelled one.
     """
 
-    def __init__(self, span_s: int) -> None:
-        self._model = BucketModel(1, span_s, "count")
+    def __init__(self, span_s: int, season_s: int = 0) -> None:
+        self._model = BucketModel(1, span_s, "count", season_s)
 
     def learn(self, bucket: int, events: float) -> None:
         """Learn a bucket that is final."""

@@ -39,7 +39,7 @@ def question_of(index: int, analysis: AnalysisSpec, names: MutableMapping[str, N
     if function.probability in ("time", "position"):
         return Placed(index, function, spec, analysis, names, room_of(analysis, spec, Placed.entity_bytes(function)))
     by = ByPeers if spec.over else ByOwnPast
-    judges: list[Judge] = [by(function, analysis.bucket_span_s) for _ in function.features]
+    judges: list[Judge] = [by(function, analysis.bucket_span_s, analysis.season_s) for _ in function.features]
     each = sum(judge.bytes_per_entity for judge in judges)
     if not (analysis.multivariate_by_fields and spec.by and not spec.over):
         return Measured(index, function, spec, analysis, names, judges, room_of(analysis, spec, each, OPEN_BYTES))

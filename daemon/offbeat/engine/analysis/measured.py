@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from offbeat.engine.analysis.columns import Columns
 from offbeat.engine.analysis.correlated import Beside, Correlated, once
 from offbeat.engine.analysis.gathering import Gathering
-from offbeat.engine.analysis.judges import Judge
+from offbeat.engine.analysis.judges import ByPeers, Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.plotting import POINTS_MAX, Plotting
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
 from offbeat.engine.analysis.restraint import Restraint
-from offbeat.engine.analysis.results import PlotPoint, Size, Withheld
+from offbeat.engine.analysis.results import Peers, PlotPoint, Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.split import Room, Split
 from offbeat_detectors.buckets.features import Gathered
@@ -292,6 +292,13 @@ class Measured:
     def withheld(self) -> tuple[Withheld, ...]:
         """What it left out, by cause."""
         return self._restraint.withheld
+
+    @property
+    def peers(self) -> tuple[Peers, ...]:
+        """With whom its members are compared; nothing if each has a past of its own."""
+        those = [judge.usual for judge in self._judges if isinstance(judge, ByPeers)]
+        most = max(those, key=lambda usual: usual.size, default=None)  # a feature may have a value more rarely
+        return () if most is None else (Peers(self._index, most.size, float(most.sum())),)
 
     # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -133,6 +133,19 @@ class Withheld:
     unlearned: int
 
 
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """With whom members are compared by one detector that has an over field.
+
+    populations  how many there are: one for each partition and by value
+    members      that a bucket usually has, of all of them
+    """
+
+    detector: int
+    populations: int
+    members: float
+
+
 COUNTS = (
     "processed_record",
     "missing_field",

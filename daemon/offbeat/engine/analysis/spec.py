@@ -94,6 +94,7 @@ class AnalysisSpec:
     finalization_spans        how many spans a result waits for those, where there are any
     multivariate_by_fields    by values that follow one another are judged beside each other too, if there are any
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
+    season_s                  length of a season that models of numbers use besides those that they find; 0: none
     live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
                               over from the settings when the job is created
     """
@@ -116,6 +117,7 @@ class AnalysisSpec:
     multivariate_by_fields: bool = False
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    season_s: int = 0
     live_lag_max_s: float = 900.0
 
     @property
