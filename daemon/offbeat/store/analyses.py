@@ -39,9 +39,9 @@ SET_LARGEST = (
     "UPDATE result_bucket AS b SET normalized_max = (SELECT coalesce(max(+normalized), 0.0) FROM result_record r "
     "WHERE r.job = b.job AND r.start_ms = b.start_ms) WHERE job = ?"
 )
-"""The plus keeps SQLite from looking for the largest in the index of all records of the job, from its end on."""
+"""The plus keeps SQLite from seeking the largest in the index of all records of the job, from its end on."""
 AT_ONCE = (64, 8, 1)
-"""Rows of one statement. Each step of SQLite gives the interpreter away and waits for it: few of many rows are cheap."""
+"""Rows of one statement. Each step of SQLite gives the interpreter away and waits for it: few large ones are cheap."""
 RESULTS = ("result_bucket", "result_record", "result_influencer")
 OF_BUCKETS = (*RESULTS, "result_plot")
 
