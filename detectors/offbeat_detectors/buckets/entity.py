@@ -17,11 +17,11 @@ FIRST = 5  # values before the first opinion
 HELD = 6  # far values, net, after which level or scale has changed for good
 
 ENTITY = np.dtype([
-    ("seen", "i4"), ("held", "i4"), ("run", "f8"), ("step", "f8"), ("before", "f8"), ("others", "f8"), ("odd", "f8"),
-    ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)),
+    ("seen", "i2"), ("held", "i2"), ("run", "f4"), ("others", "f4"), ("odd", "f4"), ("zeros", "f4"),
+    ("total", "f4"), ("positives", "f4"), ("step", "f8"), ("before", "f8"), ("positive", "f8"), ("ring", "f8", (HELD,)),
     ("residuals", RESIDUALS), ("course", COURSE),
 ])
-"""One entity, 2,528 bytes.
+"""One entity, 1,092 bytes.
 
 seen         values learned, at most SEEN_MAX
 ring, held   the first raw values; later what the latest far ones were off by, and how many it holds

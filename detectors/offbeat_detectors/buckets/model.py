@@ -19,7 +19,7 @@ from offbeat_detectors.rows import AHEAD, copy_of, prefetch_until, restore_rows,
 
 Kind = Literal["count", "sum", "metric"]
 KINDS: dict[Kind, int] = {"count": COUNT, "sum": SUM, "metric": METRIC}
-FETCHED = 512  # bytes of a row, fetched ahead: all but the tables of the seasons
+FETCHED = 320  # bytes of a row, fetched ahead: all but the tables of the seasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class BucketModel:
     season_s       length of a season that is known beforehand: it is learned from its second round on, besides those
                    that are found. 2 to 100,000 buckets; 0: none
 
-    2,528 bytes an entity, and up to 792 more for a season. A probability is that of the buckets before; missing
+    1,092 bytes an entity, and up to 792 more for a season. A probability is that of the buckets before; missing
     buckets neither teach nor harm. The answer does not depend on how a sequence of values is cut into calls. Raises
     ValueError for a parameter out of its range. Functions: Prelert Engine API, section 5.
     """

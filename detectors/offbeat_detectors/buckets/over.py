@@ -100,7 +100,7 @@ class PopulationModel:
     A population is what has one over field: one for each partition and by value. Parameters as of ``BucketModel``.
 
     All values of a population follow one law, that of ``BucketModel`` with its level, seasons and residuals, pooled
-    over members and buckets; so memory is fixed for a population whatever members come and go, 2.6 KB, and a member's
+    over members and buckets; so memory is fixed for a population whatever members come and go, 1.2 KB, and a member's
     own history counts no more than anybody's: one that always does what nobody does stays odd, for what is odd is
     learned with a hundredth of the weight. Prelert Engine API, section 5 ("each value compared with its peers").
     """

@@ -111,8 +111,12 @@ class Analysis:
         first, last = int(bucket.min()), int(bucket.max())
         self._first = first if self._first is None else min(self._first, first)
         self._last = max(self._last, last)
-        numbers, where = np.unique(bucket, return_inverse=True)
-        for number, events in zip(numbers.tolist(), np.bincount(where.ravel(), weight).tolist(), strict=True):
+        if first == last:
+            numbers, where = [first], np.zeros(bucket.size, np.intp)
+        else:
+            distinct, where = np.unique(bucket, return_inverse=True)
+            numbers, where = distinct.tolist(), where.ravel()
+        for number, events in zip(numbers, np.bincount(where, weight).tolist(), strict=True):
             self._events[number] = self._events.get(number, 0.0) + events
         columns.reach(rows.stop)
         for question in self._questions:
