@@ -295,6 +295,7 @@ class Service:
             self.broadcast,
             self.analyses,
             self.feeds,
+            self.database,
             lambda: self.config,
             self.ready,
             self.clock,

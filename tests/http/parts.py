@@ -23,6 +23,7 @@ from offbeat.http.short import doors
 from offbeat.jobs import check
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.database import Statements
 from offbeat.store.queries import (
     Bucket,
     BucketQuery,
@@ -106,6 +107,9 @@ class MemoryIntake:
         finally:
             self.bodies.put_nowait(Body(bytes(data), options, encoding, length, key, broken))
         return self.receipt
+
+    async def keep(self, body: bytes, options: Options, beside: Statements) -> Receipt:
+        raise AssertionError("no gateway is tested with parts in memory")
 
     def body(self) -> Body:
         """The next body that came."""
@@ -282,14 +286,15 @@ class Behind:
     alerts: Any = None  # the doors of alerts are tested over the real ones
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
+    database: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
 
     def parts(self) -> Parts:
         """As the doors are given them."""
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
-                     self.feeds, lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3",
-                     self.keepalive_s)
+                     self.feeds, self.database, lambda: self.config, lambda: self.not_ready, ManualClock(),
+                     self.metrics, "1.2.3", self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)
