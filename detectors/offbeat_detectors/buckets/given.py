@@ -13,6 +13,7 @@ from offbeat_detectors.buckets.season import (
     ERROR_GAIN,
     FAST,
     SLOW,
+    SMALL_MAX,
     SMALLER_MIN,
     TABLE_REACH,
     TABLE_WEIGHT_MIN,
@@ -20,7 +21,7 @@ from offbeat_detectors.buckets.season import (
     expect,
     jump,
     place,
-    teach,
+    root,
 )
 from offbeat_detectors.contract import State
 from offbeat_detectors.kernel import inlined_kernel, kernel
@@ -43,6 +44,21 @@ def usable_season(season_s: int, span_s: int) -> bool:
 
 
 @inlined_kernel
+def teach(table: Any, seen: Any, at: float, error: float, weight: float, seen_max: float) -> None:
+    """As ``season.teach``, of a table in 32 bits: rounding loses nothing there that is worth a chance."""
+    slot = int(at)
+    share = at - slot
+    size = table.size
+    for step in range(2):
+        part = weight * (share if step else 1.0 - share)
+        if part > 0.0:
+            i = (slot + step) % size
+            seen[i] = min(seen_max, seen[i] + part)
+            moved = table[i] + error * part / max(seen[i], part)
+            table[i] = min(SMALL_MAX, max(-SMALL_MAX, moved))
+
+
+@inlined_kernel
 def lifted(
     proof: NDArray[Any], table: NDArray[np.float32], season_s: int, entity: int, bucket: int, span_s: int,
 ) -> tuple[float, float]:
@@ -52,7 +68,7 @@ def lifted(
     slots = table.shape[1] // 2
     at = place(bucket, span_s, season_s, slots)
     off = jump(table[entity, :slots], at) if span_s * slots < season_s else 0.0
-    return between(table[entity, :slots], at), off
+    return between(table[entity, :slots], 1.0, at), off
 
 
 @kernel
@@ -75,7 +91,7 @@ def learn(
     differs, seen = both[:slots], both[slots:]
     at = place(bucket, span_s, season_s, slots)
     round_ = season_s / span_s
-    foretold = between(differs, at)
+    foretold = between(differs, 1.0, at)
     base = course.active if course.active >= DAILY else SLOW
     residual = x - expect(course, base, bucket, span_s)
     slot = int(at)
@@ -101,7 +117,7 @@ def learn(
     course.level[FAST] -= foretold  # it has followed the season
     course.active = base
     for each in range(COURSES):  # what they were off by was that of the season: they are compared anew
-        course.error[each] = course.rival[each] = g.error
+        course.error[each] = course.rival[each] = root(g.error)
     return float(max(SMALLER_MIN, g.error / g.plain)), foretold
 
 
