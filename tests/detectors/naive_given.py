@@ -4,6 +4,16 @@ from __future__ import annotations
 from tests.detectors.naive_buckets import Courses, Entity, Table, bounded
 
 
+class Means(Table):
+    """A table of plain means: no entry is rounded to 16 bits."""
+
+    def learn(self, middle: tuple[int, int], error: float, weight: float) -> None:
+        for slot, share in self.near(middle):
+            if weight * share:
+                self.seen[slot] = min(self.seen_max, self.seen[slot] + weight * share)
+                self.value[slot] += error * weight * share / max(self.seen[slot], weight * share)
+
+
 class LiftedCourses(Courses):
     """``Courses`` with a season of *season_s* besides; what it has foretold better than they did is believed."""
 
@@ -11,7 +21,7 @@ class LiftedCourses(Courses):
         super().__init__(span_s)
         self.season_s, self.round = season_s, season_s / span_s
         slots = min(96, season_s // span_s)
-        self.given = Table(slots, max(2.0, 7.0 * self.round / slots))
+        self.given = Means(slots, max(2.0, 7.0 * self.round / slots))
         self.believed, self.compared, self.with_it, self.without, self.rescaled = False, 0, 0.0, 0.0, 1.0
 
     def lift(self, bucket: int) -> float:
@@ -36,7 +46,7 @@ class LiftedCourses(Courses):
             self.with_it += rate * (min(reach * reach, off * off) - self.with_it)
             self.without += rate * (min(reach * reach, plain * plain) - self.without)
             self.compared += 1
-        self.given.teach(
+        self.given.learn(
             middle, bounded(residual - foretold, 4 * reach), weight if self.believed else max(weight, 0.25))
         self.rescaled = 1.0
         if self.believed and self.with_it > self.without:
