@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from offbeat_detectors.buckets.model import BucketOpinions
+from offbeat_detectors.buckets.model import BucketModel, BucketOpinions
 from offbeat_detectors.buckets.pairs import (
     ENTITIES_MAX,
     GROUPS_MAX,
@@ -21,6 +21,7 @@ from offbeat_detectors.buckets.pairs import (
 from tests.detectors.naive_pairs import Group
 
 Array = NDArray[np.float64]
+MODEL_BYTES = BucketModel.bytes_per_entity
 SPAN_S, UNLIMITED = 60, -1
 
 
@@ -166,7 +167,7 @@ def test_those_that_come_most_often_are_compared_and_no_more_than_a_table_holds(
     assert not pairs.crowded
 
 
-@pytest.mark.parametrize("bytes_max", [0, Table.bytes_of(8), Table.bytes_of(8) + 2_528, 20_000, 200_000])
+@pytest.mark.parametrize("bytes_max", [0, Table.bytes_of(8), Table.bytes_of(8) + MODEL_BYTES, 20_000, 200_000])
 def test_it_takes_no_more_than_it_may_and_says_that_it_would(bytes_max: int) -> None:
     x = np.random.default_rng(7).normal(size=(60, 20)).repeat(2, axis=1)
     pairs = Pairs(SPAN_S, bytes_max)
@@ -174,7 +175,7 @@ def test_it_takes_no_more_than_it_may_and_says_that_it_would(bytes_max: int) -> 
     assert pairs.bytes_held <= bytes_max
     assert pairs.crowded == (bytes_max < 200_000)
     paired = sum(one != NOBODY for one in partners(pairs, 40)) // 2
-    assert paired == (20 if bytes_max == 200_000 else min(4, max(0, bytes_max - Table.bytes_of(8)) // 2_528))
+    assert paired == (20 if bytes_max == 200_000 else min(8, max(0, bytes_max - Table.bytes_of(8)) // MODEL_BYTES))
 
 
 def test_groups_know_nothing_of_each_other_and_are_no_more_than_there_may_be() -> None:

@@ -10,6 +10,7 @@ from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.results import BucketResult, Found
 from offbeat.engine.analysis.rules import Condition, Rule, Scope
 from offbeat.engine.analysis.spec import DetectorSpec
+from offbeat_detectors.buckets.model import BucketModel
 from tests.engine.analysis.logs import SPAN_S, START_MS, Row, analysed, spec_of
 
 SPAN_MS = 1000 * SPAN_S
@@ -190,7 +191,7 @@ def test_what_is_known_of_pairs_counts_as_memory(memory_max_mb: int) -> None:
         analysis = Analysis(spec_of(MEAN, multivariate_by_fields=multivariate, memory_max_mb=memory_max_mb))
         analysed(analysis, rows_of(x))
         sizes.append(analysis.size())
-    of_entities, of_table, of_pairs = 60 * 32, 64 * (24 * 64 + 8), 32 * 2_528
+    of_entities, of_table, of_pairs = 60 * 32, 64 * (24 * 64 + 8), 32 * BucketModel.bytes_per_entity
     assert sizes[0].model_bytes == sizes[1].model_bytes + of_entities + of_table + of_pairs
     assert sizes[0].status == "OK"
 
