@@ -18,6 +18,8 @@ from common.report import digits, short
 from common.verdict import LEAST, MOST, Row, ratios
 
 ENTITIES = (20, 1_000, 100_000)
+REMEMBERED = ("mean", "metric")
+"""Functions with one model an entity, and with three: most is what an entity of the second takes."""
 RECORDS, RECORDS_QUICK = 2_000_000, 300_000
 """Of one upload; of a large job as many as make some buckets."""
 BUCKETS_MIN, BUCKETS_MIN_QUICK = 6, 2
@@ -55,11 +57,11 @@ def upload(entities: int, records: int, seed: int) -> list[bytes]:
 
 
 class Job:
-    """A job of *daemon*: the mean of a value by host."""
+    """A job of *daemon*: *function* of a value by host."""
 
-    def __init__(self, daemon: Daemon, id: str) -> None:
+    def __init__(self, daemon: Daemon, id: str, function: str = "mean") -> None:
         self._daemon, self._id = daemon, id
-        detector = {"function": "mean", "fieldName": "value", "byFieldName": "host"}
+        detector = {"function": function, "fieldName": "value", "byFieldName": "host"}
         self._call("POST", "/jobs", orjson.dumps({
             "id": id,
             "analysisConfig": {"bucketSpan": SPAN_S, "detectors": [detector]},
@@ -129,18 +131,21 @@ def rates(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -
 
 def memory(options: argparse.Namespace, directory: Path, facts: dict[str, str]) -> list[Row]:
     """Resident memory that a second job of the largest size adds, by its entities; buffers are there by then."""
-    entities, found = ENTITIES[-1], []
+    entities = ENTITIES[-1]
     count = sizes(options, entities)
+    found: dict[str, list[float]] = {function: [] for function in REMEMBERED}
     for number in range(options.rounds):
-        with Daemon(directory / f"memory-{number}") as daemon:
-            Job(daemon, "first").send(upload(entities, count, options.seed))
-            daemon.wait_idle()
-            before_mib = daemon.memory_mib()
-            Job(daemon, "second").send(upload(entities, count, options.seed))
-            daemon.wait_idle()
-            found.append((daemon.memory_mib() - before_mib) * MIB / entities)
-            print(f"round {number + 1}  {digits(found[-1])} bytes an entity", flush=True)
-    return [Row("memory of a by value", "–", tuple(found), "bytes", MOST, MEMORY_MAX_BYTES, f"{entities:,} entities")]
+        for function in REMEMBERED:
+            with Daemon(directory / f"memory-{function}-{number}") as daemon:
+                Job(daemon, "first", function).send(upload(entities, count, options.seed))
+                daemon.wait_idle()
+                before_mib = daemon.memory_mib()
+                Job(daemon, "second", function).send(upload(entities, count, options.seed))
+                daemon.wait_idle()
+                found[function].append((daemon.memory_mib() - before_mib) * MIB / entities)
+                print(f"round {number + 1}  {function:6}  {digits(found[function][-1])} bytes an entity", flush=True)
+    return [Row(f"memory of a by value, {function}", "–", tuple(bytes_each), "bytes", MOST, MEMORY_MAX_BYTES,
+                f"{entities:,} entities") for function, bytes_each in found.items()]
 
 
 SECTIONS: dict[str, command.Section] = {"rates": rates, "memory": memory}

@@ -191,7 +191,8 @@ class AlertsConfig:
     """Who is told of findings, and how much of that is kept. Rules are given at run time: docs/alerts.md."""
 
     sinks: dict[str, Any] = setting(
-        {}, "where alerts go, a table [alerts.sinks.NAME] each with its type: webhook, alertmanager, email or command")
+        {}, "where alerts go, a table [alerts.sinks.NAME] each with its type: webhook, alertmanager, email or command",
+        reload=True)
     link_url: str = setting("", "the daemon's address as those who are told reach it: what they get has a link to it")
     rules_max: int = setting(200, "each finding is held against every rule", unit="rules", low=1)
     silences_max: int = setting(

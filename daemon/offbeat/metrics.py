@@ -84,7 +84,8 @@ class Metrics:
         self.analyses_failed = self._gauge("analyses_failed", "Analyses that have failed and stand still.")
         self.analysis_lag = self._gauge("analysis_lag", "Journal entries that wait for the analyses' thread.")
         self.analysis_model_bytes = self._gauge(
-            "analysis_model_bytes", "What the models of all analyses take, as of the last bucket of each."
+            "analysis_model_bytes",
+            "What the models of all analyses that are in memory take, as of the last bucket of each.",
         )
         self.pending_bytes = self._gauge("pending_bytes", "Bytes between the door and the engine.")
         self.tail_rows = self._gauge(

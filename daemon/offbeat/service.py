@@ -294,8 +294,8 @@ class Service:
         """What the doors need."""
         return Parts(
             self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.broadcast,
-            self.analyses, self.feeds, lambda: self.config, self.ready, self.clock, self.metrics, version_of_program(),
-            self.vitals.health, self.previews.run,
+            self.analyses, self.feeds, self.database, lambda: self.config, self.ready, self.clock, self.metrics,
+            version_of_program(), self.vitals.health, self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -367,6 +367,7 @@ class Service:
             file = configuration.load(self._config_path)
             self.config, waiting = configuration.reloaded(self.config, self._file, file)
             self._file = file
+            self.alerts.deliveries.reload()
             log.info("settings read again from %s", self._config_path)
             for name in waiting:
                 log.warning("%s needs a restart", name)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,12 +74,15 @@ def test_a_job_from_its_creation_to_its_end(offbeat, url, records, tmp_path):
 def test_the_model_plot_and_what_was_held_back_are_shown(offbeat, url, records, tmp_path):
     rule = {"actions": ["skip_result"], "conditions": [{"applies_to": "actual", "operator": "gt", "value": 800}]}
     mean = {"function": "mean", "field": "took", "by": "shop", "rules": [rule]}
+    over = {"function": "max", "field": "took", "over": "shop"}
     path = tmp_path / "job.json"
-    path.write_text(json.dumps({"detectors": [mean], "bucket_span_s": 60, "model_plot": {"terms": ["south", "x"]}}))
+    plot = {"terms": ["south", "x"]}
+    path.write_text(json.dumps({"detectors": [mean, over], "bucket_span_s": 60, "model_plot": plot}))
     assert "model_plot terms\tsouth, x\n" in offbeat("jobs", "create", "ruled", path, "--url", url).out
     offbeat("jobs", "send", "ruled", records, "--url", url)
     shown = offbeat("jobs", "show", "ruled", "--url", url).out
     assert "withheld of detector 0\trule 0: 1 values, 1 of them records; 0 not learned\n" in shown
+    assert re.search(r"^peers of detector 1\t[12](\.\d+)? members a bucket, in 1 populations$", shown, re.MULTILINE)
     start = ("--start", "2023-11-14T23:04:00Z", "--limit", "1")
     plot = offbeat("jobs", "results", "ruled", "--kind", "plot", *start, "--url", url).out.splitlines()
     assert plot[0] == "start\twhat\tof\tlower\ttypical\tupper\tactual"

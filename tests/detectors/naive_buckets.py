@@ -22,11 +22,23 @@ def bounded(x: float, reach: float) -> float:
     return min(reach, max(-reach, x))
 
 
+COUNTS = [i / 12 for i in range(96)] + [8 * 1.05**i for i in range(160)]
+
+
+def chances(bucket: int, step: int) -> tuple[float, float]:
+    """Two halves of what splitmix64 makes of a bucket, as shares of 1."""
+    mixed, end = (2 * bucket + step) * 0x9E3779B97F4A7C15, 2**64
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        mixed %= end
+        mixed = (mixed ^ (mixed >> shift)) * factor
+    return (mixed >> 38) / 2**26, mixed % 2**26 / 2**26
+
+
 class Table:
     """A round of slots, read and taught in proportion between the two nearest middles."""
 
     def __init__(self, slots: int, seen_max: float) -> None:
-        self.value, self.seen, self.seen_max = [0.0] * slots, [0.0] * slots, seen_max
+        self.value, self.seen, self.seen_max, self.unit = [0.0] * slots, [0.0] * slots, seen_max, 0.0
 
     def near(self, middle: tuple[int, int]) -> list[tuple[int, float]]:
         at = (middle[0] * len(self.value) / middle[1] - 0.5) % len(self.value)
@@ -43,11 +55,23 @@ class Table:
         return max([0.0] + [step[i % size] - (step[(i - 1) % size] + step[(i + 1) % size]) / 2
                             for i in (slot - 1, slot, slot + 1)])
 
-    def teach(self, middle: tuple[int, int], error: float, weight: float) -> None:
-        for slot, share in self.near(middle):
+    def teach(self, bucket: int, middle: tuple[int, int], error: float, weight: float) -> None:
+        for step, (slot, share) in enumerate(self.near(middle)):
             if weight * share:
-                self.seen[slot] = f32(min(self.seen_max, self.seen[slot] + weight * share))
-                self.value[slot] = f32(self.value[slot] + error * weight * share / max(self.seen[slot], weight * share))
+                up, other = chances(bucket, step)
+                seen = min(self.seen_max, self.seen[slot] + weight * share)
+                value = self.value[slot] + error * weight * share / max(seen, weight * share)
+                below = max(times for times in (*COUNTS, self.seen[slot]) if times <= max(seen, self.seen[slot]))
+                above = min((times for times in COUNTS if times > below), default=below)
+                self.seen[slot] = above if seen - below > up * (above - below) else below
+                if not (value or self.unit):
+                    continue
+                if not self.unit:
+                    self.unit = 2.0 ** (math.floor(math.log2(abs(value))) + 1 - 12)
+                while abs(value) > 32_766 * self.unit:
+                    self.unit *= 2
+                self.value = [math.floor(each / self.unit + 0.5) * self.unit for each in self.value]
+                self.value[slot] = math.floor(value / self.unit + other) * self.unit
 
 
 class Courses:
@@ -116,11 +140,11 @@ class Courses:
             if ready["daily"]:
                 self.level["daily"] += weight * min(1 / 24, 1 / self.per_day) * pull["daily"]
             self.level["weekly"] = self.level["daily"]
-            self.daily.teach(self.middle(bucket, 86_400), wide["daily"], table_weight)
+            self.daily.teach(bucket, self.middle(bucket, 86_400), wide["daily"], table_weight)
         elif self.weeks and ready["weekly"]:
             self.level["weekly"] += weight / 28 * pull["weekly"]
         if self.weeks and (ready["daily"] or not self.days):
-            self.weekly.teach(self.middle(bucket, 604_800), wide["weekly"], table_weight)
+            self.weekly.teach(bucket, self.middle(bucket, 604_800), wide["weekly"], table_weight)
         self.last = bucket
         self.count += 1
         return self.choose()
@@ -203,17 +227,25 @@ class Entity:
 
     def learn(self, bucket: int, x: float, weight: float = 1.0) -> None:
         if spread := self.learn_spread(bucket, x, weight):
-            share, reach = spread
-            smaller = self.courses.learn(bucket, x, share, reach)
-            if smaller != 1.0:
-                residuals.rescale(self.laws, smaller, float(self.courses.seen[self.courses.active]), 0.5)
+            self.learn_course(bucket, x, *spread)
+
+    def learn_course(self, bucket: int, x: float, weight: float, reach: float) -> None:
+        smaller = self.courses.learn(bucket, x, weight, reach)
+        if smaller != 1.0:
+            self.rescale(smaller, self.courses.seen[self.courses.active])
+
+    def rescale(self, smaller: float, known: int) -> None:
+        residuals.rescale(self.laws, smaller, float(known), 0.5)
+
+    def step_to(self, x: float, expected: float, bucket: int) -> float:
+        return abs(x - self.before)
 
     def learn_spread(
         self, bucket: int, x: float, weight: float = 1.0, enough: float = 6.0, often: float = 0.004,
     ) -> tuple[float, float] | None:
         """The weight with which the courses are to learn it, and how far it may move them; None: not at all."""
         if self.kind != "metric":
-            self.total, self.zeros = 0.998 * self.total + 1, 0.998 * self.zeros + (x == 0)
+            self.total, self.zeros = f32(0.998 * self.total + 1), f32(0.998 * self.zeros + (x == 0))
             if x > 0:
                 most = 8 * self.positive if self.positives else x
                 self.positives = min(50.0, self.positives + 1)
@@ -232,8 +264,8 @@ class Entity:
         odd = min(self.tails(near, expected, 1.0)) / 1e-3
         constant = self.step == 0.0
         self.seen = min(10_000, self.seen + 1)
-        self.others = 0.999 * self.others + (constant and abs(x - self.before) > 1e-12 * abs(x))
-        self.odd = 0.998 * self.odd + (odd < 1 and self.run == 0)
+        self.others = f32(f32(0.999 * self.others) + (constant and abs(x - self.before) > 1e-12 * abs(x)))
+        self.odd = f32(0.998 * self.odd + (odd < 1 and self.run == 0))
         usual = 0.0
         if odd < 1:
             self.far = [*self.far[-5:], x - expected]
@@ -250,7 +282,7 @@ class Entity:
             self.far = self.far if self.run else []
         share = max(0.01, odd, usual) if odd < 1 else 1.0
         if share >= 0.5:
-            self.learn_step(x)
+            self.learn_step(x, self.step_to(x, expected, bucket))
         if constant and self.step:
             residuals.begin(self.laws, self.code, self.step**2 / self.seen, expected, min(x, expected) > 0)
             self.laws["known"] = min(300.0, self.seen)
@@ -293,8 +325,7 @@ class Entity:
             self.seen = 5
         self.others, self.before, self.far, self.run = 0.0, x, [], 0.0
 
-    def learn_step(self, x: float) -> None:
-        moved = abs(x - self.before)
+    def learn_step(self, x: float, moved: float) -> None:
         if moved > 1e-12 * abs(x):
             if self.step == 0.0:
                 self.step = moved

@@ -23,6 +23,7 @@ from offbeat.http.short import doors
 from offbeat.jobs import check
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.database import Statements
 from offbeat.store.overview_queries import Lane, Overview, OverviewQuery
 from offbeat.store.queries import (
     Bucket,
@@ -108,6 +109,9 @@ class MemoryIntake:
         finally:
             self.bodies.put_nowait(Body(bytes(data), options, encoding, length, key, broken))
         return self.receipt
+
+    async def keep(self, body: bytes, options: Options, beside: Statements) -> Receipt:
+        raise AssertionError("no gateway is tested with parts in memory")
 
     def body(self) -> Body:
         """The next body that came."""
@@ -291,6 +295,7 @@ class Behind:
     checks: Any = None
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
+    database: Any = None
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
     preview: Any = None  # as that of analyses, tested with the real daemon
@@ -299,8 +304,8 @@ class Behind:
     def parts(self) -> Parts:
         """As the doors are given them."""
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.stream,
-                     self.analyses, self.feeds, lambda: self.config, lambda: self.not_ready, ManualClock(),
-                     self.metrics, "1.2.3", self._health, self.preview, self.keepalive_s)
+                     self.analyses, self.feeds, self.database, lambda: self.config, lambda: self.not_ready,
+                     ManualClock(), self.metrics, "1.2.3", self._health, self.preview, self.keepalive_s)
 
     async def _health(self) -> Health:
         return self.health

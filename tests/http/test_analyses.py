@@ -91,6 +91,7 @@ async def test_both_kinds_of_jobs_share_their_names(state_dir: Path) -> None:
         ({"memory_max_mb": -2}, "memory_max_mb"),
         ({"categorization_filters": ["a"]}, "categorization_filters"),
         ({"categorization_field": "m", "categorization_filters": ["a", "("]}, "categorization_filters[1]"),
+        ({"categorization_field": "m", "categorization_filters": ["(a)\\1"]}, "categorization_filters[0]"),
         ({"categorization_examples": -1}, "categorization_examples"),
         ({"sources": [""]}, "sources[0]"),
         ({"fields": ["a\0"]}, "fields[0]"),
@@ -265,6 +266,20 @@ async def test_categories_are_told_page_by_page(state_dir: Path) -> None:
         first = await client.get("/jobs/shops/results/categories?limit=2")
         rest = await client.get(f"/jobs/shops/results/categories?cursor={first['next_cursor']}")
         assert first["categories"] + rest["categories"] == whole["categories"]
+        told = whole["categorization"]
+        assert told == first["categorization"] == (await client.get("/jobs/shops"))["categorization"]
+        assert told == {
+            "status": "ok", "reasons": [], "messages": 300, "categories": 3, "rare": 0, "frequent": 3, "beyond": 0}
+
+
+async def test_a_job_tells_that_its_categories_are_of_no_use(state_dir: Path) -> None:
+    spec = SPEC | {"detectors": [{"function": "count", "by": "prelertcategory"}], "categorization_field": "message"}
+    records = [{"time": START_MS + i * 1_000, "message": f"request {i} took long"} for i in range(200)]
+    async with daemon(state_dir) as client:
+        await client.post("/jobs", spec, 201)
+        await client.post("/jobs/shops/records", ndjson(records))
+        told = (await client.get("/jobs/shops"))["categorization"]
+        assert (told["status"], told["reasons"], told["categories"]) == ("warn", ["one is dominant"], 1)
 
 
 async def test_records_are_told_on_the_stream_as_their_bucket_closes(state_dir: Path) -> None:

@@ -1,6 +1,8 @@
-"""What a job with detectors may be asked beside its detectors: rules, a model plot, overlapping buckets."""
+"""What a job with detectors may be asked beside its detectors: rules, a model plot, overlapping buckets, pairs."""
 from __future__ import annotations
 
+import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ async def test_what_is_asked_is_told_in_the_form_in_which_it_was_asked_for(state
         "model_plot": {"percentile": 99.0, "terms": ["west"], "days": 2.5},
         "overlapping_buckets": True,
         "finalization_spans": 3,
+        "multivariate_by_fields": True,
+        "season_s": 18_000,
     }
     spec = ruled(rule, **options)
     assert misfits(spec, named("AnalysisSpec")) == []
@@ -75,6 +79,7 @@ async def test_what_is_not_said_is_as_usual(state_dir: Path) -> None:
         assert made["model_plot"] == {"percentile": 95.0, "terms": [], "days": 30.0}
         plain = await client.post("/jobs", SPEC | {"id": "plain"}, 201)
         assert (plain["model_plot"], plain["detectors"][0]["rules"], plain["withheld"]) == (None, [], [])
+        assert plain["multivariate_by_fields"] is False
         assert (plain["renormalization_days"], plain["overlapping_buckets"], plain["finalization_spans"]) == (
             -1, False, 2
         )
@@ -147,7 +152,12 @@ async def test_a_condition_that_cannot_be_is_refused_with_its_place(
         ({"renormalization_days": 1.5}, "renormalization_days"),
         ({"finalization_spans": -1}, "finalization_spans"),
         ({"finalization_spans": 10_001}, "finalization_spans"),
+        ({"season_s": -1}, "season_s"),
+        ({"season_s": 119, "bucket_span_s": 60}, "season_s"),
+        ({"season_s": 6_000_001, "bucket_span_s": 60}, "season_s"),
+        ({"season_s": 3600.5}, "season_s"),
         ({"overlapping_buckets": 1}, "overlapping_buckets"),
+        ({"multivariate_by_fields": "true"}, "multivariate_by_fields"),
         ({"overlapping_buckets": True, "detectors": [{"function": "rare", "by": "shop"}]}, "detectors[0].function"),
         ({"model_plot": True}, "model_plot"),
         ({"model_plot": {"percentile": 101}}, "model_plot.percentile"),
@@ -178,6 +188,18 @@ async def test_what_a_rule_holds_back_is_no_record_and_is_counted(state_dir: Pat
         assert job["withheld"] == [{"detector": 0, "cause": "rule 0", "values": 1, "records": 1, "unlearned": 0}]
     async with daemon(state_dir) as client:
         assert (await client.get("/jobs/shops"))["withheld"] == job["withheld"]
+
+
+async def test_a_job_tells_with_how_many_its_members_are_compared(state_dir: Path) -> None:
+    over = {"function": "max", "field": "took", "over": "shop"}
+    async with daemon(state_dir) as client:
+        job = await analysed(client, SPEC | {"detectors": [MEAN, over, {"function": "rare", "by": "shop"}]})
+        assert misfits(job, named("Analysis")) == []
+        shops = len({row["shop"] for row in ROWS})
+        (peers,) = job["peers"]
+        assert (peers["detector"], peers["populations"]) == (1, 1)
+        assert shops - 0.5 < peers["members"] <= shops
+        assert job["categorization"] is None
 
 
 async def test_the_plot_tells_what_was_expected_and_what_came(state_dir: Path) -> None:
@@ -271,3 +293,30 @@ async def test_what_waits_for_overlapping_buckets_is_final_once_the_job_is_close
         probabilities = [one["probability"] for one in later[:20]]
         assert probabilities == [one["probability"] for one in final]
         assert [one["event_count"] for one in later] == [60] * (39 - spans)
+
+
+async def test_a_record_names_the_by_value_that_it_followed_until_then(state_dir: Path) -> None:
+    rng = random.Random(2)
+    pair, spec = [], SPEC | {"detectors": [MEAN], "multivariate_by_fields": True}
+    for bucket in range(100):
+        level = 45.0 if bucket == 90 else rng.gauss(50.0, 5.0)
+        for shop, took in (("north", level), ("south", 55.0 if bucket == 90 else 110.0 - level), ("west", 70.0)):
+            noise = rng.gauss(0.0, 5.0 if shop == "west" else 0.2)
+            pair.append({"time": START_MS // 1000 + SPAN_S * bucket, "shop": shop, "took": f"{took + noise:.3f}"})
+    async with daemon(state_dir) as client:
+        await client.post("/jobs", spec, 201)
+        async with client.http.get("/api/v1/stream?job=shops&types=record&min_score=50") as stream:
+            await stream.content.readuntil(b"\n\n")
+            await client.post("/jobs/shops/records", ndjson(pair))
+            live = (await stream.content.readuntil(b"\n\n")).decode().splitlines()[1]
+        start = START_MS + 90 * SPAN_S * 1000
+        page = await client.get(f"/jobs/shops/results/records?sequence=latest&start={start}&end={start + 1}")
+        assert misfits(page, named("AnalysisRecords")) == []
+        told = {one["by"]["value"]: one["correlated_by"] for one in page["records"] if one["probability"] < 1e-3}
+        assert told == {
+            "north": {"field": "shop", "value": "south"},
+            "south": {"field": "shop", "value": "north"},
+        }
+        assert json.loads(live.removeprefix("data: "))["correlated_by"]["value"] in told
+        every = (await client.get("/jobs/shops/results/records?sequence=latest&limit=1000"))["records"]
+        assert None in [one["correlated_by"] for one in every]

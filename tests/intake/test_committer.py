@@ -13,14 +13,15 @@ from offbeat.clock import ManualClock
 from offbeat.config import Config
 from offbeat.engine.catalog import Catalog, Limits
 from offbeat.engine.entries import Block, Entry
+from offbeat.errors import BadBody
 from offbeat.intake.committer import ENTRY_EVENTS_MAX, Committer
 from offbeat.intake.decoding import decoded_of
 from offbeat.intake.parcels import Parcel, Waiter
 from offbeat.metrics import Metrics
 from offbeat.records import Receipt
 from offbeat.store import journal
-from offbeat.store.database import Database, prepare
-from offbeat.wire.options import Options
+from offbeat.store.database import Database, Statements, prepare
+from offbeat.wire.options import Format, Options
 
 NOW_MS = 1_700_000_000_000
 
@@ -61,9 +62,9 @@ async def committing(directory: Path) -> AsyncIterator[Committing]:
         yield Committing(database)
 
 
-def parcel(body: bytes) -> Parcel:
-    """One body, decoded."""
-    waiters = [Waiter(body, Options.of(Config().ingest, "ndjson"), NOW_MS, None, None)]
+def parcel(body: bytes, beside: Statements = (), format: Format = "ndjson") -> Parcel:
+    """One body, decoded; *beside* is to be written with it."""
+    waiters = [Waiter(body, Options.of(Config().ingest, format), NOW_MS, None, None, beside)]
     return Parcel(decoded_of(waiters), waiters)
 
 
@@ -117,6 +118,33 @@ async def test_the_little_that_comes_before_the_writer_is_free_goes_along(tmp_pa
             made.committer.last_call = lambda: little
         receipts = [*await first, await asyncio.wait_for(little[0].waiters[0].taken, 30)]
         assert [(r.accepted, r.sequence) for r in receipts] == [(1, 1), (2, 1)]
+
+
+async def test_what_is_beside_a_body_is_written_with_it_or_not_at_all(tmp_path: Path) -> None:
+    def noted(name: str) -> Statements:
+        return [("INSERT INTO counter VALUES (?, 1)", [(name,)])]
+
+    async with committing(tmp_path / "state") as made:
+        refusing = "CREATE TRIGGER no BEFORE INSERT ON journal WHEN new.seq = 3 BEGIN SELECT raise(FAIL, 'no'); END"
+        await made.database.write([(refusing, [()])])
+        task = asyncio.create_task(made.committer.run())
+        some = [
+            parcel(body("a", 1), noted("with events")), parcel(b"", noted("without")), parcel(body("b", 1), noted("2"))]
+        unread = parcel(b"[{", noted("of a body that cannot be read"), "json")
+        for one in (*some[:2], unread):
+            made.committer.put(one)
+        await asyncio.wait([one.waiters[0].taken for one in (*some[:2], unread)], timeout=30)
+        assert isinstance(unread.waiters[0].taken.exception(), BadBody)
+        made.committer.put(some[2])
+        await asyncio.wait_for(some[2].waiters[0].taken, 30)
+        refused = parcel(body("c", 1), noted("refused"))
+        made.committer.put(refused)
+        await asyncio.wait([refused.waiters[0].taken], timeout=30)
+        assert isinstance(refused.waiters[0].taken.exception(), Exception)
+        task.cancel()
+        kept = {name for name, _ in await made.database.read("SELECT * FROM counter")}
+        assert kept & {"with events", "without", "2", "refused", "of a body that cannot be read"} == {
+            "with events", "without", "2"}
 
 
 async def test_a_transaction_that_failed_leaves_no_name_behind(tmp_path: Path) -> None:

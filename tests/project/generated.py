@@ -51,6 +51,8 @@ all optional or forbidden may stand alone.
   medians are weighted by it; smallest and largest are not. A row for no event is ignored. {unsummarised}
 - **Overlapping buckets** are not for {forbidden};
   {useless} gain nothing from them.
+- **[By values that follow one another](jobs.md#by-values-that-follow-one-another)** are judged beside each other by
+  functions that the model judges, with a by and without an over field.
 - **Numbers**: what is not a finite number counts as an event and is otherwise ignored. Sums lose nothing to rounding
   that shows; how rows are cut into requests changes no bit.
 - **`median`** is exact up to {listed} numbers an entity and bucket, with more it is off by 1.5 % of the ranks at most.

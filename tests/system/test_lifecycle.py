@@ -137,6 +137,9 @@ def test_sighup_applies_what_may_be_reloaded_names_what_may_not_and_survives_a_b
         until(lambda: post(running.url, b'{"source":"keyed","v":1}', keyed).document != first)  # the key was forgotten
         assert event_counts(running.url)["keyed"] == 2
 
+        config.write_text(config.read_text() + '\n[alerts.sinks.ops]\ntype = "command"\nargv = ["true"]\n')
+        reload_says("INFO offbeat.alerts.deliveries: sink ops is taken over from the settings")
+
         for text, part in (("[ingest]\nerrors_max = 0\n", "ingest.errors_max is 0: it must be at least 1"),
                            ("[ingest\n", "is not TOML"), ("[ingest]\nerror_max = 3\n", "did you mean")):
             config.write_text(text)

@@ -62,44 +62,97 @@ class Deliveries:
     ) -> None:
         self._database, self._config, self._clock, self._metrics = database, config, clock, metrics
         self._random, self._store, self._active = chance, store, active
-        self._configs = sinks_of(config().alerts)
-        self.sinks = {name: sink_of(name, one, clock) for name, one in self._configs.items()}
-        self._some = {name: asyncio.Event() for name in self.sinks}
-        self._due_ms = dict.fromkeys(self.sinks, 0)  # before then there is nothing to look for
-        self.waiting = dict.fromkeys(self.sinks, 0)  # deliveries that wait, by sink
+        self._configs: dict[str, SinkConfig] = {}
+        self.sinks: dict[str, Sink] = {}
+        self._some: dict[str, asyncio.Event] = {}
+        self._due_ms: dict[str, int] = {}  # before then there is nothing to look for
+        self.waiting: dict[str, int] = {}  # deliveries that wait, by sink
         self._taken: set[int] = set()  # sent, and not yet noted: while nothing can be written they are not sent again
-        self._resent_ms = dict.fromkeys(self.sinks, 0)
-        for name in self.sinks:
-            for outcome in ("delivered", "failed", "dead"):
-                metrics.alert_deliveries_total.labels(name, outcome)
+        self._resent_ms: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        self._noting = asyncio.Lock()  # while it is held, no line is broken off
+        for name, one in sinks_of(config().alerts).items():
+            self._begin_sink(name, one)
+
+    def _begin_sink(self, name: str, config: SinkConfig) -> None:
+        self._configs[name], self.sinks[name] = config, sink_of(name, config, self._clock)
+        self._some[name] = asyncio.Event()
+        self._due_ms[name] = self._resent_ms[name] = 0
+        self.waiting.setdefault(name, 0)
+        for outcome in ("delivered", "failed", "dead"):
+            self._metrics.alert_deliveries_total.labels(name, outcome)
 
     async def begin(self) -> None:
         """Give up what waits for a sink that is no more."""
+        await self._give_up_orphans()
+        self.waiting |= await rows.waiting_counts(self._database)
+
+    async def _give_up_orphans(self) -> None:
         orphans = await rows.waiting_without(self._database, self.sinks)
         if orphans:
             error, now_ms = "the sink is no longer in the settings", self._clock.now_ms()
             await self._database.write([(rows.DEAD, [(0, now_ms, error, number) for number in orphans])])
             log.warning("%d deliveries wait for sinks that are no longer in the settings: they are dead letters",
                         len(orphans))  # fmt: skip
-        self.waiting |= await rows.waiting_counts(self._database)
         await self._count_dead()
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled, by the sinks that the settings have."""
+        lines: dict[str, asyncio.Task[None]] = {}
         try:
             async with asyncio.TaskGroup() as group:
-                for name in self.sinks:
-                    group.create_task(self._keep_delivering(name))
+                while True:
+                    for name in self.sinks:
+                        if name not in lines:
+                            lines[name] = group.create_task(self._keep_delivering(name))
+                    await self._changed.wait()
+                    self._changed.clear()
+                    await self.take_over(lines)
         finally:
             for sink in self.sinks.values():
                 await sink.close()
 
+    def reload(self) -> None:
+        """The settings may have other sinks than before."""
+        self._changed.set()
+
+    async def take_over(self, lines: dict[str, asyncio.Task[None]]) -> None:
+        """Have the sinks that the settings have now; *lines*, the tasks that deliver, lose those of what has changed.
+
+        An attempt that is under way at a sink that has changed is broken off, and made again at the new one. What waits
+        for a sink that is no more is given up.
+        """
+        now = sinks_of(self._config().alerts)
+        for name in [name for name, config in self._configs.items() if now.get(name) != config]:
+            if (line := lines.pop(name, None)) is not None:
+                async with self._noting:
+                    line.cancel()
+                    await asyncio.wait((line,))
+            await self.sinks.pop(name).close()
+            del self._configs[name]
+            if name not in now:
+                log.info("sink %s is no longer in the settings", name)
+                del self.waiting[name]
+        for name, config in now.items():
+            if name not in self._configs:
+                self._begin_sink(name, config)
+                log.info("sink %s is taken over from the settings", name)
+        while True:
+            try:
+                return await self._give_up_orphans()
+            except StoreUnavailable as e:
+                log.warning("what waits for sinks that are no more is not given up yet: %s", e.message)
+                await asyncio.sleep(1.0)
+
     async def added(self, counts: Mapping[str, int]) -> None:
         """So many more deliveries wait for these sinks."""
         for name, count in counts.items():
-            self.waiting[name] += count
-            self._due_ms[name] = 0
-            self._some[name].set()
+            if name in self.sinks:
+                self.waiting[name] += count
+                self._due_ms[name] = 0
+                self._some[name].set()
+        if counts.keys() - self.sinks:  # the settings have lost one meanwhile
+            await self._give_up_orphans()
         await self._count_dead()
 
     async def _keep_delivering(self, name: str) -> None:
@@ -142,8 +195,15 @@ class Deliveries:
 
     async def _try(self, one: Delivery) -> bool:
         """Send one delivery, and note what became of it. A daemon that is killed between the two sends it again."""
-        sinks, now_ms = self._metrics.alert_deliveries_total, self._clock.now_ms
         error = "" if one.number in self._taken else await self._send(one)
+        if not error:
+            self._taken.add(one.number)
+        async with self._noting:
+            return await self._note(one, error)
+
+    async def _note(self, one: Delivery, error: str) -> bool:
+        """Note what became of an attempt, *error* or none; is it over with this delivery?"""
+        sinks, now_ms = self._metrics.alert_deliveries_total, self._clock.now_ms
         if error:
             config, attempts = self._configs[one.sink], one.attempts + 1
             sinks.labels(one.sink, "failed").inc()
@@ -160,7 +220,6 @@ class Deliveries:
                         attempts, error)  # fmt: skip
             await self._count_dead()
             return True  # what waited behind it may go
-        self._taken.add(one.number)
         tidy = (rows.TIDY, [(one.alert, rows.DELIVERIES_MAX)])
         await self._database.write([(rows.DELIVERED, [(now_ms(), one.number)]), tidy])
         self._taken.discard(one.number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
@@ -10,7 +9,9 @@ from offbeat.engine.analysis.rules import Rule, Unfit
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec, DetectorSpec, Exclude
 from offbeat.errors import BadRequest
 from offbeat.jobs import ID
+from offbeat_detectors.buckets.categories import filter_of
 from offbeat_detectors.buckets.functions import FUNCTIONS, Function, UnknownFunction, function_of
+from offbeat_detectors.buckets.given import BUCKETS_MAX, BUCKETS_MIN, usable_season
 
 T = TypeVar("T")
 SPAN_S_MAX = 366 * 86_400
@@ -69,6 +70,8 @@ def check(spec: AnalysisSpec) -> None:
     if spec.renormalization_days != -1:
         days = RENORMALIZATION_DAYS_MAX
         _between("renormalization_days", spec.renormalization_days, 0, days, " or -1, what is usual")
+    if not usable_season(spec.season_s, spec.bucket_span_s):
+        raise bad("season_s", f"is {spec.season_s}: expected {BUCKETS_MIN} to {BUCKETS_MAX:,} bucket spans, or 0, none")
     _between("finalization_spans", spec.finalization_spans, 0, FINALIZATION_SPANS_MAX)
     if spec.model_plot is not None:
         _names("model_plot.terms", spec.model_plot.terms, ENTITIES_MAX)
@@ -114,8 +117,8 @@ def _check_categories(spec: AnalysisSpec) -> None:
         raise bad("categorization_filters", "has filters of nothing: expected a categorization_field as well")
     for i, text in enumerate(spec.categorization_filters):
         try:
-            re.compile(text)
-        except re.error as e:
+            filter_of(text)
+        except ValueError as e:
             raise bad(f"categorization_filters[{i}]", f"is no regular expression: {e}") from None
     if CATEGORY_FIELD in spec.influencers and not spec.categorization_field:
         place = f"influencers[{spec.influencers.index(CATEGORY_FIELD)}]"

@@ -385,7 +385,7 @@ class Analyses:
             self._budget.give(size)
 
     async def _totals(self, job: Job) -> Taken:
-        return await self._runner.ask(job.number, lambda analysis: analysis.totals.copy())
+        return (await self._runner.about(job.number)).totals.copy()
 
     def _remembered_since_ms(self) -> int:
         return self._clock.now_ms() - int(self._config().ingest.idempotency_window_s * 1000)
@@ -443,7 +443,7 @@ class Analyses:
         """What waits for overlapping buckets waits no longer, unless events of it go on to come."""
         if not job.spec.overlapping_buckets or job.spec.listens:
             return
-        newest_ms = await self._runner.ask(job.number, lambda analysis: analysis.latest_result_ms)
+        newest_ms = (await self._runner.about(job.number)).latest_result_ms
         if newest_ms is not None:
             await self._order(Command(job.number, "advance", newest_ms + 1000 * job.spec.bucket_span_s))
 
@@ -472,7 +472,7 @@ class Analyses:
 
     async def save(self, job: Job, why: str) -> None:
         """Take a model snapshot, if there is anything to save; *why* is its description. Raises StoreUnavailable."""
-        if await self._runner.ask(job.number, lambda analysis: analysis.totals.latest_ms) is not None:
+        if (await self._runner.about(job.number)).totals.latest_ms is not None:
             days = float(job.document.get("model_snapshot_retention_days", RETENTION_DAYS))
             job.persisted_ms = self._clock.now_ms()
             await self.snapshots.take(job.number, f"saved on {why} at {_date(job.persisted_ms)}", days)

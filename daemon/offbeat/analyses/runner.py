@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from offbeat.analyses.running import AnalysisFailed, Running
+from offbeat.analyses.away import Away
+from offbeat.analyses.patience import until_stored
+from offbeat.analyses.running import About, AnalysisFailed, Running
 from offbeat.clock import Clock
 from offbeat.config import StoreConfig
 from offbeat.engine.analysis.analysis import Analysis
@@ -37,7 +39,6 @@ RENORMALIZED_DAYS, RENORMALIZED_SPANS = 30, 100
 ENTRIES_AT_ONCE = 16
 CHECKPOINT_RECORDS = 5_000_000
 """Records after which a checkpoint is due however young the last one is: the journal is kept until then."""
-RETRY_S = 1.0
 TURN_S = 0.25
 """So long entries are applied while there are any; then a checkpoint, a snapshot, interim results have their turn."""
 Waiting = tuple[Entry, Callable[[], None]]
@@ -71,6 +72,7 @@ class Runner:
         self._idle = asyncio.Event()
         self._idle.set()
         self._turn = asyncio.Lock()  # from applying entries to their results in the store
+        self._away = Away(database, self._on_thread)
         self._checkpointing = asyncio.Lock()  # held before *_turn*: two at a time would undo each other
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.settled = 0
@@ -141,11 +143,31 @@ class Runner:
         return min([seq if self._idle.is_set() else self.settled, *changed])
 
     async def ask(self, number: int, function: Callable[[Analysis], T]) -> T:
-        """Run *function* on the thread of the analyses, between two entries. Raises NotFound."""
+        """Run *function* on the thread of the analyses, between two entries. Raises NotFound, StoreUnavailable."""
+        running = self._the(number)
+        running.asked += 1
+        try:
+            await self._away.back(running)
+            return await self._on_thread(lambda: function(running.state))
+        finally:
+            running.asked -= 1
+
+    async def about(self, number: int) -> About:
+        """What is told of an analysis, wherever its models are. Raises NotFound."""
+        away = self._the(number).away
+        return away if away is not None else await self.ask(number, About.of)
+
+    def _the(self, number: int) -> Running:
         running = self._running.get(number)
         if running is None:
             raise NotFound(f"there is no analysis number {number}")
-        return await self._on_thread(lambda: function(running.state))
+        return running
+
+    async def put_away(self, number: int) -> None:
+        """Keep the models of an analysis in the store alone, if its checkpoint has them, until they are needed."""
+        async with self._checkpointing, self._turn:
+            if (running := self._running.get(number)) is not None:
+                await self._away.put(running)
 
     async def _on_thread(self, function: Callable[..., T], *given: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
@@ -220,6 +242,7 @@ class Runner:
         if isinstance(first.body, Command) and first.body.order == "revert":
             if writing is not None:
                 await writing
+            await self._away.back_for(part, self._running)
             await self._revert(first, first.body)
             self._end(part)
             return None
@@ -228,6 +251,7 @@ class Runner:
             if isinstance(body, Command) and body.order == "revert":
                 break
             part.append(self._waiting.popleft())
+        await self._away.back_for(part, self._running)
         applied = await self._on_thread(self._apply, [entry for entry, _ in part])
         if writing is not None:
             await writing
@@ -273,24 +297,15 @@ class Runner:
         """Write what entries up to *upto* gave."""
         for number, those in groupby(applied, key=lambda one: one[0]):
             outcomes = [outcome for _, outcome in those]
-            await self._until_stored(partial(self._write, number, outcomes))
+            await until_stored(partial(self._write, number, outcomes))
         await self._give_up(upto)
-
-    async def _until_stored(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-                return
-            except StoreUnavailable as e:
-                log.warning("results of an analysis wait: %s", e.message)
-                await asyncio.sleep(RETRY_S)
 
     async def _give_up(self, upto: int) -> None:
         """Remember where an analysis has failed, up to entry *upto*: the journal need not be kept for it any more."""
         failed = [one for one in self._running.values() if one.failed and one.failed_seq <= upto]
         for running in [one for one in failed if one.changed is not None]:
             seq = max(running.seq, running.failed_seq)
-            await self._until_stored(partial(self._database.write, kept.failed(running.number, seq, running.failed)))
+            await until_stored(partial(self._database.write, kept.failed(running.number, seq, running.failed)))
             running.seq, running.changed, running.again, running.records = seq, None, None, 0
 
     async def _revert(self, entry: Entry, order: Command) -> None:
@@ -310,7 +325,7 @@ class Runner:
         if order.time_ms > 0:
             newest = running.state.latest_result_ms
             after = kept.forget_results_after(order.job, newest if newest is not None else -(1 << 62))
-            await self._until_stored(partial(self._database.write, after))
+            await until_stored(partial(self._database.write, after))
 
     def _apply(self, entries: list[Entry]) -> list[Applied]:
         applied: list[Applied] = []

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from offbeat.engine.analysis.analysis import Analysis
 from offbeat.engine.analysis.entries import Command, Upload
-from offbeat.engine.analysis.results import Outcome, Taken
+from offbeat.engine.analysis.results import Outcome, Peers, Size, Taken, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.engine.catalog import Catalog
 from offbeat.engine.entries import Block, Entry
 from offbeat.errors import OffbeatError, Refused
 from offbeat.store import analyses as kept
+from offbeat_detectors.buckets.categories import CategorizerStatus
 from offbeat_detectors.contract import State
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,34 @@ class AnalysisFailed(Refused):
     status = 500
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is told of an analysis without its models."""
+
+    totals: Taken
+    size: Size
+    cursor: str
+    latest_ms: int | None
+    latest_result_ms: int | None
+    withheld: tuple[Withheld, ...]
+    peers: tuple[Peers, ...]
+    categorization: CategorizerStatus | None
+
+    @classmethod
+    def of(cls, one: Analysis) -> About:
+        """As *one* is now."""
+        return cls(
+            one.totals.copy(),
+            one.size(),
+            one.cursor,
+            one.latest_ms,
+            one.latest_result_ms,
+            one.withheld,
+            one.peers,
+            None if one.categories is None else one.categories.status(),
+        )
+
+
 @dataclass(slots=True)
 class Running:
     """One analysis and what of it is not in the store.
@@ -34,6 +63,8 @@ class Running:
     seq      the entry that its checkpoint stands for    changed  the first entry after it, and when it came
     again    while a checkpoint is written: the first entry after that
     records  since the last checkpoint
+    away     of one whose models are in the store alone: *state* is as at its beginning, and nobody's
+    asked    how many are asking its models
     failed   what went wrong, at entry *failed_seq*; from there on nothing is applied, until it is reverted
     """
 
@@ -47,7 +78,18 @@ class Running:
     failed: str = ""
     failed_seq: int = 0
     model_bytes: int = 0
+    away: About | None = None
+    asked: int = 0
     taken: dict[int, Taken] = field(default_factory=dict)
+
+    def put_away(self, about: About) -> None:
+        """Forget the models, which the checkpoint has."""
+        self.state, self.away, self.model_bytes = Analysis(self.spec), about, 0
+
+    def come_back(self, state: State) -> None:
+        """Have the models of the checkpoint again."""
+        self.state.restore(state)
+        self.away, self.model_bytes = None, self.state.size().model_bytes
 
     def touch(self, entry: Entry) -> None:
         """What the checkpoint stands for ends before *entry*."""
@@ -58,7 +100,7 @@ class Running:
         """Stand still from entry *seq* on."""
         said = error.message if isinstance(error, OffbeatError) else f"{type(error).__name__}: {error}"
         log.error("the analysis of job %s has failed at entry %d: %s", self.spec.id, seq, said, exc_info=error)
-        self.failed, self.failed_seq = said, seq
+        self.failed, self.failed_seq, self.away = said, seq, None
 
     def apply(self, entry: Entry, body: Upload | Command) -> Outcome | None:
         """Apply one entry that is no revert."""

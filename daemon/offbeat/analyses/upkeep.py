@@ -1,4 +1,4 @@
-"""What jobs need without being asked: those that are idle close, those that run on are saved, old results go."""
+"""What jobs need without being asked: the idle close, the long are saved, the closed leave memory, old results go."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ async def attend(analyses: Analyses, every_s: float) -> None:
             await analyses.runner.checkpoint_due()
             await close_idle(analyses)
             await persist(analyses)
+            await put_away(analyses)
         except OffbeatError as e:
             log.warning("a job is not closed, or saved, yet: %s", e.message)
 
@@ -51,6 +52,13 @@ async def persist(analyses: Analyses) -> None:
         due = now_ms - max(job.persisted_ms, job.since_ms) >= 1000 * every_s
         if job.status == "RUNNING" and due and not analyses.runner.failure(job.number):
             await analyses.save(job, "schedule")
+
+
+async def put_away(analyses: Analyses) -> None:
+    """Free the memory of the models of closed jobs, once a checkpoint has them. Raises StoreUnavailable."""
+    for job in analyses.all():
+        if job.status == "CLOSED" and not (job.sending or job.fed):
+            await analyses.runner.put_away(job.number)
 
 
 async def retire(analyses: Analyses) -> int:

@@ -28,9 +28,12 @@ FIXED = {
     "result_bucket": ("event_count", "record_count", "probability", "initial_anomaly_score", "score"),
     "result_record": ("detector", "probability", "initial_normalized", "score", "body"),
     "result_influencer": ("field", "value", "probability", "initial_anomaly_score"),
+    "result_plot": ("detector", "feature", "partition_value", "by_value", "over_value", "lower", "typical", "upper",
+                    "actual"),
 }
 """What of a result never changes; scores go on changing as the past does."""
-WHAT = {"result_bucket": "bucket", "result_record": "record", "result_influencer": "influencer"}
+WHAT = {"result_bucket": "bucket", "result_record": "record", "result_influencer": "influencer",
+        "result_plot": "point of the model plot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ async def replayed(database: Database, catalog: Catalog) -> tuple[int, list[str]
     stored = [one for one in await kept.load(database) if await kept.failure_of(database, one.number) is None]
     cases = [await _case(database, one) for one in stored]
     async with database.transaction() as db:
-        for table in kept.RESULTS:
+        for table in kept.OF_BUCKETS:
             await db.execute(f"CREATE TABLE before_{table} AS SELECT * FROM {table}")
             await db.execute(f"CREATE INDEX before_{table}_by_start ON before_{table} (job, start_ms)")
     found: list[str] = []
@@ -115,7 +118,7 @@ async def _differences(
         await runner.replay(_pages(database, case, pieces, seen, after=max(one.seq, case.start)))
         if failure := runner.failure(one.number):
             return [*found, f"{said}: the replay has failed: {failure}"]
-        for table in kept.RESULTS:
+        for table in kept.OF_BUCKETS:
             found += await _results_differ(database, case, table, upto_ms)
         return found
     finally:
@@ -154,11 +157,15 @@ async def _results_differ(database: Database, case: _Case, table: str, upto_ms: 
     rows = await database.read(f"SELECT name FROM pragma_table_info('{table}')")
     columns = [name for (name,) in rows] if case.settled else FIXED[table]
     differ = " OR ".join(f"a.{name} IS NOT b.{name}" for name in columns)
-    oldest = "(SELECT coalesce(min(start_ms), 1 << 62) FROM before_result_bucket o WHERE o.job = a.job)"
+    plot = table == "result_plot"  # it is never interim, and old points of it go by themselves
+    final = "1" if plot else "b.interim = 0"
+    kept_of = table if plot else "result_bucket"
+    oldest = f"(SELECT coalesce(min(start_ms), 1 << 62) FROM before_{kept_of} o WHERE o.job = a.job)"
+    left = "(SELECT coalesce(min(start_ms), 1 << 62) FROM result_plot o WHERE o.job = b.job)" if plot else "b.start_ms"
     upto = 1 << 62 if case.settled else upto_ms if upto_ms is not None else -(1 << 62)
     changed = await database.read(
         f"SELECT a.start_ms FROM {table} a JOIN before_{table} b ON {same_key} "
-        f"WHERE a.job = ? AND (b.interim = 0 OR ?) AND ({differ}) ORDER BY 1 LIMIT ?",
+        f"WHERE a.job = ? AND ({final} OR ?) AND ({differ}) ORDER BY 1 LIMIT ?",
         (job, case.settled, TOLD_MAX),
     )
     missing = await database.read(
@@ -167,7 +174,7 @@ async def _results_differ(database: Database, case: _Case, table: str, upto_ms: 
         (job, upto, TOLD_MAX),
     )
     invented = await database.read(
-        f"SELECT b.start_ms FROM before_{table} b WHERE b.job = ? AND b.interim = 0 "
+        f"SELECT b.start_ms FROM before_{table} b WHERE b.job = ? AND {final} AND b.start_ms >= {left} "
         f"AND NOT EXISTS (SELECT 1 FROM {table} a WHERE {same_key}) ORDER BY 1 LIMIT ?",
         (job, TOLD_MAX),
     )

@@ -112,6 +112,8 @@ def print_job(document: Mapping[str, Any], *, as_json: bool = False) -> None:
             rows += [{"property": f"detector {i}", "value": words_of(one)} for i, one in enumerate(value)]
         elif name == "withheld":
             rows += [{"property": f"{name} of detector {one['detector']}", "value": held_back(one)} for one in value]
+        elif name == "peers":
+            rows += [{"property": f"{name} of detector {one['detector']}", "value": compared(one)} for one in value]
         elif isinstance(value, dict):
             rows += [{"property": f"{name} {inner}", "value": joined(one)} for inner, one in value.items()]
         else:
@@ -122,6 +124,11 @@ def print_job(document: Mapping[str, Any], *, as_json: bool = False) -> None:
 def held_back(withheld: Mapping[str, Any]) -> str:
     """What one cause has left out, as a line has it."""
     return "{cause}: {values} values, {records} of them records; {unlearned} not learned".format(**withheld)
+
+
+def compared(peers: Mapping[str, Any]) -> str:
+    """With how many the members of a detector's populations are compared, as a line has it."""
+    return "{members:.4g} members a bucket, in {populations} populations".format(**peers)
 
 
 def joined(value: object) -> object:
@@ -141,6 +148,7 @@ def joined(value: object) -> object:
 )
 @click.option("--span", type=click.IntRange(min=1), metavar="SECONDS", help="Of a bucket.")
 @click.option("--latency", type=click.IntRange(min=0), metavar="SECONDS", help="How late records may come.")
+@click.option("--season", type=click.IntRange(min=0), metavar="SECONDS", help="Length of a season that is known.")
 @click.option("--influencer", "influencers", multiple=True, metavar="FIELD", help="May be blamed; may be repeated.")
 @click.option("--source", "sources", multiple=True, metavar="PATTERN", help="Events of these are records of it.")
 @click.option("--field", "fields", multiple=True, metavar="PATTERN", help="Events with such a field are records.")
@@ -180,7 +188,7 @@ def _document(file: str) -> dict[str, Any]:
 
 def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
     """The document's members that options give."""
-    names = {"span": "bucket_span_s", "latency": "latency_s", "description": "description"}
+    names = {"span": "bucket_span_s", "latency": "latency_s", "season": "season_s", "description": "description"}
     asked: dict[str, Any] = {names[name]: given[name] for name in names if given[name] is not None}
     asked |= {name: list(given[name]) for name in ("influencers", "sources", "fields") if given[name]}
     if given["detectors"]:

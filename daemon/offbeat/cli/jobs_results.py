@@ -79,9 +79,11 @@ def columns_of(kind: str) -> Sequence[Column]:
 
 
 def of(record: Mapping[str, Any]) -> str:
-    """Whose record it is: each value that divides the data, under its field."""
+    """Whose record it is: each value that divides the data, under its field; and whom it does not follow any more."""
     parts = [record[name] for name in ("partition", "over", "by") if record[name]]
-    return ", ".join(f"{part['field']} {part['value'] or ''}".rstrip() for part in parts)
+    words = [f"{part['field']} {part['value'] or ''}".rstrip() for part in parts]
+    beside = record.get("correlated_by")
+    return ", ".join([*words, f"not as {beside['value']}"] if beside else words)
 
 
 def values(numbers: Sequence[float]) -> str:

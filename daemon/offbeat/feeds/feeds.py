@@ -126,7 +126,8 @@ class Feeds:
             raise BadRequest("the end is not after the start; nothing was started", where={"parameter": "end"})
         if isinstance(spec.source, QuerySource) and spec.source.engine == "postgres":
             driver()
-        cursor, latest_ms = await self._analyses.runner.ask(job.number, lambda one: (one.cursor, one.latest_ms))
+        about = await self._analyses.runner.about(job.number)
+        cursor, latest_ms = about.cursor, about.latest_ms
         if latest_ms is not None and (start_ms is None or start_ms <= latest_ms):
             start_ms = None if cursor else latest_ms + 1
         try:

@@ -66,10 +66,7 @@ async def analysis_of(request: web.Request, parts: Parts) -> Job:
 
 async def document_of(job: Job, parts: Parts) -> Document:
     """A job with what it has done."""
-    done = await parts.analyses.runner.ask(
-        job.number, lambda one: (one.totals.copy(), one.size(), one.latest_result_ms, one.withheld)
-    )
-    return documents.job(job, *done)
+    return documents.job(job, await parts.analyses.runner.about(job.number))
 
 
 async def created(document: Document, parts: Parts) -> Document:

@@ -146,6 +146,8 @@ READERS: Readers = {
     "model_plot": _object(ModelPlot, PLOT_READERS, "a model plot"),
     "overlapping_buckets": _flag,
     "finalization_spans": _whole,
+    "multivariate_by_fields": _flag,
     "sources": _texts,
     "fields": _texts,
+    "season_s": _whole,
 }

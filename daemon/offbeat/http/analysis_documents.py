@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 
 from offbeat.analyses.job import Job
-from offbeat.engine.analysis.results import BucketResult, Found, Size, Taken, Withheld
+from offbeat.analyses.running import About
+from offbeat.engine.analysis.results import BucketResult, Found, Size, Taken
 from offbeat.engine.analysis.spec import AnalysisSpec
 from offbeat.http.analysis_asked import asked
 from offbeat.http.documents import Document, iso
 from offbeat.store.analysis_queries import BucketRow, InfluencerRow, PointRow, RecordRow
 from offbeat.store.snapshots import Snapshot
-from offbeat_detectors.buckets.categories import CategoryDefinition
+from offbeat_detectors.buckets.categories import CategorizerStatus, CategoryDefinition
 
 RECEIVED = {
     "received": "input_record",
@@ -29,20 +30,25 @@ RECEIVED = {
 CAUSE = ("by", "probability", "actual", "typical")
 
 
-def job(
-    one: Job, totals: Taken, size: Size, latest_result_ms: int | None, withheld: Sequence[Withheld]
-) -> Document:
-    """A job: what it is asked, its state, what it has taken, what its models take, what it has left out."""
+def job(one: Job, about: About) -> Document:
+    """A job: what it is asked, its state, what it has taken, what its models take and know, what it has left out."""
     return asked(one.spec) | {
         "state": one.status.lower(),
         "created": iso(one.created_ms),
         "closed": _time(one.finished_ms),
         "last_upload": _time(one.last_data_ms),
-        "latest_bucket": _time(latest_result_ms),
-        "counts": counts(totals),
-        "size": model_size(size),
-        "withheld": [asdict(one) for one in withheld],
+        "latest_bucket": _time(about.latest_result_ms),
+        "counts": counts(about.totals),
+        "size": model_size(about.size),
+        "withheld": [asdict(one) for one in about.withheld],
+        "peers": [asdict(one) for one in about.peers],
+        "categorization": categorizer(about.categorization),
     }
+
+
+def categorizer(status: CategorizerStatus | None) -> Document | None:
+    """Whether the categories of a job are of use, and why not; None if it has none."""
+    return None if status is None else asdict(status)
 
 
 def counts(taken: Taken) -> Document:
@@ -92,7 +98,7 @@ def live_records(spec: AnalysisSpec, results: Sequence[BucketResult]) -> Iterato
 
 def live_record(spec: AnalysisSpec, result: BucketResult, found: Found) -> Document:
     """One finding as its bucket closes: what ``record`` gives of it."""
-    body = {name: getattr(found, name) for name in ("partition", "by", "over", "description")}
+    body = {name: getattr(found, name) for name in ("partition", "by", "over", "correlated", "description")}
     body |= {name: getattr(found, name) for name in ("typical", "actual", "lower", "upper", "influencers")}
     body["causes"] = [asdict(cause) for cause in found.causes]
     scores = found.probability, found.score, found.normalized, found.normalized
@@ -110,6 +116,7 @@ def _record(
 ) -> Document:
     asks = spec.detectors[detector]
     probability, score, normalized, initial = scores
+    correlated = body.get("correlated")
     return {
         "job": spec.id,
         "bucket_start": iso(start_ms),
@@ -119,6 +126,7 @@ def _record(
         "measure": body["description"],
         "field": asks.field,
         **{name: _valued(getattr(asks, name), body[name]) for name in ("by", "over", "partition")},
+        "correlated_by": _valued(asks.by, correlated) if correlated is not None else None,
         **{name: body[name] for name in ("actual", "typical", "lower", "upper")},
         "probability": probability,
         "score": score,

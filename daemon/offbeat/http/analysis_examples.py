@@ -41,8 +41,10 @@ SPEC: dict[str, Any] = {
     "model_plot": {"percentile": 95.0, "terms": [], "days": 30.0},
     "overlapping_buckets": False,
     "finalization_spans": 2,
+    "multivariate_by_fields": False,
     "sources": [],
     "fields": [],
+    "season_s": 0,
 }
 COUNTS: dict[str, Any] = {
     "received": 86274,
@@ -73,6 +75,8 @@ ANALYSIS: dict[str, Any] = {
     "counts": COUNTS,
     "size": SIZE,
     "withheld": [{"detector": 0, "cause": "rule 0", "values": 212, "records": 3, "unlearned": 0}],
+    "peers": [],
+    "categorization": None,
 }
 BUCKET: dict[str, Any] = {
     "job": "farequote",
@@ -98,6 +102,7 @@ RECORD: dict[str, Any] = {
     "by": {"field": "airline", "value": "AAL"},
     "over": None,
     "partition": None,
+    "correlated_by": None,
     "actual": [242.7],
     "typical": [99.8],
     "lower": 91.0,
@@ -144,6 +149,15 @@ CATEGORY: dict[str, Any] = {
     "regex": ".*?request.+?of.+?took.+?ms.*",
     "examples": ["request 17 of ann took 3 ms"],
     "matches": 1200,
+}
+CATEGORIZATION: dict[str, Any] = {
+    "status": "warn",
+    "reasons": ["one is dominant"],
+    "messages": 1240,
+    "categories": 3,
+    "rare": 1,
+    "frequent": 2,
+    "beyond": 0,
 }
 SNAPSHOT: dict[str, Any] = {
     "id": "1449680400",

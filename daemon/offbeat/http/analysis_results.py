@@ -82,14 +82,17 @@ async def get_categories(request: web.Request, parts: Parts, asked: Asked) -> we
     place = place_of(asked.get("cursor"), int)
     after, limit = 0 if place is None else place[0], asked["limit"]
 
-    def some(categories: Any) -> list[Any]:
-        ids = [] if categories is None else [id for id in categories.ids if id > after]
-        return [categories.definition(id) for id in ids[: limit + 1]]
+    def some(categories: Any) -> tuple[list[Any], Any]:
+        if categories is None:
+            return [], None
+        ids = [id for id in categories.ids if id > after]
+        return [categories.definition(id) for id in ids[: limit + 1]], categories.status()
 
-    found = await parts.analyses.runner.ask(job.number, lambda analysis: some(analysis.categories))
+    found, status = await parts.analyses.runner.ask(job.number, lambda analysis: some(analysis.categories))
     shown = tuple(found[:limit])
     cursor = cursor_of(shown[-1].id) if len(found) > limit else None
-    return answer(page("categories", Page(shown, cursor), documents.category))
+    of_all = {"categorization": documents.categorizer(status)}
+    return answer(page("categories", Page(shown, cursor), documents.category) | of_all)
 
 
 START = time("start", "Of the bucket's start, inclusive.")
@@ -153,7 +156,11 @@ ROUTES = (
     _route(
         "categories",
         get_categories,
-        Content("Some categories.", named("Categories"), examples.paged("categories", examples.CATEGORY)),
+        Content(
+            "Some categories, and whether they are of use.",
+            named("Categories"),
+            examples.paged("categories", examples.CATEGORY) | {"categorization": examples.CATEGORIZATION},
+        ),
         Parameters.of(LIMIT, CURSOR, SEQUENCE),
     ),
 )

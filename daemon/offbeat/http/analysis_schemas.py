@@ -84,8 +84,20 @@ ASKED: Schema = {
     "model_plot": {**_document(MODEL_PLOT), "type": ["object", "null"]},
     "overlapping_buckets": FLAG,
     "finalization_spans": COUNT,
+    "multivariate_by_fields": FLAG,
     "sources": _listing(TEXT),
     "fields": _listing(TEXT),
+    "season_s": COUNT,
+}
+CATEGORIZATION: Schema = {
+    **_document(
+        {
+            "status": {"type": "string", "enum": ["ok", "warn"]},
+            "reasons": _listing(TEXT),
+            **dict.fromkeys(("messages", "categories", "rare", "frequent", "beyond"), COUNT),
+        }
+    ),
+    "type": ["object", "null"],
 }
 NEEDED = ("id", "detectors")
 VALUED: Schema = {**_document({"field": TEXT, "value": {"type": ["string", "null"]}}), "type": ["object", "null"]}
@@ -124,8 +136,11 @@ SCHEMAS: dict[str, Schema] = {
             "counts": _named("RecordCounts"),
             "size": _named("ModelSize"),
             "withheld": _listing(_named("Withheld")),
+            "peers": _listing(_named("Peers")),
+            "categorization": CATEGORIZATION,
         }
     ),
+    "Peers": _document({"detector": COUNT, "populations": COUNT, "members": NUMBER}),
     "Withheld": _document(
         {"detector": COUNT, "cause": TEXT, **dict.fromkeys(("values", "records", "unlearned"), COUNT)}
     ),
@@ -178,6 +193,7 @@ SCHEMAS: dict[str, Schema] = {
             "measure": TEXT,
             "field": TEXT,
             **dict.fromkeys(("by", "over", "partition"), VALUED),
+            "correlated_by": VALUED,
             **dict.fromkeys(("actual", "typical"), _listing(NUMBER_OR_NULL)),
             **dict.fromkeys(("lower", "upper"), NUMBER_OR_NULL),
             "probability": NUMBER,
@@ -222,7 +238,13 @@ SCHEMAS: dict[str, Schema] = {
     "AnalysisBuckets": _paged("buckets", "AnalysisBucket"),
     "AnalysisRecords": _paged("records", "AnalysisRecord"),
     "AnalysisInfluencers": _paged("influencers", "AnalysisInfluencer"),
-    "Categories": _paged("categories", "Category"),
+    "Categories": _document(
+        {
+            "categories": _listing(_named("Category")),
+            "next_cursor": {"type": ["string", "null"]},
+            "categorization": CATEGORIZATION,
+        }
+    ),
     "Snapshot": _document(
         {
             "id": TEXT,

@@ -17,6 +17,7 @@ from offbeat.feedback import AdjustmentInfo
 from offbeat.feeds.feeds import Feeds
 from offbeat.metrics import Metrics
 from offbeat.records import JobInfo, JobSpec, Receipt
+from offbeat.store.database import Database, Statements
 from offbeat.store.overview_queries import Lane, Overview, OverviewQuery
 from offbeat.store.queries import (
     Bucket,
@@ -46,6 +47,11 @@ class Intake(Protocol):
         """Take one body, whole or in chunks; what the receipt counts is durable.
 
         Raises a Refused; what the chunks raise passes through.
+        """
+        ...
+
+    async def keep(self, body: bytes, options: Options, beside: Statements) -> Receipt:
+        """Take the events of *body* and write *beside* in the same transaction; a Refused, and then neither is stored.
         """
         ...
 
@@ -142,6 +148,7 @@ class Stream(Protocol):
 class Parts:
     """All that a handler may use.
 
+    database          the store itself, for gateways, which keep tables of their own in it
     config            the current settings; a reload may change them between two calls
     ready             None if events can be taken now, else the reason why not
     keepalive_s       a stream that says nothing for this long gets a comment line
@@ -156,6 +163,7 @@ class Parts:
     stream: Stream
     analyses: Analyses
     feeds: Feeds
+    database: Database
     config: Callable[[], Config]
     ready: Callable[[], str | None]
     clock: Clock

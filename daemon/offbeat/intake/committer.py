@@ -242,6 +242,8 @@ class Committer:
             else:
                 prepared.spare_bytes += item.body_bytes
             self._answer(item, taken, seq, at_ms, prepared)
+            group.beside += [one for i, waiter in enumerate(item.waiters) if i not in item.decoded.failed
+                             for one in waiter.beside]
         end_entry()
         group.add_names(self._catalog, since)
 

@@ -19,7 +19,7 @@ from offbeat.intake.keys import Digest, Keys, answered, digest_of, joined, recei
 from offbeat.intake.parcels import Budget, Waiter
 from offbeat.metrics import Metrics
 from offbeat.records import Receipt
-from offbeat.store.database import Database
+from offbeat.store.database import Database, Statements
 from offbeat.store.journal import KeyRow
 from offbeat.wire import Block, Cutter, Decompressor
 from offbeat.wire.options import Format, Options
@@ -114,6 +114,26 @@ class Intake:
         self._bodies[options.format].inc()
         return self._judged(receipt)
 
+    async def keep(self, body: bytes, options: Options, beside: Statements) -> Receipt:
+        """Take the events of *body* and write *beside* in the transaction that makes them durable: both, or neither.
+
+        body    whole records of no more than ``ingest.block_bytes``; may be empty, if there is nothing to score
+        beside  writes that no row can make fail, as upserts are: others wait for the same transaction
+
+        A line that is rejected is told in the receipt; what is beside it stays. Raises BadBody, IntakeFull,
+        StoreUnavailable, ShuttingDown; then nothing is stored.
+        """
+        if self.closed:
+            raise ShuttingDown("the daemon is stopping; nothing of it was stored", hint="send it again in a moment")
+        self._budget.take(len(body))
+        try:
+            receipt = await self._sent(body, options, None, None, beside)
+        except Refused as e:
+            _tell(e)
+            raise
+        self._bodies[options.format].inc()
+        return receipt
+
     async def _arriving(
         self, body: bytes | AsyncIterator[bytes], options: Options, encoding: str, length: int | None, key: str | None
     ) -> Receipt:
@@ -206,10 +226,11 @@ class Intake:
         return await self._sent(body, options, first_line, key_row)
 
     def _sent(
-        self, body: bytes, options: Options, first_line: int | None, key_row: Callable[[Receipt], KeyRow] | None
+        self, body: bytes, options: Options, first_line: int | None, key_row: Callable[[Receipt], KeyRow] | None,
+        beside: Statements = (),
     ) -> asyncio.Future[Receipt]:
         """Send one body of whole records on its way; what is told once it is durable."""
-        waiter = Waiter(body, options, self._clock.now_ms(), first_line, key_row)
+        waiter = Waiter(body, options, self._clock.now_ms(), first_line, key_row, beside)
         self._decoding.put(waiter)
         return waiter.taken
 

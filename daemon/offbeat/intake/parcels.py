@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from offbeat.errors import IntakeFull
 from offbeat.records import Decoded, Receipt
+from offbeat.store.database import Statements
 from offbeat.store.journal import KeyRow
 from offbeat.wire.options import Options
 
@@ -93,6 +94,7 @@ class Waiter:
 
     first_line  as ``wire.decode`` wants it, None for the beginning
     key_row     given the receipt, what to remember of the Idempotency-Key in the same transaction
+    beside      what else that transaction writes: rows of a gateway, which has more to keep than events
     """
 
     body: bytes
@@ -100,6 +102,7 @@ class Waiter:
     arrival_ms: int
     first_line: int | None
     key_row: Callable[[Receipt], KeyRow] | None
+    beside: Statements = ()
     taken: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 

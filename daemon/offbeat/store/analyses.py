@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,17 +35,13 @@ PAGE = 2_000
 ROWS_AT_ONCE = 128
 """What one transaction writes of results: senders that wait for theirs do not notice."""
 
-KEEP_BUCKET = "INSERT OR REPLACE INTO result_bucket VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-KEEP_RECORD = "INSERT OR REPLACE INTO result_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-KEEP_INFLUENCER = "INSERT OR REPLACE INTO result_influencer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-KEEP_POINT = "INSERT OR REPLACE INTO result_plot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-SET_RECORD = "UPDATE result_record SET normalized = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
-SET_INFLUENCER = "UPDATE result_influencer SET anomaly_score = ? WHERE job = ? AND start_ms = ? AND ordinal = ?"
-SET_BUCKET = "UPDATE result_bucket SET anomaly_score = ?, body = ? WHERE job = ? AND start_ms = ?"
 SET_LARGEST = (
-    "UPDATE result_bucket AS b SET normalized_max = (SELECT coalesce(max(normalized), 0.0) FROM result_record r "
-    "WHERE r.job = b.job AND r.start_ms = b.start_ms) WHERE job = ? AND start_ms = ?"
+    "UPDATE result_bucket AS b SET normalized_max = (SELECT coalesce(max(+normalized), 0.0) FROM result_record r "
+    "WHERE r.job = b.job AND r.start_ms = b.start_ms) WHERE job = ?"
 )
+"""The plus keeps SQLite from seeking the largest in the index of all records of the job, from its end on."""
+AT_ONCE = (64, 8, 1)
+"""Rows of one statement. Each step of SQLite gives the interpreter away and waits for it: few large ones are cheap."""
 RESULTS = ("result_bucket", "result_record", "result_influencer")
 OF_BUCKETS = (*RESULTS, "result_plot")
 
@@ -117,17 +114,17 @@ def statements_of(job: int, results: Sequence[BucketResult]) -> Statements:
 
     To write them twice changes nothing.
     """
-    places = [(job, result.start_ms) for result in results]
+    starts = [result.start_ms for result in results]
     return [
-        ("DELETE FROM result_record WHERE job = ? AND start_ms = ?", places),
-        ("DELETE FROM result_influencer WHERE job = ? AND start_ms = ?", places),
-        (KEEP_BUCKET, [_bucket(job, result) for result in results]),
-        (
-            KEEP_RECORD,
+        *_at(job, "DELETE FROM result_record WHERE job = ?", starts),
+        *_at(job, "DELETE FROM result_influencer WHERE job = ?", starts),
+        *_kept("result_bucket", [_bucket(job, result) for result in results]),
+        *_kept(
+            "result_record",
             [_record(job, of.start_ms, i, int(of.interim), one) for of in results for i, one in enumerate(of.found)],
         ),
-        (
-            KEEP_INFLUENCER,
+        *_kept(
+            "result_influencer",
             [
                 _influencer(job, of.start_ms, i, int(of.interim), one)
                 for of in results
@@ -138,6 +135,45 @@ def statements_of(job: int, results: Sequence[BucketResult]) -> Statements:
     ]
 
 
+def _together(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[list[Any]]]]:
+    """*rows* as the parameters of statements for so many rows each, one of AT_ONCE."""
+    first = 0
+    for size in AT_ONCE:
+        last = first + (len(rows) - first) // size * size
+        if last > first:
+            yield size, [list(chain.from_iterable(rows[i : i + size])) for i in range(first, last, size)]
+        first = last
+
+
+def _kept(table: str, rows: Sequence[Sequence[Any]]) -> Statements:
+    """What puts *rows* into *table*, each in the place of the one with its key."""
+    return [
+        (f"INSERT OR REPLACE INTO {table} VALUES {_marks(size, len(rows[0]))}", some) for size, some in _together(rows)
+    ]
+
+
+def _at(job: int, statement: str, starts: Sequence[int]) -> Statements:
+    """What does *statement*, which ends with a condition of the job, to buckets that start then."""
+    return [
+        (f"{statement} AND start_ms IN ({', '.join('?' * size)})", [[job, *those] for those in some])
+        for size, some in _together([(start,) for start in starts])
+    ]
+
+
+def _set(table: str, columns: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]) -> Statements:
+    """What sets *columns* of the rows of *table* that have these keys: *rows* are values of both."""
+    values = ", ".join(f"{name} = v.column{i}" for i, name in enumerate(columns, 1))
+    where = " AND ".join(f"t.{name} = v.column{i}" for i, name in enumerate(key, len(columns) + 1))
+    return [
+        (f"UPDATE {table} AS t SET {values} FROM (VALUES {_marks(size, len(rows[0]))}) AS v WHERE {where}", some)
+        for size, some in _together(rows)
+    ]
+
+
+def _marks(rows: int, columns: int) -> str:
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
+
+
 def _plots(job: int, results: Sequence[BucketResult]) -> Statements:
     plots = [(result.start_ms, result.plot) for result in results if result.plot is not None]
     if not plots:
@@ -146,8 +182,8 @@ def _plots(job: int, results: Sequence[BucketResult]) -> Statements:
         (job, start_ms, i, *astuple(point)) for start_ms, plot in plots for i, point in enumerate(plot.points)
     ]
     return [
-        ("DELETE FROM result_plot WHERE job = ? AND start_ms = ?", [(job, start_ms) for start_ms, _ in plots]),
-        (KEEP_POINT, points),
+        *_at(job, "DELETE FROM result_plot WHERE job = ?", [start_ms for start_ms, _ in plots]),
+        *_kept("result_plot", points),
         ("DELETE FROM result_plot WHERE job = ? AND start_ms < ?", [(job, plots[-1][1].oldest_ms)]),
     ]
 
@@ -185,6 +221,8 @@ def _record(job: int, start_ms: int, ordinal: int, interim: int, found: Found) -
         "influencers": found.influencers,
         "causes": found.causes,
     }
+    if found.correlated is not None:
+        body["correlated"] = found.correlated
     return (
         job,
         start_ms,
@@ -223,13 +261,20 @@ async def rescore(database: Database, job: int, before_ms: int, since_ms: int, b
         if level == RECORD:
             for some in _some(await database.look(partial(_records_changed, asked, by))):
                 # With the records of a bucket goes the largest of them: a kill does not come in between.
-                buckets = sorted({(job, row[2]) for row in some})
-                await database.write([(SET_RECORD, some), (SET_LARGEST, buckets)])
+                buckets = sorted({row[2] for row in some})
+                await database.write(
+                    [
+                        *_set("result_record", ("normalized",), ("job", "start_ms", "ordinal"), some),
+                        *_at(job, SET_LARGEST, buckets),
+                    ]
+                )
         elif level != BUCKET:
             for some in _some(await database.look(partial(_influencers_changed, asked, by, level))):
-                await database.write([(SET_INFLUENCER, some)])
+                await database.write(
+                    _set("result_influencer", ("anomaly_score",), ("job", "start_ms", "ordinal"), some)
+                )
     for some in _some(await database.look(partial(_buckets_changed, asked, by))):
-        await database.write([(SET_BUCKET, some)])
+        await database.write(_set("result_bucket", ("anomaly_score", "body"), ("job", "start_ms"), some))
 
 
 def _records_changed(asked: tuple[int, int, int], by: Rescore, db: sqlite3.Connection) -> list[tuple[Any, ...]]:

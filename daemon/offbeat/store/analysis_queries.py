@@ -209,6 +209,7 @@ RECORD_ORDERS = {
     "isInterim": "r.interim",
     "functionDescription": "r.body ->> '$.description'",
     "byFieldValue": "r.body ->> '$.by'",
+    "correlatedByFieldValue": "r.body ->> '$.correlated'",
     "overFieldValue": "r.body ->> '$.over'",
     "partitionFieldValue": "r.body ->> '$.partition'",
     "typical": "r.body ->> '$.typical[0]'",

@@ -48,6 +48,7 @@ class Group:
 
     entries  (seq, kind, at_ms, packed body or None)    rejected  (arrived_ms, format, line)
     given, ended  each with when and by which entry
+    beside   what gateways keep of the same bodies, in their own tables
     """
 
     entries: list[tuple[int, str, int, bytes | None]] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Group:
     ended: list[tuple[AdjustmentEnd, int, int]] = field(default_factory=list)
     analyses_begun: list[tuple[int, str, str, str, int, int]] = field(default_factory=list)
     analyses_ended: list[int] = field(default_factory=list)
+    beside: list[tuple[str, Sequence[Sequence[Any]]]] = field(default_factory=list)
 
     def add_names(self, catalog: Catalog, since: Mark) -> None:
         """Take what *catalog* was given since the mark."""
@@ -135,6 +137,7 @@ def statements_of(group: Group, quarantine_max: int) -> Statements:
             "INSERT INTO settings VALUES (?, ?)",
             [(settings[0], orjson.dumps(asdict(settings[1])).decode())] if settings else [],
         ),
+        *group.beside,
     ]
     return [(sql, rows) for sql, rows in statements if rows]
 

@@ -9,6 +9,7 @@ influence   the same features without one influencer value, and how much of the 
             influence_distinct, influence_content: of distinct_count and info_content
 model       a value judged by the earlier buckets of its entity (season: what is expected; residuals: how far values
             stray from it; normal: tails; entity: what is kept of one); over: by its peers
+pairs       two entities that follow one another: which do, and how odd it is that one goes its own way
 rare        that a value appears at all, popular: among members; clock: when; earth: where
 aggregate   many probabilities to one: of a bucket, of an influencer's value
 normalizer  probabilities to scores, by the past of the job itself

@@ -23,6 +23,7 @@ from itertools import compress
 from typing import Literal
 
 import numpy as np
+import re2
 from numpy.typing import NDArray
 
 from offbeat_detectors.buckets.log_words import PARTICLES, TELLING, TRADE
@@ -111,12 +112,27 @@ class _Category:
     examples: list[str] = field(default_factory=list)
 
 
+def filter_of(text: str) -> re2._Regexp:
+    """The regular expression *text*. Raises ValueError for what RE2 cannot read, which knows no look-around.
+
+    What categories there are must not depend on the clock, so nothing can be given up that takes too long: RE2 takes a
+    time in proportion to the message, whatever the expression.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        said = error.args[0] if error.args else b"it cannot be read"
+        raise ValueError(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from None
+
+
 class Categorizer:
     """Categories in the order in which their first member came; a message is looked up if it came before.
 
     examples_max    examples kept of a category, 0 or more: the first distinct ones
     categories_max  further messages like none before belong to one more category, of id categories_max + 1
-    filters         regular expressions; what one matches counts as a space. Raises ValueError for one that is none
+    filters         regular expressions; what one matches counts as a space. Raises ValueError as ``filter_of``
 
     Memory: at most categories_max × (1 + examples_max) messages, and MESSAGES_KNOWN, each of MESSAGE_CHARS characters.
     """
@@ -130,8 +146,8 @@ class Categorizer:
         self._filters = []
         for number, text in enumerate(filters, 1):
             try:
-                self._filters.append(re.compile(text))
-            except re.error as error:
+                self._filters.append(filter_of(text))
+            except ValueError as error:
                 raise ValueError(f"filter {number}, {text!r}, is no regular expression: {error}") from error
         self._categories: list[_Category] = []
         self._rest = _Category((), 0, 0)
@@ -246,6 +262,8 @@ class Categorizer:
         return place
 
     def _words_of(self, text: str) -> _Words:
+        if self._filters:  # they work on UTF-8, which has no half of a pair
+            text = text.encode("utf-8", "replace").decode("utf-8")
         for each in self._filters:
             # A space, so that what stood before and behind does not become one word; an empty match is nothing.
             text = each.sub(lambda found: " " if found[0] else "", text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from offbeat_detectors.buckets import given as given_season
 from offbeat_detectors.buckets import residuals, season
 from offbeat_detectors.buckets.normal import PROBABILITY_MIN, both_sides, tail
 from offbeat_detectors.buckets.residuals import ABSURD, COUNT, METRIC, RESIDUALS, SUM
@@ -16,11 +17,11 @@ FIRST = 5  # values before the first opinion
 HELD = 6  # far values, net, after which level or scale has changed for good
 
 ENTITY = np.dtype([
-    ("seen", "i4"), ("held", "i4"), ("run", "f8"), ("step", "f8"), ("before", "f8"), ("others", "f8"), ("odd", "f8"),
-    ("zeros", "f8"), ("total", "f8"), ("positive", "f8"), ("positives", "f8"), ("ring", "f8", (HELD,)),
+    ("seen", "i2"), ("held", "i2"), ("run", "f4"), ("others", "f4"), ("odd", "f4"), ("zeros", "f4"),
+    ("total", "f4"), ("positives", "f4"), ("step", "f8"), ("before", "f8"), ("positive", "f8"), ("ring", "f8", (HELD,)),
     ("residuals", RESIDUALS), ("course", COURSE),
 ])
-"""One entity, 2,528 bytes.
+"""One entity, 1,092 bytes.
 
 seen         values learned, at most SEEN_MAX
 ring, held   the first raw values; later what the latest far ones were off by, and how many it holds
@@ -43,6 +44,7 @@ SPARSE = 0.8  # of the buckets are empty
 POSITIVES_MAX, POSITIVE_CLIP = 50.0, 8.0
 STEP_RISE = 1.02
 ROUNDING = 1e-12  # of the value: a smaller step is an error of arithmetic
+TABLE_ROUNDING = 1e-5  # of the value: what is off by less may be an error of a season's 32 bits
 CONSTANT_UNIT = 0.01  # of a constant: what a small change of it is, while no change has been seen
 CLIP = 5.0  # deviations: no value moves a level further
 ODD_KEEP, ODD_PRIOR = 0.998, 100.0  # values
@@ -65,9 +67,9 @@ def least_scale(expected: float, half: float) -> float:
 
 
 @kernel
-def expected_of(s: Any, kind: int, bucket: int, span_s: int) -> float:
+def expected_of(s: Any, kind: int, bucket: int, span_s: int, lift: float) -> float:
     """What entity *s*, a row of dtype ENTITY, expects of a whole *bucket*; of a sum: if it is not zero."""
-    expected = season.expect(s.course, s.course.active, bucket, span_s)
+    expected = season.expect(s.course, s.course.active, bucket, span_s) + lift
     if kind == COUNT:
         return float(max(expected, 0.5 / (s.residuals.known + 1.0)))
     if kind == SUM:
@@ -116,14 +118,17 @@ def tails(
 
 @inlined_kernel
 def foresee(
-    s: Any, kind: int, bucket: int, span_s: int, x: float, share: float,
+    s: Any, kind: int, bucket: int, span_s: int, x: float, share: float, lift: tuple[float, float],
 ) -> tuple[float, float, float, float, float]:
-    """What is expected of the part of the bucket that has passed, and the ``tails`` of *x*; NaN while it is unknown."""
+    """What is expected of the part of the bucket that has passed, and the ``tails`` of *x*; NaN while it is unknown.
+
+    lift  what a given season adds, and how far that may be off: as ``given.lifted`` says
+    """
     if s.seen < FIRST or not math.isfinite(x):
         return np.nan, np.nan, np.nan, np.nan, np.nan
     part = 1.0 if kind == METRIC else share
-    expected = part * expected_of(s, kind, bucket, span_s)
-    edge = part * season.edge(s.course, bucket, span_s)
+    expected = part * expected_of(s, kind, bucket, span_s, lift[0])
+    edge = part * (season.edge(s.course, bucket, span_s) + lift[1])
     high, low, lower, upper = tails(s, kind, nearer(min(ABSURD, max(-ABSURD, x)), expected, edge), expected, part)
     if kind == METRIC:
         return expected, high, low, lower - edge, upper + edge
@@ -243,14 +248,22 @@ def accept(s: Any, x: float, bucket: int, kind: int) -> None:
     s.run = 0.0
 
 
+@inlined_kernel
+def moved_by(s: Any, x: float, expected: float, lift: float) -> float:
+    """The step from the latest value to *x*; where a given season lifts it, at most what *x* is off what it expects."""
+    moved, off = abs(x - s.before), abs(x - expected)
+    if lift != 0.0 and off > TABLE_ROUNDING * max(abs(x), abs(expected)):
+        moved = min(moved, off)
+    return float(moved)
+
+
 @kernel
-def learn_step(s: Any, x: float) -> None:
-    """Learn the resolution, and that *x* was here.
+def learn_step(s: Any, x: float, moved: float) -> None:
+    """Learn the resolution from a step of *moved*, and that *x* was here.
 
     It goes halfway (in logarithms) to a smaller step and up by 2 % at a larger one, so it rests where about 4 % of the
     steps are smaller.
     """
-    moved = abs(x - s.before)
     if moved > ROUNDING * abs(x):
         if s.step == 0.0:
             s.step = moved
@@ -264,7 +277,7 @@ def learn_step(s: Any, x: float) -> None:
 @kernel
 def learn_spread(
     s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float, enough: float, often: float,
-    expected: float, high: float, low: float,
+    expected: float, high: float, low: float, lift: tuple[float, float],
 ) -> tuple[float, float]:
     """Learn all of *x* but the course.
 
@@ -272,6 +285,7 @@ def learn_spread(
     enough  net far values that are a new level or a new scale, HELD or more
     often   share of values from which on far ones are no anomalies, and teach: the law is wrong
     expected, high, low  what ``foresee`` says of a whole bucket
+    lift    as of ``foresee``
 
     A value of a one-sided probability below FAR is learned with less weight, in proportion, unless such are frequent.
     The weight with which the course is to learn it, 0 for not at all, and the error that may move it at most.
@@ -319,7 +333,7 @@ def learn_spread(
             s.held = 0
     share = max(FAR_LEAST, odd, usual) if far else 1.0
     if share >= 0.5:
-        learn_step(s, x)
+        learn_step(s, x, moved_by(s, x, expected, lift[0]))
     if constant and s.step > 0.0:
         residuals.begin(s.residuals, kind, s.step * s.step / s.seen, expected, min(x, expected) > 0.0)
         s.residuals.known = min(residuals.KNOWN_MAX, float(s.seen))
@@ -327,7 +341,7 @@ def learn_spread(
     least = least_scale(expected, half)
     clip = CLIP + usual * (CLIP_ODD - CLIP)
     reach = clip * max(least, math.sqrt(s.residuals.variance))
-    edge = season.edge(s.course, bucket, span_s)
+    edge = season.edge(s.course, bucket, span_s) + lift[1]
     if edge * edge <= BLURRED * s.residuals.variance:  # else the residual is that of the season, not of the value
         near = nearer(x, expected, edge)
         if not far or (s.run <= 1.0 and (odd >= PROVES or usual > 0.0)):
@@ -351,14 +365,42 @@ def push(s: Any, off: float) -> None:
 @kernel
 def learn(
     s: Any, kind: int, bucket: int, span_s: int, x: float, weight: float, expected: float, high: float, low: float,
-) -> None:
-    """Learn *x* of *bucket*. Arguments as of ``learn_spread``."""
+    lift: tuple[float, float],
+) -> tuple[float, float]:
+    """Learn all of *x* but the course; what it is to learn with. Arguments and result as of ``learn_spread``."""
     if not math.isfinite(x) or not weight > 0.0:
-        return
-    x = min(ABSURD, max(-ABSURD, x))
-    share, reach = learn_spread(s, kind, bucket, span_s, x, min(1.0, weight), HELD, ODD_RATE, expected, high, low)
-    if share == 0.0:
-        return
-    smaller = season.learn(s.course, bucket, span_s, x, share, reach)
+        return 0.0, 0.0
+    return learn_spread(
+        s, kind, bucket, span_s, bounded(x), min(1.0, weight), HELD, ODD_RATE, expected, high, low, lift)
+
+
+@kernel
+def learn_course(s: Any, bucket: int, span_s: int, x: float, share: float, reach: float, seasonal: float) -> None:
+    """Learn *x* in the course.
+
+    share, reach  as ``learn`` said
+    seasonal      what of it is that of a given season
+    """
+    smaller = season.learn(s.course, bucket, span_s, bounded(x) - seasonal, share, reach)
     if smaller != 1.0:
         residuals.rescale(s.residuals, smaller, float(s.course.seen[s.course.active]), 0.5)
+
+
+@kernel
+def learn_season(
+    s: Any, given: Any, both: Any, season_s: int, bucket: int, span_s: int, x: float, share: float, reach: float,
+) -> float:
+    """Learn *x* in a given season, before the course does; what of it is the season's.
+
+    given, both  its row of ``GivenSeason.proof``, and of its table
+    """
+    smaller, seasonal = given_season.learn(given, both, s.course, season_s, bucket, span_s, bounded(x), share, reach)
+    if smaller != 1.0:
+        residuals.rescale(s.residuals, smaller, float(given.seen), 0.5)
+    return float(seasonal)
+
+
+@inlined_kernel
+def bounded(x: float) -> float:
+    """*x*, so that its square is finite."""
+    return min(ABSURD, max(-ABSURD, x))

@@ -119,6 +119,22 @@ def learn_raw(
     return zeros
 
 
+@kernel
+def moved(
+    count: NDArray[np.int64], kept: NDArray[np.float64], zeros: int, largest: float, at_largest: int, buckets: int,
+    raw: NDArray[np.float64], score: NDArray[np.float64],
+) -> bool:
+    """Is a score that was said now off by more than CHANGE_MIN points? raw, score: (1,), for the work."""
+    for b in range(count.size):
+        if count[b] > 0:
+            for end in range(2):
+                raw[0] = kept[end, b]
+                score_raw(raw, count, zeros, largest, at_largest, buckets, score)
+                if abs(score[0] - kept[2 + end, b]) > CHANGE_MIN:
+                    return True
+    return False
+
+
 def raw_scores(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) raw scores of as many probabilities: −log10 p, 0 above CUTOFF, NaN where there is no opinion."""
     raw = np.empty(probability.size)
@@ -159,6 +175,10 @@ class _Level:
         return score
 
     def learn(self, raw: NDArray[np.float64]) -> None:
+        if not raw.any():  # most buckets are so; NaN is something
+            self.zeros += raw.size
+            self.buckets += 1
+            return
         said = self.score(raw)
         self.zeros += learn_raw(raw, said, self.count, self.kept)
         self.buckets += 1
@@ -178,9 +198,8 @@ class _Level:
         return held, self.score(self.kept[0, held]), self.score(self.kept[1, held])
 
     def changed(self) -> bool:
-        held, least, most = self.now()
-        off = np.maximum(np.abs(least - self.kept[2, held]), np.abs(most - self.kept[3, held]))
-        return bool((off > CHANGE_MIN).any())
+        work = np.empty((2, 1))
+        return bool(moved(self.count, self.kept, self.zeros, self.largest, self.at_largest, self.buckets, *work))
 
     def settle(self) -> None:
         held, least, most = self.now()
@@ -222,7 +241,9 @@ class Normalizer:
         name = self._name(level)
         if name == _OTHERS:
             self.overflowed += 1
-        self._levels.setdefault(name, _Level()).learn(raw)
+        if name not in self._levels:
+            self._levels[name] = _Level()
+        self._levels[name].learn(raw)
 
     def changed_enough(self) -> tuple[str, ...]:
         """The levels in which a score that was said is now off by more than CHANGE_MIN points: rescore those.
@@ -277,4 +298,5 @@ class Normalizer:
         return level if level in self._levels or own < self.levels_max else _OTHERS
 
     def _find(self, level: str) -> _Level:
-        return self._levels.get(self._name(level), _Level())
+        found = self._levels.get(self._name(level))
+        return _Level() if found is None else found

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from offbeat_detectors.buckets import season
 from offbeat_detectors.buckets.entity import ENTITY, FIRST, HELD, foresee, learn_spread, opinion
+from offbeat_detectors.buckets.given import learn, lifted
 from offbeat_detectors.buckets.model import KINDS, BucketModel, BucketOpinions, Kind
 from offbeat_detectors.buckets.residuals import ABSURD
 from offbeat_detectors.contract import State
@@ -28,7 +29,7 @@ ALL_FAR = 1.5  # buckets of far values, net, after which the population as a who
 @kernel
 def judge_values(
     s: Any, known: Any, kind: int, span_s: int, first: int, last: int, bucket: int,
-    value: NDArray[np.float64], said: NDArray[np.float64],
+    value: NDArray[np.float64], lift: tuple[float, float], said: NDArray[np.float64],
 ) -> None:
     """``opinion`` of the values from *first* up to *last* of one population and *bucket*; *said* (6, n) is filled."""
     for i in range(first, last):
@@ -36,13 +37,14 @@ def judge_values(
             said[:, i] = np.nan
             continue
         said[0, i], said[1, i], said[2, i], said[3, i], said[4, i], said[5, i] = opinion(
-            s, kind, value[i], 1.0, foresee(s, kind, bucket, span_s, value[i], 1.0))
+            s, kind, value[i], 1.0, foresee(s, kind, bucket, span_s, value[i], 1.0, lift))
 
 
 @kernel
 def learn_values(
     s: Any, known: Any, kind: int, span_s: int, first: int, last: int, bucket: int,
-    value: NDArray[np.float64], weight: NDArray[np.float64],
+    value: NDArray[np.float64], weight: NDArray[np.float64], lift: tuple[float, float], proof: NDArray[Any],
+    table: NDArray[np.float32], season_s: int, population: int,
 ) -> None:
     """Learn the values from *first* up to *last*: each in how they spread, their mean in what is expected."""
     count = float(last - first)
@@ -55,15 +57,19 @@ def learn_values(
         if not math.isfinite(x) or not weight[i] > 0.0:
             continue
         x = min(ABSURD, max(-ABSURD, x))
-        expected, high, low, _, _ = foresee(s, kind, bucket, span_s, x, 1.0)
+        expected, high, low, _, _ = foresee(s, kind, bucket, span_s, x, 1.0, lift)
         share, near = learn_spread(
-            s, kind, bucket, span_s, x, part * min(1.0, weight[i]), enough, ODD_RATE, expected, high, low)
+            s, kind, bucket, span_s, x, part * min(1.0, weight[i]), enough, ODD_RATE, expected, high, low, lift)
         if share > 0.0:
             total += share
             moved += share * min(near, max(-near, x - expected))
             reach = max(reach, near)
     if total > 0.0:
-        season.learn(s.course, bucket, span_s, expected + moved / total, 1.0, reach)
+        middle = expected + moved / total
+        seasonal = learn(
+            proof[population], table[population], s.course, season_s, bucket, span_s, middle, 1.0, reach,
+        )[1] if season_s else 0.0
+        season.learn(s.course, bucket, span_s, middle - seasonal, 1.0, reach)
     known.buckets += 1
     known.members += max(MEMBERS_GAIN, 1.0 / known.buckets) * (count - known.members)
 
@@ -71,7 +77,8 @@ def learn_values(
 @kernel
 def process_all(
     rows: NDArray[Any], members: NDArray[Any], kind: int, span_s: int, population: NDArray[np.int32],
-    bucket: NDArray[np.int64], value: NDArray[np.float64], weight: NDArray[np.float64], said: NDArray[np.float64],
+    bucket: NDArray[np.int64], value: NDArray[np.float64], weight: NDArray[np.float64], proof: NDArray[Any],
+    table: NDArray[np.float32], season_s: int, said: NDArray[np.float64],
 ) -> None:
     """Judge each run of rows of one population and bucket, then learn it; *said* (6, n) float64 is filled."""
     first = 0
@@ -80,8 +87,10 @@ def process_all(
         while last < population.size and population[last] == population[first] and bucket[last] == bucket[first]:
             last += 1
         s, known = rows[population[first]], members[population[first]]
-        judge_values(s, known, kind, span_s, first, last, bucket[first], value, said)
-        learn_values(s, known, kind, span_s, first, last, bucket[first], value, weight)
+        lift = lifted(proof, table, season_s, population[first], bucket[first], span_s)
+        judge_values(s, known, kind, span_s, first, last, bucket[first], value, lift, said)
+        learn_values(s, known, kind, span_s, first, last, bucket[first], value, weight, lift, proof, table, season_s,
+                     population[first])
         first = last
 
 
@@ -91,15 +100,16 @@ class PopulationModel:
     A population is what has one over field: one for each partition and by value. Parameters as of ``BucketModel``.
 
     All values of a population follow one law, that of ``BucketModel`` with its level, seasons and residuals, pooled
-    over members and buckets; so memory is fixed for a population whatever members come and go, 2.6 KB, and a member's
+    over members and buckets; so memory is fixed for a population whatever members come and go, 1.2 KB, and a member's
     own history counts no more than anybody's: one that always does what nobody does stays odd, for what is odd is
     learned with a hundredth of the weight. Prelert Engine API, section 5 ("each value compared with its peers").
     """
 
     bytes_per_population = ENTITY.itemsize + MEMBERS.itemsize
 
-    def __init__(self, capacity: int, bucket_span_s: int, kind: Kind) -> None:
-        self._model = BucketModel(capacity, bucket_span_s, kind)
+    def __init__(self, capacity: int, bucket_span_s: int, kind: Kind, season_s: int = 0) -> None:
+        self._model = BucketModel(capacity, bucket_span_s, kind, season_s)
+        self.bytes_per_population = self._model.bytes_per_entity + MEMBERS.itemsize
         self._kind, self._span_s = KINDS[kind], int(bucket_span_s)
         self._members = zero_rows(capacity, MEMBERS)
 
@@ -120,8 +130,10 @@ class PopulationModel:
         The members of one population and bucket are neighbours, all in one call: they are judged by the buckets before.
         """
         said = np.empty((6, population.size), np.float64)
+        given = self._model.given
         process_all(
-            self._model.rows, self._members, self._kind, self._span_s, population, bucket, value, weight, said)
+            self._model.rows, self._members, self._kind, self._span_s, population, bucket, value, weight, given.proof,
+            given.table, given.season_s, said)
         return BucketOpinions(*said)
 
     def judge(

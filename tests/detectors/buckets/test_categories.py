@@ -188,6 +188,23 @@ def test_what_a_filter_matches_does_not_count() -> None:
     assert filtered.definition(1).terms == "Service started"
 
 
+def test_no_filter_takes_long_over_a_message() -> None:
+    begun = time.process_time()
+    assert ids_of(Categorizer(filters=["(a+)+$", "^(a|aa)+$", "(x+x+)+y"]), "a" * 900 + " x" * 40 + "!") == [1]
+    assert time.process_time() - begun < 1.0
+
+
+def test_a_filter_of_letters_beyond_ascii_works() -> None:
+    filtered = Categorizer(filters=["größe \\d+", "\U0001f600+"])
+    assert ids_of(filtered, "Datei geöffnet größe 12 \U0001f600", "Datei geöffnet") == [1, 1]
+
+
+@pytest.mark.parametrize("text", ["(?=a)b", r"(a)\1", "(?<!a)b", "a++", "(?>a)"])
+def test_a_filter_that_takes_who_knows_how_long_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"filter 1, .* is no regular expression: "):
+        Categorizer(filters=[text])
+
+
 def test_beyond_the_limit_there_is_one_category_for_the_rest_which_is_counted() -> None:
     categorizer = Categorizer(categories_max=2)
     messages = ("Service started", "Disk full", "Login failed", "Cache flushed", "Disk full")

@@ -33,8 +33,12 @@ def records_of(rows: Sequence[tuple[int, Row]], fields: Sequence[str]) -> Record
 
 
 def calm(count: int, seed: int, *, step_ms: int = 900, jitter_ms: int = 0) -> list[tuple[int, Row]]:
-    """Records of four hosts and three users with a value, a word, a place and a message; some fields are missing."""
-    rng = random.Random(seed)
+    """Records of four hosts and three users with a value, a word, a place and a message; some fields are missing.
+
+    The load of all hosts is nearly the same in a bucket.
+    """
+    rng, loads = random.Random(seed), random.Random(seed + 1)
+    load = [loads.gauss(10, 1) for _ in range(1 + count * step_ms // (1000 * SPAN_S))]
     rows = []
     for i in range(count):
         host, user = rng.choice("abcd"), rng.choice(("ann", "bob", "eve"))
@@ -46,6 +50,7 @@ def calm(count: int, seed: int, *, step_ms: int = 900, jitter_ms: int = 0) -> li
             "place": f"{48 + rng.gauss(0, 0.01):.4f},{16 + rng.gauss(0, 0.01):.4f}",
             "message": f"request {rng.randrange(10**6)} of {user} took {rng.randrange(100)} ms",
             "count": str(rng.randrange(1, 4)),
+            "load": f"{load[i * step_ms // (1000 * SPAN_S)] + loads.gauss(0, 0.1):.3f}",
         }
         if rng.random() < 0.03:
             del row[rng.choice(("host", "value", "user"))]

@@ -41,17 +41,20 @@ EVERY = (
     DetectorSpec("freq_rare", by="word", over="user"),
     DetectorSpec("time_of_day", by="host"),
     DetectorSpec("lat_long", "place", by="user"),
+    DetectorSpec("mean", "load", by="host", rules=(EARLY,)),
+    DetectorSpec("metric", "load", by="user", partition="host"),
 )
-ROWS = calm(2_000, 7)
+ROWS = calm(2_000, 7, step_ms=2_500)
 
 
 def every(**others: object) -> AnalysisSpec:
-    """All kinds of detectors at once, with influencers and categories."""
+    """All kinds of detectors at once, with influencers and categories, and pairs of by values."""
     return spec_of(
         *EVERY,
         influencers=("user", "host", "word"),
         categorization_field="message",
         model_plot=ModelPlot(90.0, ("host-a", "eve", "host-7", "user-3")),
+        multivariate_by_fields=True,
         **others,
     )
 
@@ -60,7 +63,9 @@ def every(**others: object) -> AnalysisSpec:
 def whole() -> tuple[Analysis, list[str]]:
     """All records in one part, and what they give: as texts, for numbers may be NaN."""
     analysis = Analysis(every())
-    return analysis, told(analysed(analysis, ROWS))
+    found = analysed(analysis, ROWS)
+    assert any(record.correlated for result in found for record in result.found)
+    return analysis, told(found)
 
 
 def told(found: Sequence[BucketResult]) -> list[str]:

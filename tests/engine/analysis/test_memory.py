@@ -25,7 +25,7 @@ MEAN = DetectorSpec("mean", "value", by="host")
 ENTITIES = 50_000
 
 
-@pytest.mark.parametrize("function", ["mean", "count"])
+@pytest.mark.parametrize("function", ["mean", "count", "metric"])
 def test_what_is_counted_is_what_the_process_grows_by(function: str) -> None:
     program = [sys.executable, "-m", "tests.engine.analysis.resident", function, str(ENTITIES)]
     run = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True, timeout=110)
@@ -79,7 +79,7 @@ def test_who_takes_the_place_of_another_begins_anew_and_so_does_who_comes_back()
 
 
 def test_of_those_that_are_not_there_it_is_who_was_unseen_for_longest_that_goes() -> None:
-    rows = flood(61, steady=50, new=40)
+    rows = flood(61, steady=50, new=80)
     rows += [(START_MS + bucket * SPAN_MS, {"host": "third", "value": str(bucket)}) for bucket in range(0, 61, 3)]
     rows += [(START_MS + bucket * SPAN_MS, {"host": "tenth", "value": str(bucket)}) for bucket in range(0, 51, 10)]
     analysis = Analysis(spec_of(MEAN, memory_max_mb=1))
@@ -119,12 +119,12 @@ def test_a_value_that_a_model_remembers_keeps_its_number_when_nobody_has_it_any_
 
 def test_more_at_a_time_than_there_is_room_for_are_refused_and_counted() -> None:
     analysis = Analysis(spec_of(MEAN, memory_max_mb=1))
-    rows = flood(3, steady=400, new=0)
+    rows = flood(3, steady=800, new=0)
     analysed(analysis, rows)
     size = analysis.size()
     assert size.status == "HARD_LIMIT"
     assert size.pruned == 0  # all that are known are there in every bucket
-    assert size.refused == 3 * (400 - size.by_count) > 0
+    assert size.refused == 3 * (800 - size.by_count) > 0
     assert size.model_bytes <= 2**20
 
 

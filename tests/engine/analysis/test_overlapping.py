@@ -118,7 +118,7 @@ def test_functions_for_which_it_is_of_no_use_are_not_asked_twice() -> None:
 @settings(max_examples=3, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.lists(st.integers(1, 1_499), min_size=1, max_size=8), st.booleans())
 def test_cuts_and_restarts_change_no_bit_of_results_that_wait(cuts: list[int], crowded: bool) -> None:
-    rows = changing(1_500, 6) if crowded else calm(1_500, 6)
+    rows = changing(1_500, 6) if crowded else calm(1_500, 6, step_ms=3_000)
     spec = every(overlapping_buckets=True, memory_max_mb=1 if crowded else 0)
     whole, cut, before, after = (Analysis(spec) for _ in range(4))
     expected = told(analysed(whole, rows))
@@ -146,6 +146,7 @@ def test_what_waits_is_saved_to_the_last_bit() -> None:
         3.0,
         {"": (("x", odd), ("", 1.0)), "user": ()},
         (Cause(odd, None, (nan,), (1.0, 2.0)),),
+        "b",
     )
     point = PlotPoint(1, "mean", None, "b", None, -1.0, odd, 2.0, nan)
     answers = [Answer(3, np.array([odd, nan]), [draft, draft], (point,), 2), Answer(1, np.zeros(0), [])]

@@ -5,6 +5,7 @@ Source: Prelert Engine API, sections 10, 11, 13, 14, 16.4 and 21.
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 import zipfile
@@ -149,6 +150,25 @@ def test_logs_are_archives_and_texts_and_every_failure_has_a_body(daemon: Engine
     missing = daemon.get(f"/logs/{found}/other")
     assert missing.refusal == (404, 50102)
     assert isinstance(missing.document, dict)
+
+
+@pytest.mark.parametrize(("period", "told"), [(5, False), (1, True)])
+def test_the_log_says_that_a_season_is_not_used(daemon: Engine, period: int, told: bool) -> None:
+    id = daemon.create(f"season{period}", {"bucketSpan": 3600, "batchSpan": 3600, "period": period})
+    (shown,) = [daemon.get(f"/jobs/{id}").document["document"]["analysisConfig"]]
+    assert (shown["period"], shown["batchSpan"]) == (period, 3600)
+    said = "a season of 3600 s is not used: period x batchSpan is to be 2 to 100000 bucket spans"
+    assert (said in daemon.get(f"/logs/{id}/{id}").body.decode()) is told
+
+
+def test_the_log_says_what_categories_and_populations_there_are(daemon: Engine) -> None:
+    detectors = [{"function": "count", "byFieldName": "prelertcategory"},
+                 {"function": "max", "fieldName": "responsetime", "overFieldName": "airline"}]
+    id = daemon.create("known", {"detectors": detectors, "categorizationFieldName": "airline", "bucketSpan": 3600})
+    daemon.upload(id, csv(eventful()))
+    log = daemon.get(f"/logs/{id}/{id}").body.decode()
+    assert re.search(r" 2 categories of \d+ messages, status ok\n", log)
+    assert re.search(r" detector 1 compares \d(\.\d+)? members a bucket in 1 populations\n", log)
 
 
 @pytest.mark.parametrize(("path", "document"), [

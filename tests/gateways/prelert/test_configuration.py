@@ -67,7 +67,7 @@ REFUSED: list[tuple[int, Any]] = [
     (10107, {"id": "x"}),
     (10104, job({"bucketSpan": 0})), (10104, job({"batchSpan": -1})), (10104, job({"period": -1})),
     (10104, job({"latency": -1})), (10104, job({"resultFinalizationWindow": -1})),
-    (10104, job({"categorizationFilters": "("})),
+    (10104, job({"categorizationFilters": "("})), (10104, job({"categorizationFilters": ["(?=a)"]})),
     *[(10113, of_detectors({**DETECTOR, key: name})) for name in ('a"', "a\\b")
       for key in ("fieldName", "byFieldName", "overFieldName", "partitionFieldName")],
     (10113, job({"summaryCountFieldName": 'a"'})), (10113, job({"categorizationFieldName": "\\"})),

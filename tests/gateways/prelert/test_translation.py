@@ -40,6 +40,30 @@ def test_a_percentile_has_the_bands_of_the_models_kept(debug: dict[str, Any], pl
     assert spec(modelDebugConfig=debug).model_plot == plot
 
 
+def test_that_by_values_are_judged_beside_each_other_reaches_the_analysis_and_comes_back() -> None:
+    assert not spec().multivariate_by_fields
+    assert spec({"multivariateByFields": True}).multivariate_by_fields
+    alone = {"function": "mean", "fieldName": "x"}  # it can mean nothing, and is no error
+    assert spec({"multivariateByFields": True, "detectors": [alone]}).multivariate_by_fields
+
+
+@pytest.mark.parametrize(
+    ("analysis", "season_s"),
+    [
+        ({"period": 5, "batchSpan": 3600}, 18_000),
+        ({"period": 2, "batchSpan": 300}, 600),
+        ({"period": 100_000, "batchSpan": 300}, 30_000_000),
+        ({"period": 100_001, "batchSpan": 300}, 0),
+        ({"period": 1, "batchSpan": 599}, 0),
+        ({"period": 5}, 0),
+        ({"batchSpan": 3600}, 0),
+        ({"period": 0, "batchSpan": 3600}, 0),
+    ],
+)
+def test_a_season_that_buckets_can_tell_reaches_the_analysis(analysis: dict[str, Any], season_s: int) -> None:
+    assert spec(analysis).season_s == season_s
+
+
 def test_overlapping_buckets_and_how_long_they_are_waited_for_reach_the_analysis() -> None:
     made = spec({"overlappingBuckets": True, "resultFinalizationWindow": 3, "bucketSpan": 60})
     assert (made.overlapping_buckets, made.finalization_spans, made.bucket_span_s) == (True, 3, 60)

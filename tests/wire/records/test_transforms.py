@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from offbeat.wire.records.effects import domain_split, geo_unhash
-from offbeat.wire.records.errors import BadRegex, TransformError
-from offbeat.wire.records.java_regex import compiled
+from offbeat.wire.records.errors import BadRegex, SlowRegex, TooManySlowValues, TransformError
+from offbeat.wire.records.java_regex import VALUE_S, compiled
+from offbeat.wire.records.plan import SLOW_MAX, Plan
 from offbeat.wire.records.transforms import Condition, Transform, check, check_all, in_order
 from tests.wire.records.uploads import read
 
@@ -175,6 +178,65 @@ def test_a_regular_expression_of_java_means_here_what_it_means_there(java: str, 
     regex = compiled(java)
     assert regex.fullmatch(matched)
     assert not regex.fullmatch(not_matched)
+
+
+SLOW = "^(a|aa)+$"
+"""Of n times "a" and another character it tries as many ways as the n-th Fibonacci number."""
+
+
+def endless(number: int) -> str:
+    return "a" * (60 + number) + "!"
+
+
+@pytest.mark.parametrize("expression", [SLOW, "(a+)+$", "(a|a?)+b", r"(?=(a|aa)+$)a"])
+def test_no_expression_takes_long_over_a_value(expression: str) -> None:
+    regex, begun = compiled(expression), time.process_time()
+    try:
+        assert regex.search(endless(0)) is None
+    except SlowRegex as e:
+        assert str(e) == f"the regular expression {expression!r} takes longer than 0.25 s over a value"
+    assert time.process_time() - begun < 10 * VALUE_S
+
+
+def test_a_value_that_takes_too_long_is_a_transform_that_failed_and_excludes_nothing() -> None:
+    body = "".join(f'{{"time":{i},"a":"{text}"}}' for i, text in enumerate(("aa", endless(0), "b", endless(0))))
+    extract = Transform("extract", ("a",), (f"({SLOW})",), ("x", "y"))
+    found = read(body, ("x",), [extract], format="JSON")
+    assert [texts for _, texts in found.rows] == [("aa",), (None,), (None,), (None,)]
+    assert found.counts["failed_transform_count"] == 3  # one has no match
+    exclude = Transform("exclude", ("a",), condition=Condition("match", SLOW))
+    found = read(body, ("a",), [exclude], format="JSON")
+    assert [texts for _, texts in found.rows] == [(endless(0),), ("b",), (endless(0),)]
+    assert (found.counts["failed_transform_count"], found.counts["excluded_count"]) == (2, 1)
+
+
+def test_an_upload_with_too_many_of_them_is_refused() -> None:
+    values = [endless(i) for i in range(SLOW_MAX + 1)]
+    exclude = Transform("exclude", ("a",), condition=Condition("match", SLOW))
+    rows = [f'{{"time":{i},"a":"{value}"}}' for i, value in enumerate(values)]
+    refused = read("".join(rows), ("a",), [exclude], format="JSON")
+    assert (refused.refusal, refused.rows) == (TooManySlowValues, [])
+    with pytest.raises(TooManySlowValues, match=r"takes longer than 0.25 s over a value, so it did over 8 before"):
+        Plan([exclude]).run({"a": [*values]}, len(values))
+
+
+def test_other_threads_go_on_meanwhile() -> None:
+    def search() -> None:
+        with pytest.raises(SlowRegex):
+            compiled(SLOW).search(endless(0))
+
+    slow = threading.Thread(target=search)
+    slow.start()
+    begun = time.thread_time()
+    while slow.is_alive():
+        pass
+    assert time.thread_time() - begun > VALUE_S / 10
+
+
+@pytest.mark.parametrize("java", ["((((a{50}){50}){50}){50})", "(a{1,400}){1,400}", r"\d{100001}"])
+def test_an_expression_that_stands_for_too_much_is_refused(java: str) -> None:
+    with pytest.raises(BadRegex, match="it stands for more than 100000 characters"):
+        compiled(java)
 
 
 def test_the_end_may_stand_before_a_last_line_break() -> None:

@@ -14,11 +14,12 @@ from offbeat.engine.analysis.completeness import Completeness
 from offbeat.engine.analysis.entries import Upload
 from offbeat.engine.analysis.feed import Feed
 from offbeat.engine.analysis.kinds import question_of, values_max
+from offbeat.engine.analysis.measured import Measured
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.overlapping import Overlapping
 from offbeat.engine.analysis.question import Question, Waiting
-from offbeat.engine.analysis.results import BucketResult, Outcome, Plot, Size, Taken, Withheld
+from offbeat.engine.analysis.results import BucketResult, Outcome, Peers, Plot, Size, Taken, Withheld
 from offbeat.engine.analysis.scoring import Scoring
 from offbeat.engine.analysis.spec import CATEGORY_FIELD, AnalysisSpec
 from offbeat.engine.catalog import Catalog
@@ -51,7 +52,7 @@ class Analysis:
             else None
         )
         self.feed = Feed(spec) if spec.listens else None
-        self._completeness = Completeness(spec.bucket_span_s)
+        self._completeness = Completeness(spec.bucket_span_s, spec.season_s)
         self.totals = Taken()
         self._latest_ms = NEVER  # of all records processed, or what was said to be so
         self._frontier: int | None = None  # the first bucket that is not closed
@@ -110,8 +111,12 @@ class Analysis:
         first, last = int(bucket.min()), int(bucket.max())
         self._first = first if self._first is None else min(self._first, first)
         self._last = max(self._last, last)
-        numbers, where = np.unique(bucket, return_inverse=True)
-        for number, events in zip(numbers.tolist(), np.bincount(where.ravel(), weight).tolist(), strict=True):
+        if first == last:
+            numbers, where = [first], np.zeros(bucket.size, np.intp)
+        else:
+            distinct, where = np.unique(bucket, return_inverse=True)
+            numbers, where = distinct.tolist(), where.ravel()
+        for number, events in zip(numbers, np.bincount(where, weight).tolist(), strict=True):
             self._events[number] = self._events.get(number, 0.0) + events
         columns.reach(rows.stop)
         for question in self._questions:
@@ -333,6 +338,11 @@ class Analysis:
     def withheld(self) -> tuple[Withheld, ...]:
         """What was left out of results or of learning, by detector and cause: since it was created, or reverted."""
         return tuple(one for question in self._questions for one in question.withheld)
+
+    @property
+    def peers(self) -> tuple[Peers, ...]:
+        """With whom members of populations are compared, by detector that has any."""
+        return tuple(one for question in self._questions if isinstance(question, Measured) for one in question.peers)
 
     def size(self) -> Size:
         """What the models take."""

@@ -13,14 +13,21 @@ from offbeat.records import Strings
 from offbeat.uploads import Records, numbers_at
 from offbeat_detectors.buckets.distinct import hashes
 
+UNKNOWN = BEYOND - 1
+
 
 @dataclass(slots=True)
 class Numbered:
-    """The numbers of a field: (n,), and (n,) where there is no room for one; made of the records before *done*."""
+    """The numbers of a field: (n,), and (n,) where there is no room for one; made of the records before *done*.
+
+    known  by text of the upload, NONE last: its number, or UNKNOWN; as long as no more are *forgotten*
+    """
 
     number: NDArray[np.int32]
     beyond: NDArray[np.bool_]
     done: int
+    known: NDArray[np.int32]
+    forgotten: int = 0
 
 
 class Columns:
@@ -63,15 +70,26 @@ class Columns:
     def _numbered(self, field: str) -> Numbered:
         if field not in self._numbers:
             nothing = np.full(self.size, NONE, np.int32)
-            self._numbers[field] = Numbered(nothing, np.zeros(self.size, np.bool_), 0 if field else self.size)
+            known = np.full(len(self._texts[field]) + 1 if field else 0, UNKNOWN, np.int32)
+            beyond = np.zeros(self.size, np.bool_)
+            self._numbers[field] = Numbered(nothing, beyond, 0 if field else self.size, known)
         made = self._numbers[field]
         if made.done < self._reach:
-            rows = slice(made.done, self._reach)
-            numbers = self._names[field].number(self._texts[field], self._codes[field][rows])
-            made.beyond[rows] = numbers == BEYOND
-            made.number[rows] = np.maximum(numbers, NONE)
-            made.done = self._reach
+            self._more(made, self._names[field], field)
         return made
+
+    def _more(self, made: Numbered, names: Names, field: str) -> None:
+        rows = slice(made.done, self._reach)
+        codes = self._codes[field][rows]
+        if made.forgotten != names.forgotten:
+            made.known[:], made.forgotten = UNKNOWN, names.forgotten
+        numbers = made.known[codes]
+        if numbers.min() == UNKNOWN:
+            numbers = names.number(self._texts[field], codes)
+            made.known[codes] = np.where(numbers == BEYOND, UNKNOWN, numbers)  # there may be room later
+            made.beyond[rows] = numbers == BEYOND
+        made.number[rows] = np.maximum(numbers, NONE)
+        made.done = self._reach
 
     def saw(self, rows: slice, bucket: NDArray[np.int64]) -> None:
         """Tell the names of all fields that were asked for in which bucket each of *rows* is."""

@@ -54,8 +54,8 @@ class Judge(Protocol):
 class ByOwnPast:
     """Judges a member by its own earlier buckets."""
 
-    def __init__(self, function: Function, span_s: int) -> None:
-        self._model = BucketModel(16, span_s, function.kind)
+    def __init__(self, function: Function, span_s: int, season_s: int) -> None:
+        self._model = BucketModel(16, span_s, function.kind, season_s)
         self._room, self._members = 16, 0
 
     @property
@@ -98,8 +98,8 @@ class ByOwnPast:
 class ByPeers:
     """Judges a member by what members of the same population have had in earlier buckets."""
 
-    def __init__(self, function: Function, span_s: int) -> None:
-        self._over = PopulationModel(16, span_s, function.kind)
+    def __init__(self, function: Function, span_s: int, season_s: int) -> None:
+        self._over = PopulationModel(16, span_s, function.kind, season_s)
         self._room = 16
         self._population = np.zeros(0, np.int32)  # of each member
 
@@ -111,6 +111,12 @@ class ByPeers:
     @property
     def _populations(self) -> int:
         return int(self._population.max(initial=-1)) + 1
+
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """How many members a bucket usually has, of each population that has had one."""
+        members = self._over.members(np.arange(self._populations, dtype=np.int32))
+        return members[members > 0.0]
 
     def grow(self, members: int, entity: NDArray[np.int32]) -> None:
         """Make room for *members*; entity[i] is the population of member i."""

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offbeat.engine.analysis.columns import Columns
+from offbeat.engine.analysis.correlated import Beside, Correlated, once
 from offbeat.engine.analysis.gathering import Gathering
-from offbeat.engine.analysis.judges import Judge
+from offbeat.engine.analysis.judges import ByPeers, Judge
 from offbeat.engine.analysis.names import Names
 from offbeat.engine.analysis.nested import part, under
 from offbeat.engine.analysis.plotting import POINTS_MAX, Plotting
 from offbeat.engine.analysis.question import CUT_OFF, Answer, Draft
 from offbeat.engine.analysis.restraint import Restraint
-from offbeat.engine.analysis.results import PlotPoint, Size, Withheld
+from offbeat.engine.analysis.results import Peers, PlotPoint, Size, Withheld
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec
 from offbeat.engine.analysis.split import Room, Split
 from offbeat_detectors.buckets.features import Gathered
 from offbeat_detectors.buckets.functions import Function
 from offbeat_detectors.buckets.influence import Removed, influence
 from offbeat_detectors.buckets.model import BucketOpinions
+from offbeat_detectors.buckets.pairs import NOBODY
 from offbeat_detectors.contract import State
 
 NEVER = np.int64(1 << 62)
@@ -32,7 +35,7 @@ GROWS, SHRINKS = ("count", "sum", "distinct_count", "info_content", "max"), ("mi
 
 
 class Measured:
-    """One such detector at work. *judges*: one a feature of its function."""
+    """One such detector at work. *judges*: one a feature of its function; *pairs* too, or none."""
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Measured:
         names: MutableMapping[str, Names],
         judges: list[Judge],
         room: Room,
+        pairs: Sequence[Correlated] = (),
     ) -> None:
         self._index, self._function, self._spec, self._names = index, function, spec, names
         own = (spec.by, spec.over, spec.partition)
@@ -52,7 +56,7 @@ class Measured:
         self._restraint = Restraint(index, spec, self._split, analysis.bucket_span_s)
         self._gathering = Gathering(function, spec.field, removable)
         self._removable = bool(removable)
-        self._judges = judges
+        self._judges, self._pairs = judges, pairs
         self._zeros = function.empty == "zero" and not spec.over
         self._since = np.zeros(0, np.int64)  # the first bucket of each member
         self._version = NOTHING
@@ -78,6 +82,8 @@ class Measured:
         entity = self._split.members.first if self._spec.over else np.arange(places, dtype=np.int32)
         for judge in self._judges:
             judge.grow(places, entity)
+        for pairs in self._pairs:
+            pairs.grow(places)
 
     # ── buckets ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,27 +119,35 @@ class Measured:
                 if plain
                 else judge.judge(member, bucket, value, complete)
             )
+            own = self._sided(said, j, value, final=learn)
+            beside = self._beside(j, bucket, member, value, said, own, final=learn)
+            expected = said if beside is None else beside
             held = self._restraint.hold(
                 bucket,
                 self._entity(member),
                 member,
                 value,
-                said.typical,
-                self._sided(said, j, value, final=learn),
+                expected.typical,
+                own if beside is None else beside.probability,
                 final=learn,
             )
             p = held.probability
             odd = np.flatnonzero(p <= CUT_OFF)
-            blamed = self._blamed(bucket, j, judge, complete, member[odd], p[odd], final=learn) if odd.size else {}
+            blamed = (
+                self._blamed(bucket, j, judge, complete, member, odd, p[odd], beside, final=learn) if odd.size else {}
+            )
             drafts += [
-                self._draft(description, int(member[i]), float(p[i]), float(value[i]), said, i, blamed)
+                self._draft(description, int(member[i]), float(p[i]), float(value[i]), expected, i, blamed)
                 for i in odd.tolist()
             ]
             if learn and not plain:
                 judge.process(member, bucket, value, held.teaches.astype(np.float64))
+            if learn and beside is not None:
+                partition, there = self._split.entities.first[member], np.isin(member, came.entity)
+                self._pairs[j].learn(member, partition, bucket, beside, held.teaches, there)
             if learn and self._plotting is not None:
                 plot += self._plotting.points(j, member, value, said)
-            probabilities.append(p)
+            probabilities.append(p if beside is None else once(member, beside, p))
         if learn:
             self._restraint.learn(self._entity(came.entity), came.entity)
         beyond = max(0, len(plot) - POINTS_MAX)
@@ -169,6 +183,25 @@ class Measured:
         unproven = value < said.typical if name in GROWS else value > said.typical if name in SHRINKS else False
         return np.where(unproven & ~np.isnan(p), 1.0, p)
 
+    def _beside(
+        self,
+        feature: int,
+        bucket: int,
+        member: NDArray[np.int32],
+        value: NDArray[np.float64],
+        said: BucketOpinions,
+        own: NDArray[np.float64],
+        *,
+        final: bool,
+    ) -> Beside | None:
+        """What is said of members beside those that they follow; None where they follow nobody.
+
+        Of an open bucket nothing is, of what can still grow: the one may have come, and the other not yet.
+        """
+        if not self._pairs or (not final and self._function.features[feature] in GROWS + SHRINKS):
+            return None
+        return self._pairs[feature].look(member, bucket, value, said, own)
+
     def _blamed(
         self,
         bucket: int,
@@ -176,16 +209,20 @@ class Measured:
         judge: Judge,
         complete: float,
         member: NDArray[np.int32],
+        odd: NDArray[np.int64],
         probability: NDArray[np.float64],
+        beside: Beside | None,
         *,
         final: bool,
     ) -> dict[int, dict[str, tuple[tuple[str, float], ...]]]:
         """By member that is odd: the values of each influencer field, and how much of the oddness goes with each."""
         found: dict[int, dict[str, tuple[tuple[str, float], ...]]] = {}
-        for field, rest in self._gathering.without(bucket, member):
+        for field, rest in self._gathering.without(bucket, member[odd]):
             if not rest.entity.size:
                 continue
-            share = self._taken_away(rest, feature, judge, bucket, complete, member, probability, final=final)
+            without = self._without(rest, feature, judge, bucket, complete, member, beside, final=final)
+            whole = dict(zip(member[odd].tolist(), probability.tolist(), strict=True))
+            share = influence(np.array([whole[entity] for entity in rest.entity.tolist()]), without)
             for entity in np.unique(rest.entity).tolist():
                 mine = np.flatnonzero(rest.entity == entity)
                 mine = mine[np.lexsort((rest.code[mine], -share[mine]))]
@@ -193,7 +230,7 @@ class Measured:
                 found.setdefault(entity, {})[field] = tuple(values)
         return found
 
-    def _taken_away(
+    def _without(
         self,
         rest: Removed,
         feature: int,
@@ -201,14 +238,17 @@ class Measured:
         bucket: int,
         complete: float,
         member: NDArray[np.int32],
-        probability: NDArray[np.float64],
+        beside: Beside | None,
         *,
         final: bool,
     ) -> NDArray[np.float64]:
+        """(r,) the probability of each member without each influencer value."""
         value = np.ascontiguousarray(rest.without[:, feature])
-        without = self._sided(judge.judge(rest.entity, bucket, value, complete), feature, value, final=final)
-        whole = dict(zip(member.tolist(), probability.tolist(), strict=True))
-        return influence(np.array([whole[entity] for entity in rest.entity.tolist()]), without)
+        said = judge.judge(rest.entity, bucket, value, complete)
+        own = self._sided(said, feature, value, final=final)
+        if beside is None:
+            return own
+        return self._pairs[feature].again(beside, member, rest.entity, bucket, value, said, own)
 
     def _draft(
         self,
@@ -216,7 +256,7 @@ class Measured:
         member: int,
         probability: float,
         value: float,
-        said: BucketOpinions,
+        said: BucketOpinions | Beside,
         i: int,
         blamed: dict[int, dict[str, tuple[tuple[str, float], ...]]],
     ) -> Draft:
@@ -227,6 +267,7 @@ class Measured:
             text = by if field == spec.by else over if field == spec.over else partition
             if text is not None:
                 influences[field] = ((text, 1.0),)
+        partner = int(said.partner[i]) if isinstance(said, Beside) else NOBODY
         return Draft(
             description,
             partition,
@@ -238,6 +279,7 @@ class Measured:
             float(said.lower[i]),
             float(said.upper[i]),
             influences,
+            correlated=self._split.by(partner) if partner != NOBODY else None,
         )
 
     def _values(self, member: int) -> tuple[str | None, str | None, str | None]:
@@ -251,11 +293,26 @@ class Measured:
         """What it left out, by cause."""
         return self._restraint.withheld
 
+    @property
+    def peers(self) -> tuple[Peers, ...]:
+        """With whom its members are compared; nothing if each has a past of its own."""
+        those = [judge.usual for judge in self._judges if isinstance(judge, ByPeers)]
+        most = max(those, key=lambda usual: usual.size, default=None)  # a feature may have a value more rarely
+        return () if most is None else (Peers(self._index, most.size, float(most.sum())),)
+
     # ── memory ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def size(self) -> Size:
         """What its models take."""
-        return self._split.size()
+        size = self._split.size()
+        if not self._pairs:
+            return size
+        crowded = size.status == "OK" and any(pairs.crowded for pairs in self._pairs)
+        return replace(
+            size,
+            model_bytes=size.model_bytes + sum(pairs.bytes_held for pairs in self._pairs),
+            status="SOFT_LIMIT" if crowded else size.status,
+        )
 
     def make_room(self, bucket: int) -> None:
         """Once *bucket* is final: forget, if there are too many, whom nobody has seen for longest."""
@@ -267,6 +324,8 @@ class Measured:
                 self._plotting.forget()
             for judge in self._judges:
                 judge.forget(gone)
+            for pairs in self._pairs:
+                pairs.forget(gone)
 
     def used(self, field: str) -> list[NDArray[np.int32]]:
         """The numbers of those values of a field that it knows by them."""
@@ -279,6 +338,8 @@ class Measured:
         state["since"] = self._since.copy()
         for i, judge in enumerate(self._judges):
             state |= under(f"judge{i}", judge.save())
+        for i, pairs in enumerate(self._pairs):
+            state |= under(f"pairs{i}", pairs.save())
         return state
 
     def restore(self, state: State) -> None:
@@ -291,3 +352,5 @@ class Measured:
         self._restraint.restore(part(state, "restraint"))
         for i, judge in enumerate(self._judges):
             judge.restore(part(state, f"judge{i}"))
+        for i, pairs in enumerate(self._pairs):
+            pairs.restore(part(state, f"pairs{i}"))

@@ -43,6 +43,8 @@ class Names:
         self._text = np.zeros(16, np.int32)  # of each number: which text; NONE: it is nobody's
         self._seen = np.zeros(16, np.int64)  # of each number: the newest bucket that had it
         self._free: list[int] = []
+        self.forgotten = 0
+        """How often values were forgotten: their numbers stand for others since."""
 
     def __len__(self) -> int:
         return self._known.count
@@ -114,6 +116,7 @@ class Names:
         stays = keeps[number]
         if stays.all():
             return
+        self.forgotten += 1
         texts, self._known = self._known.texts(), Interner()
         self._known.number(chosen(texts, np.flatnonzero(stays)))
         self._free += np.sort(number[~stays])[::-1].tolist()

@@ -22,7 +22,7 @@ Influences = Mapping[str, tuple[tuple[str, float], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A record to be, without its scores."""
+    """A record to be, without its scores. correlated: as of ``results.Found``."""
 
     description: str
     partition: str | None
@@ -35,6 +35,7 @@ class Draft:
     upper: float
     influences: Influences = field(default_factory=dict)
     causes: tuple[Cause, ...] = ()
+    correlated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Found:
     typical, actual  two numbers of a position, else one each
     score        0–100, with the one fixed meaning that all of Offbeat's scores have; *normalized* by the job's past
     influencers  by influencer field, the values to blame
+    correlated   the by value that this one has followed so far, if that it no longer does is what is odd
     """
 
     detector: int
@@ -41,6 +42,7 @@ class Found:
     normalized: float
     influencers: tuple[tuple[str, tuple[str, ...]], ...] = ()
     causes: tuple[Cause, ...] = ()
+    correlated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,19 @@ class Withheld:
     values: int
     records: int
     unlearned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """With whom members are compared by one detector that has an over field.
+
+    populations  how many there are: one for each partition and by value
+    members      that a bucket usually has, of all of them
+    """
+
+    detector: int
+    populations: int
+    members: float
 
 
 COUNTS = (

@@ -88,14 +88,14 @@ class Scoring:
         return {value: aggregate(np.array(ps)) for value, ps in by_value.items()}
 
     def _scored(self, level: str, probabilities: Sequence[float]) -> list[float]:
-        if not probabilities:
-            return []
-        scores: list[float] = np.nan_to_num(self._normalizer.normalize(level, np.array(probabilities))).tolist()
-        return scores
+        if not any(p <= CUT_OFF for p in probabilities):
+            return [0.0] * len(probabilities)  # whatever the past is
+        scores: list[float] = self._normalizer.normalize(level, np.array(probabilities)).tolist()
+        return [0.0 if isnan(score) else score for score in scores]
 
     def _learn(self, whole: float, every: NDArray[np.float64], blamed: Mapping[str, Mapping[str, float]]) -> None:
         odd = every[every <= CUT_OFF]
-        self._normalizer.learn(RECORD, raw_scores(odd if odd.size else np.ones(1)))
+        self._normalizer.learn(RECORD, raw_scores(odd) if odd.size else np.zeros(1))
         self._normalizer.learn(BUCKET, raw_scores(np.array([whole])))
         for field, values in blamed.items():
             self._normalizer.learn(level_of(field), raw_scores(np.array(list(values.values()) or [1.0])))
@@ -127,7 +127,10 @@ class Scoring:
 
 def _together(answers: Sequence[Answer]) -> tuple[NDArray[np.float64], float]:
     """All probabilities, and the one that they make."""
-    every = np.concatenate([answer.probability for answer in answers]) if answers else np.zeros(0)
+    if len(answers) == 1:
+        every = answers[0].probability
+    else:
+        every = np.concatenate([answer.probability for answer in answers]) if answers else np.zeros(0)
     together = aggregate(every)
     return every, 1.0 if isnan(together) else together
 
@@ -170,4 +173,5 @@ def _found(draft: Draft, detector: int, normalized: float) -> Found:
         normalized,
         tuple((field, values) for field, values in blamed.items() if values),
         draft.causes,
+        draft.correlated,
     )

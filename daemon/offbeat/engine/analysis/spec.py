@@ -92,7 +92,9 @@ class AnalysisSpec:
     model_plot                None: none is kept
     overlapping_buckets       also ask of buckets shifted by half a span; a result is then the more unusual of both
     finalization_spans        how many spans a result waits for those, where there are any
+    multivariate_by_fields    by values that follow one another are judged beside each other too, if there are any
     sources, fields           patterns of events that are records of it too; none: only what is sent to it counts
+    season_s                  length of a season that models of numbers use besides those that they find; 0: none
     live_lag_max_s            events that come later are of the past: the clock closes no bucket meanwhile. It is taken
                               over from the settings when the job is created
     """
@@ -112,8 +114,10 @@ class AnalysisSpec:
     model_plot: ModelPlot | None = None
     overlapping_buckets: bool = False
     finalization_spans: int = 2
+    multivariate_by_fields: bool = False
     sources: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    season_s: int = 0
     live_lag_max_s: float = 900.0
 
     @property

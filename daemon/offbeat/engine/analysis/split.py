@@ -59,6 +59,9 @@ class Gone:
     member: NDArray[np.int32]
 
 
+NOBODY = Gone(np.zeros(0, np.int32), np.zeros(0, np.int32))
+
+
 class Split:
     """Divides records by partition, by and over field."""
 
@@ -127,6 +130,8 @@ class Split:
         """Once *bucket* is final: if there are too many, forget those unseen for longest, but none that it had."""
         entity = self._unseen(self.entities, self._seen[0], self._room.entities, bucket)
         member = self._unseen(self.members, self._seen[1], self._room.members, bucket)
+        if not entity.size and not member.size:
+            return NOBODY
         if entity.size and self._spec.over:
             of_those = np.flatnonzero(np.isin(self.members.first, entity)).astype(np.int32)
             member = np.union1d(member, of_those).astype(np.int32)
@@ -141,7 +146,7 @@ class Split:
     def _unseen(known: Entities, seen: NDArray[np.int64], most: int, bucket: int) -> NDArray[np.int32]:
         too_many = len(known) - max(1, int(CROWDED * most))
         if too_many <= 0:
-            return np.zeros(0, np.int32)
+            return NOBODY.entity
         live = known.live
         live = live[seen[live] < bucket]
         return live[np.lexsort((live, seen[live]))[:too_many]]

@@ -27,6 +27,7 @@ def warm_up() -> None:
         latency_s=SPAN_S,
         influencers=(OVER, MESSAGE),
         categorization_field=MESSAGE,
+        multivariate_by_fields=True,
     )
     analysis = Analysis(spec)
     analysis.take(Upload(1, _records()))

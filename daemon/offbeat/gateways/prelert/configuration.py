@@ -32,9 +32,9 @@ from offbeat.gateways.prelert.parts import (
 from offbeat.gateways.prelert.schedulers import SchedulerConfig, check_in_job, scheduler_document, scheduler_of
 from offbeat.gateways.prelert.values import Values, parsed
 from offbeat.wire.records.description import DataDescription
-from offbeat.wire.records.errors import BadRegex
 from offbeat.wire.records.java_regex import compiled
 from offbeat.wire.records.transforms import Transform
+from offbeat_detectors.buckets.categories import filter_of
 
 NO_DETECTORS = "No detectors configured"
 BUCKET_SPAN_S = 300
@@ -170,12 +170,13 @@ def _analysis_of(values: Values) -> AnalysisConfig:
 
 
 def checked_filters(filters: tuple[str, ...]) -> tuple[str, ...]:
-    """*filters*, if all are regular expressions. Raises PrelertError 10104."""
+    """*filters*, if all are regular expressions without look-around and back-references. Raises PrelertError 10104."""
     for text in filters:
         try:
             compiled(text)
-        except BadRegex as e:
-            raise PrelertError(10104, str(e)) from None
+            filter_of(text)
+        except ValueError as e:  # BadRegex is one
+            raise PrelertError(10104, f"the filter {text!r} is no regular expression: {e}") from None
     return filters
 
 

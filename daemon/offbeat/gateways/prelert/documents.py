@@ -138,6 +138,8 @@ def record(one: RecordRow, spec: AnalysisSpec, functions: Sequence[str]) -> Docu
     for kind, name in (("by", detector.by), ("partition", detector.partition), ("over", detector.over)):
         if name and body[kind] is not None:
             document |= {f"{kind}FieldName": name, f"{kind}FieldValue": body[kind]}
+    if body.get("correlated") is not None:
+        document["correlatedByFieldValue"] = body["correlated"]
     if not detector.over:
         document |= _numbers(body)
     else:

@@ -10,6 +10,7 @@ from offbeat.wire.records.errors import (
     MalformedJson,
     TooManyBadDates,
     TooManyBadRecords,
+    TooManySlowValues,
     TransformError,
     UploadRefused,
 )
@@ -108,7 +109,8 @@ STATUS: Mapping[int, int] = {
 }
 """The HTTP status of each code. Source: Prelert Engine API, section 15.2."""
 UPLOAD_CODES: Mapping[type[UploadRefused], int] = {
-    FieldsMissing: 30101, TooManyBadDates: 30103, TooManyBadRecords: 30104, MalformedJson: 30107,
+    FieldsMissing: 30101, TooManyBadDates: 30103, TooManyBadRecords: 30104, TooManySlowValues: 30104,
+    MalformedJson: 30107,
 }
 
 

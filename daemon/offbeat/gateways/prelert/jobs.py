@@ -70,9 +70,7 @@ async def get_job(call: Call) -> web.Response:
 async def job_document(call: Call, job: Job) -> Document:
     """A job as section 3.3 has it."""
     configuration = configuration_of_job(job)
-    totals, size, result_ms = await call.analyses.runner.ask(
-        job.number, lambda one: (one.totals.copy(), one.size(), one.latest_result_ms)
-    )
+    about = await call.analyses.runner.about(job.number)
     document = dict(as_document(configuration)) | {"id": job.spec.id, "status": job.status}
     if configuration.scheduler is not None:
         document["schedulerStatus"] = call.parts.feeds.state(job.spec.id)
@@ -80,9 +78,10 @@ async def job_document(call: Call, job: Job) -> Document:
     for name, time_ms in (("finishedTime", job.finished_ms), ("lastDataTime", job.last_data_ms)):
         if time_ms is not None:
             document[name] = date_text(time_ms)
-    if result_ms is not None:
-        document["modelSizeStats"] = documents.size(size, result_ms, job.last_data_ms or job.created_ms)
-    document["counts"] = documents.counts(totals, len(configuration.analysis.fields), whole=True)
+    if about.latest_result_ms is not None:
+        at_ms = job.last_data_ms or job.created_ms
+        document["modelSizeStats"] = documents.size(about.size, about.latest_result_ms, at_ms)
+    document["counts"] = documents.counts(about.totals, len(configuration.analysis.fields), whole=True)
     return document | links(call.base, job.spec.id)
 
 

@@ -14,9 +14,13 @@ from offbeat.analyses.job import Job
 from offbeat.gateways.prelert.call import Call
 from offbeat.gateways.prelert.dates import date_text
 from offbeat.gateways.prelert.errors import PrelertError
+from offbeat.gateways.prelert.translation import configuration_of_job, season_of
+from offbeat_detectors.buckets.categories import CategorizerStatus
+from offbeat_detectors.buckets.given import BUCKETS_MAX, BUCKETS_MIN
 
 ENGINE = "engine_api"
 LINES = 10
+UNUSABLE = f"period x batchSpan is to be {BUCKETS_MIN} to {BUCKETS_MAX} bucket spans"
 ZIP = "application/octet-stream"
 
 
@@ -74,15 +78,28 @@ async def _text(call: Call, job: Job, name: str) -> str:
     lines = [(job.created_ms, f"job {job.spec.id} was created with {len(job.spec.detectors)} detectors")]
     if name == ENGINE:
         lines.append((job.since_ms, f"job {job.spec.id} is {job.status}"))
-    totals, size = await call.analyses.runner.ask(job.number, lambda one: (one.totals.copy(), one.size()))
+    season_s = season_of(configuration_of_job(job).analysis)
+    if name != ENGINE and season_s != job.spec.season_s:
+        lines.append((job.created_ms, f"a season of {season_s} s is not used: {UNUSABLE}"))
+    about = await call.analyses.runner.about(job.number)
     at_ms = job.last_data_ms or job.created_ms
     if name != ENGINE:
-        counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in totals.counts.items())
+        counted = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in about.totals.counts.items())
         lines.append((at_ms, f"counted so far: {counted}"))
-        lines.append((at_ms, f"models take {size.model_bytes} bytes, memory status {size.status}"))
+        lines.append((at_ms, f"models take {about.size.model_bytes} bytes, memory status {about.size.status}"))
+        if about.categorization is not None:
+            lines.append((at_ms, _of_categories(about.categorization)))
+        for one in about.peers:
+            said = f"{one.members:.4g} members a bucket in {one.populations} populations"
+            lines.append((at_ms, f"detector {one.detector} compares {said}"))
     if job.finished_ms is not None:
         lines.append((job.finished_ms, f"job {job.spec.id} was closed"))
     return "".join(f"{date_text(ms)} {said}\n" for ms, said in sorted(lines))
+
+
+def _of_categories(status: CategorizerStatus) -> str:
+    why = f": {', '.join(status.reasons)}" if status.reasons else ""
+    return f"{status.categories} categories of {status.messages} messages, status {status.status}{why}"
 
 
 def _of_daemon(call: Call) -> str:

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from offbeat.analyses.job import Job
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec, Exclude, ModelPlot
-from offbeat.gateways.prelert.configuration import JobConfiguration, as_document, configuration_of
+from offbeat.gateways.prelert.configuration import AnalysisConfig, JobConfiguration, as_document, configuration_of
 from offbeat.gateways.prelert.detectors import DetectorConfig
 from offbeat.gateways.prelert.parts import ModelDebugConfig
+from offbeat_detectors.buckets.given import usable_season
 
 EXAMPLES = 4
 """Of a category, where the job does not say. Source: Prelert Engine API, section 4.3."""
@@ -37,10 +38,17 @@ def spec_of(configuration: JobConfiguration, id: str) -> AnalysisSpec:
         ),
         model_plot=_plot(configuration.model_debug),
         overlapping_buckets=analysis.overlapping_buckets,
+        multivariate_by_fields=analysis.multivariate_by_fields,
         finalization_spans=(
             FINALIZATION_SPANS if analysis.result_finalization_window is None else analysis.result_finalization_window
         ),
+        season_s=season_of(analysis) if usable_season(season_of(analysis), analysis.bucket_span_s) else 0,
     )
+
+
+def season_of(analysis: AnalysisConfig) -> int:
+    """The length in seconds of the season that the job tells of; 0: none. Source: Prelert Engine API, section 4.2."""
+    return (analysis.period or 0) * (analysis.batch_span_s or 0)
 
 
 def _plot(debug: ModelDebugConfig | None) -> ModelPlot | None:
@@ -102,12 +110,15 @@ def _said_here(spec: AnalysisSpec) -> dict[str, Any]:
         }
         for one in spec.detectors
     ]
-    analysis = {
+    analysis: dict[str, Any] = {
         "bucketSpan": spec.bucket_span_s,
         "latency": spec.latency_s,
         "influencers": list(spec.influencers),
         "summaryCountFieldName": spec.summary_count_field,
         "categorizationFieldName": spec.categorization_field,
+        "multivariateByFields": spec.multivariate_by_fields,
         "detectors": [{name: value for name, value in one.items() if value} for one in detectors],
     }
+    if spec.season_s:
+        analysis |= {"batchSpan": spec.season_s, "period": 1}
     return {"id": spec.id, "description": spec.description, "analysisConfig": analysis}

@@ -5,7 +5,6 @@ A missing input is an empty text. Each effect is asked once for a value of its i
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from ipaddress import ip_address
@@ -13,11 +12,14 @@ from ipaddress import ip_address
 from publicsuffixlist import PublicSuffixList
 
 from offbeat.uploads import number_of
-from offbeat.wire.records.java_regex import compiled
+from offbeat.wire.records.java_regex import Pattern, compiled
 from offbeat.wire.records.transforms import Condition, Transform
 
 Effect = Callable[[tuple[str, ...]], Sequence[str] | None]
-"""The outputs for the inputs of one record, at least as many as the transform has; None if it fails."""
+"""The outputs for the inputs of one record, at least as many as the transform has; None if it fails.
+
+Raises SlowRegex for a value that takes too long, as ``holds`` does.
+"""
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
@@ -53,7 +55,7 @@ def holds(condition: Condition) -> Callable[[str], bool]:
     return lambda text: compare(number_of(text), bound)  # nothing compares with NaN
 
 
-def _extract(regex: re.Pattern[str]) -> Effect:
+def _extract(regex: Pattern) -> Effect:
     def effect(inputs: tuple[str, ...]) -> Sequence[str] | None:
         match = regex.search(inputs[0])
         return None if match is None else match.groups("")
@@ -61,7 +63,7 @@ def _extract(regex: re.Pattern[str]) -> Effect:
     return effect
 
 
-def _split(regex: re.Pattern[str], count: int) -> Effect:
+def _split(regex: Pattern, count: int) -> Effect:
     def effect(inputs: tuple[str, ...]) -> Sequence[str]:
         text, pieces, at = inputs[0], [], 0
         for match in regex.finditer(text):

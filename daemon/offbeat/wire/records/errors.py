@@ -30,6 +30,14 @@ class BadRegex(ValueError):
     """A Java regular expression that is wrong, or that has no equal here."""
 
 
+class SlowRegex(Exception):
+    """A regular expression takes too long over a value. The message is one sentence for a person."""
+
+
+class TooManySlowValues(UploadRefused):
+    """Regular expressions took too long over too many values of the upload."""
+
+
 class TransformError(ValueError):
     """A transform, or how several stand together, is wrong. *code* is one of the numbers 10201 to 10214."""
 

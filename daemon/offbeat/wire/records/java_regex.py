@@ -1,5 +1,8 @@
 r"""Java's regular expressions as Python's, so far as both can mean the same; BadRegex names what cannot.
 
+They are run by the package regex: with certain expressions a value takes longer than the age of the world, and of the
+engines that know all of Java's syntax only that one stops when it is told to, and lets other threads run meanwhile.
+
 Translated: named groups, ``\Q…\E``, ``\p{…}`` of ASCII, ``\h``, ``\v``, ``\R``, ``\e``, ``\x{…}``, ``\0…``, ``\z``,
 ``\Z``, and the dot, which leaves out five kinds of line breaks. Letters, digits and spaces are those of ASCII, as in
 Java without flags.
@@ -12,8 +15,11 @@ Source: Java SE 8, java.util.regex.Pattern; Python 3.11, re.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from offbeat.wire.records.errors import BadRegex
+import regex
+
+from offbeat.wire.records.errors import BadRegex, SlowRegex
 
 CLASSES = {
     "Lower": "a-z", "Upper": "A-Z", "ASCII": r"\x00-\x7f", "Alpha": "A-Za-z", "Digit": "0-9", "Alnum": "0-9A-Za-z",
@@ -34,13 +40,58 @@ NUMBER_OF = {"x": r"([0-9A-Fa-f]{2}|\{[0-9A-Fa-f]{1,6}\})", "u": r"([0-9A-Fa-f]{
 LINE_BREAKS = r"[^\n\r\x85\u2028\u2029]"
 
 
-def compiled(java: str) -> re.Pattern[str]:
-    """The expression *java* for Python. Raises BadRegex."""
-    text = Translation(java).whole()
-    try:
-        return re.compile(text, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as e:
-        raise BadRegex(f"the regular expression {java!r} cannot be read: {e}") from None
+VALUE_S = 0.25
+"""Of processor time: an expression that takes longer over one value is given up."""
+SIZE_MAX = 100_000
+"""Characters that an expression may stand for: what is repeated a number of times is laid out so often in memory."""
+
+
+class Pattern:
+    """An expression of Java, ready to match. Each method raises SlowRegex if one value takes longer than VALUE_S."""
+
+    def __init__(self, java: str) -> None:
+        """Raises BadRegex."""
+        self._java = java
+        text = Translation(java).whole()
+        try:
+            re.compile(text, re.ASCII)  # stricter, and its errors are those that are known
+            self._pattern = regex.compile(text, regex.ASCII | regex.VERSION0)
+        except (re.error, regex.error, OverflowError, RecursionError) as e:
+            raise BadRegex(f"the regular expression {java!r} cannot be read: {e}") from None
+
+    @property
+    def groups(self) -> int:
+        """How many groups it has."""
+        return int(self._pattern.groups)
+
+    def search(self, text: str) -> regex.Match[str] | None:
+        """The first match."""
+        try:
+            return self._pattern.search(text, timeout=VALUE_S)
+        except TimeoutError:
+            raise self._slow() from None
+
+    def fullmatch(self, text: str) -> regex.Match[str] | None:
+        """The match of all of *text*."""
+        try:
+            return self._pattern.fullmatch(text, timeout=VALUE_S)
+        except TimeoutError:
+            raise self._slow() from None
+
+    def finditer(self, text: str) -> Iterator[regex.Match[str]]:
+        """All matches, one after the other."""
+        try:
+            yield from self._pattern.finditer(text, timeout=VALUE_S)
+        except TimeoutError:
+            raise self._slow() from None
+
+    def _slow(self) -> SlowRegex:
+        return SlowRegex(f"the regular expression {self._java!r} takes longer than {VALUE_S} s over a value")
+
+
+def compiled(java: str) -> Pattern:
+    """The expression *java*. Raises BadRegex."""
+    return Pattern(java)
 
 
 class Translation:
@@ -50,13 +101,14 @@ class Translation:
         self._java = java
         self._at = 0
         self._out: list[str] = []
+        self._sizes, self._last = [0], 0  # of the groups that are open, and of what stood last
         # A dot that may mean any character in a part of the expression is left to Python's own flag.
         self._dot = "." if re.search(r"\(\?[im]*s", java) else LINE_BREAKS
 
     def whole(self) -> str:
         """The expression of Python."""
         while self._at < len(self._java):
-            sign = self._java[self._at]
+            sign, before = self._java[self._at], self._at
             if sign == "\\":
                 self._out.append(self._escape(inside=False))
             elif sign == "[":
@@ -68,12 +120,31 @@ class Translation:
                 if found is None:
                     raise self._refusal("{ repeats nothing: write \\{")
                 self._take(found[0])
+                self._grow(self._last * (max(map(int, re.findall("[0-9]+", found[0]))) - 1))
+                continue
             elif sign == ".":
                 self._out.append(self._dot)
                 self._at += 1
             else:
                 self._take(sign)
+            self._count(sign, self._at - before)
         return "".join(self._out)
+
+    def _count(self, sign: str, length: int) -> None:
+        """How large the expression is, after a part of it that begins with *sign*."""
+        if sign == "(":
+            self._sizes.append(0)
+            return
+        self._last = 0
+        if sign == ")" and len(self._sizes) > 1:
+            length = self._sizes.pop() + 1
+        self._grow(length)
+
+    def _grow(self, by: int) -> None:
+        self._last += by
+        self._sizes[-1] += by
+        if sum(self._sizes) > SIZE_MAX:
+            raise self._refusal(f"it stands for more than {SIZE_MAX} characters")
 
     def _take(self, text: str) -> None:
         self._out.append(text)
