@@ -115,11 +115,10 @@ async def test_what_the_daemon_refuses_is_said_beside_the_form(reader: Reader) -
 
 
 async def test_a_change_of_status_shows_by_itself(reader: Reader, daemon: Daemon) -> None:
-    await reader.open("checks?check=sudden")
-    await expect(reader.main(".note")).to_be_visible()
+    await reader.open("checks")
     make(daemon, "sudden")
     try:
-        await expect(reader.main("tbody tr").first).to_contain_text("sudden")
+        await expect(reader.main("tbody tr").filter(has_text="sudden").first).to_be_visible(timeout=1000)
     finally:
         call(daemon, "DELETE", "/checks/sudden")
 

@@ -127,6 +127,8 @@ async function foot() {
   }
 }
 
+// What a view was still waiting for ends with it: nobody waits any more, and nothing is wrong.
+window.addEventListener("unhandledrejection", (event) => event.reason?.name === "AbortError" && event.preventDefault());
 tools();
 connected();
 stream.addEventListener("state", connected);

@@ -4,13 +4,13 @@ import { address, all, get, part, send } from "../lib/api.js";
 import { announce, fill, h } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { confirmed, failed, section, shown, table } from "../lib/parts.js";
-import { bytes, count } from "../lib/scores.js";
+import { bytes, count, number } from "../lib/scores.js";
 import { ms, timeNode } from "../lib/time.js";
 import { asks, detectorWords, hasDetectors, listens, seconds } from "./jobs-words.js";
 
 const CATEGORIES = 1_000;
 /** What a job says of itself besides what it is asked. */
-const SAID = new Set(["state", "created", "closed", "last_upload", "latest_bucket", "counts", "size", "withheld", "series_count", "model_count", "models_max",
+const SAID = new Set(["state", "created", "closed", "last_upload", "latest_bucket", "counts", "size", "withheld", "peers", "categorization", "series_count", "model_count", "models_max",
   "evicted_count", "unjudged_count", "event_count", "late_count", "record_count", "bytes_per_series"]);
 
 /** What *job* is asked, as a document that makes another one. */
@@ -154,10 +154,19 @@ export function settings(body, context, job) {
         one.rules.length ? h("small", {}, ` ${one.rules.length} rule${one.rules.length === 1 ? "" : "s"}`) : null)))
       : h("p", {}, asks(job)),
     h("dl.facts", {}, [...rows, ["Created", timeNode(ms(job.created))]].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-    withheld(job)),
+    known(job), withheld(job)),
   section("As JSON", h("p.about", {}, "POST /api/v1/jobs with this makes such a job."), h("pre", { tabindex: "0", "aria-label": "The job as JSON" }, spec),
     h("div.row", {}, hasDetectors(job) ? h("a.button", { href: address(`/jobs/${part(job.id)}/export`), download: true }, "Export the job with its models") : null)));
   return null;
+}
+
+/** Whether categories are of use, and with how many others members of populations are compared. */
+function known(job) {
+  const peers = job.peers ?? [];
+  if (!job.categorization && !peers.length) return null;
+  return [h("h3", {}, "What it has learned of them"), h("ul", {},
+    job.categorization ? h("li", {}, `Categories: ${Object.entries(job.categorization).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ")}`) : null,
+    peers.map((one) => h("li", {}, `Detector ${one.detector}: ${count(one.populations)} populations, ${number(one.members)} members in a usual bucket of all of them`)))];
 }
 
 function withheld(job) {
