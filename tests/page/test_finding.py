@@ -88,6 +88,7 @@ async def test_it_says_what_was_seen_and_what_would_have_been_normal(looker: Rea
     await expect(panel).to_contain_text("Watched since")
     await expect(entry).to_have_attribute("aria-current", "true")
     await looker.shot("why")
+    await looker.shot("readme-why", whole=False)
     await looker.page.keyboard.press("Escape")
     await expect(panel).to_be_hidden()
     await expect(entry).to_be_focused()
