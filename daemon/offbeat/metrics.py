@@ -130,6 +130,11 @@ class Metrics:
         self.check_subjects = self._gauge("check_subjects", "Subjects of checks: what is judged together.")
         self.checks_full = self._gauge(
             "checks_full", "Checks that match more than there may be subjects, so that some are left out.")
+        self.tokens_refused_total = self._counter(
+            "tokens_refused_total",
+            "Calls refused for their token: none (missing), not one of ours (unknown), revoked, expired, without the "
+            "scope (scope), after too many wrong ones from that address (limited).",
+            "reason")
         self.http_requests_total = self._counter(
             "http_requests_total", "Requests answered, by route template; status 499: the client left first.",
             "route", "method", "status")

@@ -50,6 +50,7 @@ from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
+from offbeat.tokens import Tokens
 from offbeat.verification import VerifyReport
 from offbeat.vitals import JobCounts, Vitals
 
@@ -83,6 +84,7 @@ class Service:
         self.started_ms = clock.now_ms()
         self.stopping = False
         self.recovering = True
+        self.tokens = Tokens(database, clock, self.metrics)
 
     async def recover(self) -> None:
         """Bring the engine to where the journal ends.
@@ -116,6 +118,7 @@ class Service:
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
         await self.alerts.begin()
         await self.checks.begin()
+        await self.tokens.begin()
 
     def _tell(self, outcome: Outcome) -> None:
         self.broadcast.publish(outcome)
@@ -294,8 +297,8 @@ class Service:
         """What the doors need."""
         return Parts(
             self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.broadcast,
-            self.analyses, self.feeds, self.database, lambda: self.config, self.ready, self.clock, self.metrics,
-            version_of_program(), self.vitals.health, self.previews.run,
+            self.analyses, self.feeds, self.database, self.tokens, lambda: self.config, self.ready, self.clock,
+            self.metrics, version_of_program(), self.vitals.health, self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -314,6 +317,7 @@ class Service:
             self.alerts.run(),
             self.alerts.deliveries.run(),
             self.checks.run(),
+            self.tokens.attend(),
             self._tick(),
             self._retire(),
             self._probe(),

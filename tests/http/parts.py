@@ -40,6 +40,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.tokens import Tokens
 from offbeat.vitals import Health
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
@@ -296,6 +297,7 @@ class Behind:
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
     database: Any = None
+    tokens: Any = None  # by default there is none, and everything is open
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
     preview: Any = None  # as that of analyses, tested with the real daemon
@@ -303,8 +305,9 @@ class Behind:
 
     def parts(self) -> Parts:
         """As the doors are given them."""
+        tokens = self.tokens or Tokens(self.database, ManualClock(), self.metrics, anonymous=True)
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.stream,
-                     self.analyses, self.feeds, self.database, lambda: self.config, lambda: self.not_ready,
+                     self.analyses, self.feeds, self.database, tokens, lambda: self.config, lambda: self.not_ready,
                      ManualClock(), self.metrics, "1.2.3", self._health, self.preview, self.keepalive_s)
 
     async def _health(self) -> Health:

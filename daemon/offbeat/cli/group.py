@@ -24,6 +24,7 @@ COMMANDS = {
     "checks": ("offbeat.cli.checks", "Make, list and run checks: rules that say GREEN, YELLOW or RED."),
     "maintenance": ("offbeat.cli.maintenance", "Leave outcomes of checks out of the counts for a while."),
     "feeds": ("offbeat.cli.feeds", "List what jobs read themselves, start and stop it."),
+    "token": ("offbeat.cli.token", "Say who may send, read and change things."),
     "watch": ("offbeat.cli.watch", "Follow findings as they are made."),
     "diagnosis": ("offbeat.cli.diagnosis", "Show why the daemon says what it says, or nothing."),
     "quarantine": ("offbeat.cli.quarantine", "List rejected lines."),

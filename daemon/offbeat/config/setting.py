@@ -51,6 +51,8 @@ def coerced(name: str, f: Field[Any], value: Any) -> Any:
         value = float(value) if good else value
     elif kind == "int":
         good = isinstance(value, int) and not isinstance(value, bool)
+    elif kind == "bool":
+        good = isinstance(value, bool)
     elif kind == "str":
         good = isinstance(value, str)
     elif kind.startswith("tuple"):
@@ -64,8 +66,8 @@ def coerced(name: str, f: Field[Any], value: Any) -> Any:
 
 
 KINDS = {
-    "float": "a number", "int": "a whole number", "str": "a text", "tuple[str, ...]": "a list of texts",
-    "dict[str, Any]": "a table",
+    "float": "a number", "int": "a whole number", "bool": "true or false", "str": "a text",
+    "tuple[str, ...]": "a list of texts", "dict[str, Any]": "a table",
 }
 
 

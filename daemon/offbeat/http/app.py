@@ -30,6 +30,7 @@ from offbeat.http import (
     results,
     silences,
     stream,
+    tokens,
     vitals,
 )
 from offbeat.http.documents import answer
@@ -45,7 +46,7 @@ API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *overview.ROUTES, *stream.ROUTES, *preview.ROUTES, *jobs.ROUTES,
     *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
     *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES,
-    *checks.ROUTES, *check_status.ROUTES, *health.ROUTES, *vitals.ROUTES, *docs.ROUTES,
+    *checks.ROUTES, *check_status.ROUTES, *tokens.ROUTES, *health.ROUTES, *vitals.ROUTES, *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""
@@ -108,6 +109,8 @@ def _answering(parts: Parts, routes: tuple[Route, ...]) -> Callable[[Answering, 
             status = LEFT
             try:
                 try:
+                    if route is not None:
+                        await route.admit(request, parts.tokens)
                     response = await handler(request)
                 except Exception as e:
                     if isinstance(e, ConnectionError) and _left(request):

@@ -34,6 +34,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.tokens import Tokens
 from offbeat.vitals import Health
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
@@ -164,6 +165,7 @@ class Parts:
     analyses: Analyses
     feeds: Feeds
     database: Database
+    tokens: Tokens
     config: Callable[[], Config]
     ready: Callable[[], str | None]
     clock: Clock

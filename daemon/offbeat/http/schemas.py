@@ -24,6 +24,7 @@ from offbeat.http.forms import (
     paged,
 )
 from offbeat.http.page_schemas import PAGE_SCHEMAS
+from offbeat.http.token_schemas import TOKEN_SCHEMAS
 
 __all__ = ["ANY_OBJECT", "SCHEMAS", "TEXT", "Schema", "listing", "named"]
 
@@ -289,6 +290,7 @@ SCHEMAS: dict[str, Schema] = {
     **FEED_SCHEMAS,
     **PAGE_SCHEMAS,
     **CHECK_SCHEMAS,
+    **TOKEN_SCHEMAS,
 }
 SCHEMAS |= analysis_schemas.SCHEMAS
 for _name, _asked in (("JobPreview", SCHEMAS["JobSpec"]), ("AnalysisPreview", SCHEMAS["AnalysisSpec"])):
