@@ -37,9 +37,9 @@ async def _sent(request: web.Request, name: str) -> web.Response:
 
 
 ROUTES = (
-    Route("GET", "/", get_page, "operation", {200: Content("The page.")}, listed=False),
+    Route("GET", "/", get_page, "operation", {200: Content("The page.")}, listed=False, scope="open"),
     Route("GET", "/page/{file}", get_page_file, "operation", {200: Content("The file.")}, refusals=(NotFound,),
-          listed=False),
+          listed=False, scope="open"),
     Route("GET", "/page/{folder}/{file}", get_page_file, "operation", {200: Content("The file.")},
-          refusals=(NotFound,), listed=False),
+          refusals=(NotFound,), listed=False, scope="open"),
 )

@@ -5,6 +5,7 @@ import { announce, fill, h } from "./lib/dom.js";
 import { failed } from "./lib/parts.js";
 import { LOCAL, isZone, onChange, setTheme, setZone, theme, zone } from "./lib/prefs.js";
 import { here, link } from "./lib/route.js";
+import { signIn, signOut, signedIn } from "./lib/session.js";
 import { Stream } from "./lib/stream.js";
 import { ago } from "./lib/time.js";
 
@@ -90,7 +91,8 @@ function tools() {
   });
   const themes = h("select", { "aria-label": "Colours", onchange: () => setTheme(themes.value) },
     [["system", "Auto"], ["light", "Light"], ["dark", "Dark"]].map(([value, text]) => h("option", { value, selected: value === theme() }, text)));
-  fill(document.getElementById("tools"), connection(), zoneInput, h("datalist", { id: "zones" }, zones.map((one) => h("option", { value: one }))), themes);
+  const leave = signedIn() ? h("button", { type: "button", onclick: () => signOut().then(() => location.reload()) }, "Sign out") : null;
+  fill(document.getElementById("tools"), connection(), leave, zoneInput, h("datalist", { id: "zones" }, zones.map((one) => h("option", { value: one }))), themes);
 }
 
 let light;
@@ -129,6 +131,14 @@ async function foot() {
 
 // What a view was still waiting for ends with it: nobody waits any more, and nothing is wrong.
 window.addEventListener("unhandledrejection", (event) => event.reason?.name === "AbortError" && event.preventDefault());
+window.addEventListener("offbeat-unauthorized", async () => {
+  await signIn();
+  tools();
+  connected();
+  stream.again();
+  show({ focus: false });
+  foot();
+});
 tools();
 connected();
 stream.addEventListener("state", connected);

@@ -36,7 +36,9 @@ async function call(method, url, document, signal) {
   let response;
   try {
     response = await fetch(url, {
-      method, signal, headers: document === undefined ? {} : { "Content-Type": "application/json" },
+      method, signal,
+      // A form of another site can send no such header: by it the daemon knows that a change is asked for here.
+      headers: { ...(method === "GET" ? {} : { "X-Offbeat": "1" }), ...(document === undefined ? {} : { "Content-Type": "application/json" }) },
       body: document === undefined ? undefined : JSON.stringify(document),
     });
   } catch (error) {
@@ -50,6 +52,7 @@ async function call(method, url, document, signal) {
   } catch {
     throw new ApiError(response.status, { message: "the answer is not JSON: a proxy may stand between" });
   }
+  if (response.status === 401 && !url.endsWith("/session")) window.dispatchEvent(new Event("offbeat-unauthorized"));
   if (!response.ok) throw new ApiError(response.status, body?.error ?? {});
   return body;
 }
