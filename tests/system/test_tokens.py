@@ -104,3 +104,13 @@ def test_a_token_made_beside_a_daemon_is_good_at_once_and_after_a_kill(tmp_path:
         token(state, "revoke", "one")
         until(again.url, secret, 401)
         assert "is refused" in again.said() and secret.partition(".")[2] not in again.said()
+
+
+def test_a_token_may_be_made_while_the_daemon_starts_for_the_first_time(tmp_path: Path) -> None:
+    starting = Daemon(tmp_path / "data")
+    try:
+        secret = token(tmp_path / "data", "create", "--scope", "read", "--name", "one")
+        url = starting.wait_ready().url
+        assert (status(url), status(url, secret)) == (401, 200)
+    finally:
+        starting.stop()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from offbeat.errors import BadRequest, CannotStart, Conflict, NotFound, StateDirectoryInUse, StoreUnusable
+from offbeat.errors import BadRequest, CannotStart, Conflict, NotFound, StateDirectoryInUse
 from offbeat.store.database import FILE_NAME, StateDirectory, Statements, prepare
 from offbeat.store.schema import MIGRATIONS
 
@@ -181,9 +181,8 @@ def _schema_of(path: Path) -> int:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)) as db:
             return int(db.execute("PRAGMA user_version").fetchone()[0])
-    except sqlite3.DatabaseError as e:
-        raise StoreUnusable(f"{path} is damaged or no database: {e}", hint="the file was left as it is",
-                            where={"path": str(path)}) from e
+    except sqlite3.DatabaseError:  # what is wrong with it, ``prepare`` says
+        return -1
 
 
 def write(db: sqlite3.Connection, statements: Statements) -> None:
