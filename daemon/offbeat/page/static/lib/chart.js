@@ -25,9 +25,14 @@ export function plain(text) {
   return legible(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** The value of a colour of the styles, as "--ink". */
+const probe = document.createElement("span");
+probe.hidden = true;
+
+/** What a colour of the styles, as "--ink", is at the moment: they differ by light and dark. */
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }
 
 function dressed(layout) {
