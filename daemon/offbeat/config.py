@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -180,6 +181,11 @@ class RetentionConfig:
     rollups_1d_days: float = setting(3_650.0, "rollups of one day", unit="days", low=0, reload=True)
     buckets_days: float = setting(365.0, "bucket scores", unit="days", low=0, reload=True)
     records_days: float = setting(365.0, "records", unit="days", low=0, reload=True)
+    esmond_days: float = setting(
+        365.0, "values written to the esmond archive; from then on a second is as if it had none", unit="days", low=0,
+        reload=True)
+    esmond_summaries_days: float = setting(
+        3_650.0, "bins of the esmond archive's summaries, by their last write", unit="days", low=0, reload=True)
     file_bytes_max: int = setting(
         20 * 1024**3, "beyond this the oldest readings go before their time", unit="bytes", low=0, reload=True)
 
@@ -276,6 +282,25 @@ class CommandConfig(SinkConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class EsmondConfig:
+    """The measurement archive for clients of esmond, at /esmond/perfsonar/archive/."""
+
+    aliases: tuple[str, ...] = setting(
+        ("esmond",), "what may stand before /perfsonar/archive/ in an address, as esmond or a/b; the path without any "
+        "is always served", reload=True)
+    networks: tuple[str, ...] = setting(
+        (), "networks, as 192.0.2.0/24 or an address, whose hosts may write without a key", reload=True)
+    proxies: tuple[str, ...] = setting(
+        (), "networks of the proxies of which X-Forwarded-For is believed: it decides about networks", reload=True)
+    records_max: int = setting(
+        100_000, "metadata records; beyond it a new one is refused, known ones go on", unit="records", low=1,
+        reload=True)
+    body_bytes_max: int = setting(
+        16 * 1024 * 1024, "largest write: it counts whole or not at all, so it is held in memory", unit="bytes",
+        low=1024, reload=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one daemon, checked."""
 
@@ -286,6 +311,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    esmond: EsmondConfig = field(default_factory=EsmondConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -301,6 +327,13 @@ class Config:
                 hint="as Europe/Berlin or America/New_York; the system's list is in /usr/share/zoneinfo",
                 where={"setting": "engine.time_zone"})
         sinks_of(self.alerts)
+        for name in ("networks", "proxies"):
+            for text in getattr(self.esmond, name):
+                try:
+                    ip_network(text)
+                except ValueError as e:
+                    where = {"setting": f"esmond.{name}"}
+                    raise BadConfig(f"esmond.{name} has {text!r}: expected a network; {e}", where=where) from e
 
 
 def sinks_of(alerts: AlertsConfig) -> dict[str, SinkConfig]:
@@ -453,7 +486,7 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
-    "retention": RetentionConfig, "alerts": AlertsConfig,
+    "retention": RetentionConfig, "alerts": AlertsConfig, "esmond": EsmondConfig,
 }
 SINKS: dict[str, Any] = {
     "webhook": WebhookConfig, "alertmanager": AlertmanagerConfig, "email": EmailConfig, "command": CommandConfig,
