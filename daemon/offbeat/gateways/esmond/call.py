@@ -19,6 +19,8 @@ from offbeat.http.route import JSON, chunks
 EVERYBODY = {"Access-Control-Allow-Origin": "*"}
 LIMIT = 1_500
 LARGEST = 2**53
+DRAINED = 4
+"""So many times the largest body is read of one that is refused."""
 PAGE = 1_500
 """So many elements of a list are held at a time."""
 
@@ -97,14 +99,19 @@ def _count(text: str) -> int:
     return min(int(text[:20]), LARGEST) if text.isascii() and text.isdecimal() else 0
 
 
-async def drain(request: web.Request, bytes_max: int) -> bool:
-    """Read what is left of the body, for a client that has not sent all sees no answer; False if it is longer."""
+async def drain(request: web.Request, parts: Parts) -> bool:
+    """Read what is left of the body, for a client that has not sent all sees no answer.
+
+    False if there is more than anybody should send, or it stops arriving: then the connection is of no more use.
+    """
+    left = DRAINED * parts.config().esmond.body_bytes_max
     try:
-        async for chunk in chunks(request):
-            bytes_max -= len(chunk)
-            if bytes_max < 0:
-                return False
-    except (ConnectionError, web.RequestPayloadError, HttpProcessingError):
+        async with asyncio.timeout(parts.config().http.body_timeout_s):
+            async for chunk in chunks(request):
+                left -= len(chunk)
+                if left < 0:
+                    return False
+    except (ConnectionError, TimeoutError, web.RequestPayloadError, HttpProcessingError):
         return False
     return True
 

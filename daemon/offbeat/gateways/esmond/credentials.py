@@ -62,13 +62,13 @@ def admit_writer(request: web.Request, parts: Parts) -> None:
 def admit_reader(request: web.Request, parts: Parts) -> None:
     """Return if the sender may read, as everybody may who sends no key or one that is known. Raises as above."""
     user, secret = _sent(request)
-    if secret is None:
-        return
-    try:
-        _same(user, tokens_of(parts).who(secret, "read", _peer(request, parts)))
-    except Refused as e:
-        if e.status != 403:  # a key that is only meant for writing is known
-            raise
+    scopes: tuple[Scope, ...] = ("read", "ingest") if secret is not None else ()
+    for scope in scopes:  # a key that is only meant for writing is known as well: clients send it with every request
+        try:
+            return _same(user, tokens_of(parts).who(secret, scope, _peer(request, parts)))
+        except Refused as e:
+            if e.status != 403:
+                raise
 
 
 def _sent(request: web.Request) -> tuple[str | None, str | None]:

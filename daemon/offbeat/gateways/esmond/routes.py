@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
-from offbeat.errors import NotFound, Refused
+from offbeat.errors import BodyTimeout, NotFound, Refused
 from offbeat.gateways.esmond import reading, search, writing
 from offbeat.gateways.esmond.call import Call, answered, drain
 from offbeat.gateways.esmond.errors import document_of
@@ -29,8 +29,6 @@ CALLS: tuple[Mapping[str, Handler], ...] = (
 )
 """By how many segments stand behind the path of the archive: key, event type, kind of data, window."""
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
-DRAINED = 4
-"""So many times the largest body is read of one that is refused; then the connection is closed."""
 
 
 async def any_call(request: web.Request, parts: Parts, asked: Asked) -> web.StreamResponse:
@@ -38,8 +36,9 @@ async def any_call(request: web.Request, parts: Parts, asked: Asked) -> web.Stre
     try:
         return await _answer(request, parts)
     except Refused as e:
-        waiting = hdrs.EXPECT in request.headers  # whether the body will follow, nobody knows
-        whole = not waiting and await drain(request, DRAINED * parts.config().esmond.body_bytes_max)
+        # Of who waits to be asked for the body nobody knows whether it will follow; one that stopped will not.
+        over = hdrs.EXPECT in request.headers or isinstance(e, BodyTimeout)
+        whole = not over and await drain(request, parts)
         headers = {**e.headers, **({"WWW-Authenticate": "Token"} if e.status == 401 else {})}
         response = answered(document_of(e), e.status, headers)
         if not whole:
@@ -66,8 +65,10 @@ async def _answer(request: web.Request, parts: Parts) -> web.StreamResponse:
     handler = methods.get("GET" if request.method == "HEAD" else request.method)
     if handler is None:
         refused = f"{request.method} is no method of {request.path:.200}: expected {', '.join(allowed)}"
-        await drain(request, parts.config().esmond.body_bytes_max)
-        return answered({"detail": refused, "error": refused}, 405, {"Allow": ", ".join(allowed)})
+        response = answered({"detail": refused, "error": refused}, 405, {"Allow": ", ".join(allowed)})
+        if hdrs.EXPECT in request.headers or not await drain(request, parts):
+            response.force_close()
+        return response
     return await handler(call)
 
 
