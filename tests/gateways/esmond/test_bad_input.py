@@ -190,6 +190,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
         yield Archive(started.daemon, "/a/b/perfsonar/archive/")
 
 
+def test_a_record_is_smaller_than_a_mebibyte(target: tuple[Archive, str]) -> None:
+    archive, _ = target
+    assert archive.refused(archive.send("POST", "", {**METADATA, "x": "y" * (1 << 20)})) == 413
+    assert archive.send("POST", "", {**METADATA, "x": "y" * (1 << 19)}).status == 201
+
+
 def test_a_body_that_is_too_large_is_413_whether_or_not_it_is_read_to_its_end(small: Archive) -> None:
     key = small.register(tool_name="large")
     assert small.get(f"{key}/")["uri"] == f"/a/b/perfsonar/archive/{key}/"

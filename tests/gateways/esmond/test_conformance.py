@@ -84,6 +84,7 @@ def test_4_a_page_holds_1500_unless_it_is_said_otherwise(archive: Archive) -> No
     assert re.fullmatch(r'<http://.*limit=1000&offset=1000>; rel="next"', answer.headers["Link"])
     assert archive.data(key, "throughput", limit=1000, offset=1000) == [(TS + i, i) for i in range(1000, 1600)]
     assert "Link" not in archive.call("GET", f"{key}/throughput/base?limit=1600").headers
+    assert archive.call("HEAD", f"{key}/throughput/base?limit=1600").status == 200
     assert len(archive.get(f"{key}/throughput/base?limit=1&limit=7&verbose=1")) == 7
 
 

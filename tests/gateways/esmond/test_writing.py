@@ -93,6 +93,13 @@ def test_numbers_are_followed_under_a_readable_name_by_event_type(open_archive: 
         "histogram-owdelay.mean": [(at, 1.5)], "histogram-owdelay.p95": [(at, 2.0)]}
 
 
+@pytest.mark.parametrize("name", ["ü" * 128, "世" * 128, "a/b c", 'a"b', "a\nb", "a:b%", "a,b=c"])
+def test_any_name_of_an_end_gives_a_source(open_archive: Archive, name: str) -> None:
+    key = open_archive.register("throughput", input_source=name, input_destination=name, tool_name=name)
+    open_archive.put_good(key, ("throughput", TS, 5))
+    assert [one for one in open_archive.sources() if one.endswith(key[:12]) and one.startswith(name[:20])]
+
+
 def test_a_histogram_that_is_sent_again_as_it_was_is_no_new_reading(open_archive: Archive) -> None:
     key = open_archive.register("histogram-rtt", tool_name="again")
     for histogram in ({"5": 1}, {"5": 1}, {"7": 1}):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from offbeat.http.route import JSON, chunks
 EVERYBODY = {"Access-Control-Allow-Origin": "*"}
 LIMIT = 1_500
 LARGEST = 2**53
+INLINE_BYTES = 64 * 1024
 DRAINED = 4
 """So many times the largest body is read of one that is refused."""
 PAGE = 1_500
@@ -59,8 +60,8 @@ class Call:
         query = {**self.query, "limit": str(limit), "offset": str(offset)}
         return f"{self.origin}{self.request.rel_url.raw_path}?{urlencode(query)}"
 
-    async def document(self, unsupported: type[Refused]) -> tuple[bytes, Any]:
-        """The body, and the JSON document that it is.
+    async def document(self, unsupported: type[Refused], bytes_max: int) -> tuple[int, Any]:
+        """The size of the body, and the JSON document that it is.
 
         unsupported  how a body is refused that does not claim to be JSON
         Raises BadBody, BodyTooLarge, BodyTimeout, and that.
@@ -71,27 +72,31 @@ class Call:
         encoding = self.request.headers.get(hdrs.CONTENT_ENCODING, "identity")
         if encoding.lower() != "identity":
             raise UnsupportedMedia(f"Content-Encoding is {encoding}: expected none; nothing was stored")
-        body = await self._body()
+        body = await self._body(bytes_max)
         try:
-            return body, orjson.loads(body)
+            return len(body), await aside(len(body), orjson.loads, body)
         except orjson.JSONDecodeError as e:
             raise BadBody(f"the body is not JSON: {e}; nothing was stored", where={"byte": e.pos}) from None
 
-    async def _body(self) -> bytes:
-        most, wait_s = self.parts.config().esmond.body_bytes_max, self.parts.config().http.body_timeout_s
+    async def _body(self, bytes_max: int) -> bytes:
+        wait_s = self.parts.config().http.body_timeout_s
         body = bytearray()
         try:
             async with asyncio.timeout(wait_s) as limit:
                 async for chunk in chunks(self.request):
                     body += chunk
                     limit.reschedule(asyncio.get_running_loop().time() + wait_s)
-                    if len(body) > most:
+                    if len(body) > bytes_max:
                         raise BodyTooLarge(
-                            f"the body is larger than {most} bytes; nothing was stored",
-                            hint="send it in parts, or see esmond.body_bytes_max")
+                            f"the body is larger than {bytes_max} bytes; nothing was stored", hint="send it in parts")
         except TimeoutError:
             raise BodyTimeout(f"nothing of the body came for {wait_s:g} seconds; nothing was stored") from None
         return bytes(body)
+
+
+async def aside(size: int, work: Callable[..., Any], *arguments: Any) -> Any:
+    """What *work* gives; on a thread if it is about many bytes, for the event loop has others to serve."""
+    return await asyncio.to_thread(work, *arguments) if size > INLINE_BYTES else work(*arguments)
 
 
 def _count(text: str) -> int:
@@ -126,7 +131,7 @@ async def listed(call: Call, pages: AsyncIterator[list[bytes]], headers: Mapping
     nothing: list[bytes] = []
     first = await anext(pages, nothing)
     second = await anext(pages, None)
-    if second is None:
+    if second is None or call.request.method == "HEAD":
         body = b"[" + b",".join(first) + b"]"
         return web.Response(body=body, content_type=JSON, headers={**EVERYBODY, **headers})
     response = web.StreamResponse(headers={**EVERYBODY, **headers, hdrs.CONTENT_TYPE: JSON})

@@ -32,7 +32,7 @@ CHARACTERS_MAX = 128
 SUMMARIES_MAX = 1_000
 """Of one record: each write to an event type writes to every window of it."""
 SPAN_MAX_S = 2**40
-SOURCE_PART_CHARACTERS = 40
+SOURCE_PART_BYTES = 60
 KEY_CHARACTERS = 12
 """So much of the key is in the name of a source; of records that share all else in it, no two share that."""
 
@@ -148,8 +148,12 @@ def _digest(
 
 def source_name(subject: dict[str, str], key: str) -> str:
     """The name under which the numbers of a record are followed: from where to where, by which tool; one a record."""
-    ends = [subject[name][:SOURCE_PART_CHARACTERS] for name in ("input-source", "input-destination") if name in subject]
-    return f"{'→'.join(ends)} {subject['tool-name'][:SOURCE_PART_CHARACTERS]} {key[:KEY_CHARACTERS]}"
+    ends = [_cut(subject[name]) for name in ("input-source", "input-destination") if name in subject]
+    return f"{'→'.join(ends)} {_cut(subject['tool-name'])} {key[:KEY_CHARACTERS]}"
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:SOURCE_PART_BYTES].decode(errors="ignore")
 
 
 def shown_record(record: Record, root: str, origin: str) -> dict[str, Any]:

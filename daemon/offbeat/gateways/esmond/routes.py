@@ -36,6 +36,8 @@ async def any_call(request: web.Request, parts: Parts, asked: Asked) -> web.Stre
     try:
         return await _answer(request, parts)
     except Refused as e:
+        if request.writer.output_size > 0:  # the answer has begun: all that can be done is to break it off
+            raise
         # Of who waits to be asked for the body nobody knows whether it will follow; one that stopped will not.
         over = hdrs.EXPECT in request.headers or isinstance(e, BodyTimeout)
         whole = not over and await drain(request, parts)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from offbeat.errors import NotFound, UnsupportedMedia
+from offbeat.errors import BadRequest, NotFound, UnsupportedMedia
 from offbeat.gateways.esmond.addresses import addresses_of
 from offbeat.gateways.esmond.call import PAGE, Call, answered, listed
 from offbeat.gateways.esmond.credentials import admit_reader, admit_writer
@@ -23,14 +23,17 @@ from offbeat.store.esmond import Record, Search
 
 RESERVED = frozenset(("format", "limit", "offset", "dns-match-rule", *NAMES))
 ROW = ("event-type", "summary-type", "summary-window")
+FILTERS_MAX = 200
+METADATA_BYTES_MAX = 1 << 20
+"""Largest metadata record: what it says is kept for ever, and shown with each search that finds it."""
 PLAIN = ("metadata-key", "subject-type")
 
 
 async def post_record(call: Call) -> web.StreamResponse:
     """Register a metadata record: a new one, or the one that is the same."""
     admit_writer(call.request, call.parts)
-    _, document = await call.document(UnsupportedMedia)
     settings = call.parts.config().esmond
+    _, document = await call.document(UnsupportedMedia, min(METADATA_BYTES_MAX, settings.body_bytes_max))
     now_ms = call.parts.clock.now_ms()
     record = await esmond.register(call.parts.database, registration(document), settings.records_max, now_ms)
     shown = shown_record(record, call.root, call.origin)
@@ -85,6 +88,8 @@ def _shown(found: list[Record], root: str, origin: str, count: dict[str, Any]) -
 
 async def _wanted(query: dict[str, str], now_s: int) -> Search:
     """What the parameters ask for. Raises BadRequest."""
+    if len(query) > FILTERS_MAX:
+        raise BadRequest(f"the query has {len(query)} parameters: expected at most {FILTERS_MAX}")
     rule = query.get("dns-match-rule", "v4v6")
     subject = tuple([
         (name, await addresses_of(name, query[name], rule) if name in ADDRESSES else (query[name],))

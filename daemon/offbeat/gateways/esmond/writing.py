@@ -4,7 +4,6 @@ Source: esmond measurement archive, sections 12, 14 and 17.
 """
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from offbeat.errors import BadRequest, Conflict, NotFound
 from offbeat.gateways.esmond import summaries
-from offbeat.gateways.esmond.call import Call, answered
+from offbeat.gateways.esmond.call import Call, answered, aside
 from offbeat.gateways.esmond.catalogue import EVENT_TYPES, ONCE, DataType
 from offbeat.gateways.esmond.credentials import admit_writer
 from offbeat.gateways.esmond.errors import wrong
@@ -28,8 +27,6 @@ from offbeat.store.esmond_values import Values
 from offbeat.wire.options import Options
 
 BASE = "base"
-INLINE_BYTES = 64 * 1024
-"""A larger request is worked on by a thread: the event loop has others to serve."""
 Given = tuple[str, int, Any]
 """An event type, a second, a value as it is kept."""
 
@@ -78,19 +75,19 @@ async def post_value(call: Call) -> web.StreamResponse:
     if what != [BASE]:
         raise BadRequest(f"{'/'.join(what)} cannot be written: expected {BASE}; nothing was stored")
     known(event_type, "the event type")
-    body, document = await call.document(BadRequest)
+    size, document = await call.document(BadRequest, call.parts.config().esmond.body_bytes_max)
     _members(document, "the body", "ts", "val")
     given = _given(event_type, document["ts"], document["val"], "the body")
-    await _write(call, key, len(body), [given])
+    await _write(call, key, size, [given])
     return answered("", 201)
 
 
 async def put_values(call: Call) -> web.StreamResponse:
     """Write many values, of any event types and seconds."""
     admit_writer(call.request, call.parts)
-    body, document = await call.document(BadRequest)
-    given = await _aside(len(body), bulk, document)
-    await _write(call, call.path[0], len(body), given)
+    size, document = await call.document(BadRequest, call.parts.config().esmond.body_bytes_max)
+    given = await aside(size, bulk, document)
+    await _write(call, call.path[0], size, given)
     return answered("", 201)
 
 
@@ -122,11 +119,6 @@ def _given(event_type: str, ts: object, value: object, where: str) -> Given:
     return event_type, second(ts, f"{where}.ts"), accepted(EVENT_TYPES[event_type], value, f"{where}.val")
 
 
-async def _aside(size: int, work: Any, *arguments: Any) -> Any:
-    """What *work* gives; on a thread if the request has many bytes."""
-    return await asyncio.to_thread(work, *arguments) if size > INLINE_BYTES else work(*arguments)
-
-
 async def _write(call: Call, key: str, size: int, given: list[Given]) -> None:
     """Store what the record declares of *given*. Raises NotFound, Conflict, and what the intake refuses with."""
     database = call.parts.database
@@ -139,7 +131,7 @@ async def _write(call: Call, key: str, size: int, given: list[Given]) -> None:
     async with database.alone(f"esmond {record.number}"):
         series = [await _series(database, record.events[name], values[name]) for name in values]
         now_ms = call.parts.clock.now_ms()
-        lines, statements = await _aside(size, _made, record.source, series, now_ms)
+        lines, statements = await aside(size, _made, record.source, series, now_ms)
         await _keep(call, lines, statements)
 
 
