@@ -110,6 +110,11 @@ class Archive:
         """The sources that the daemon follows."""
         return [one["source"] for one in self._api("sources")["sources"]]
 
+    def late(self, key: str) -> int:
+        """How many readings of a record came too late to be judged."""
+        (found,) = [one for one in self._api("sources")["sources"] if one["source"].endswith(key[:12])]
+        return int(found["late_count"])
+
     def _api(self, path: str, **query: str) -> Any:
         query = {"sequence": "latest", **query}
         return self.daemon.call("GET", f"/api/v1/{path}?{urlencode(query)}", base="").document

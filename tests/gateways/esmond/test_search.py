@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from offbeat.gateways.esmond import search
 from tests.gateways.esmond.archive import METADATA, Archive, summaries
 
 
@@ -99,6 +100,23 @@ def test_a_record_that_does_not_meet_a_filter_is_not_at_its_address(archive: Arc
     assert archive.get(f"{one['metadata-key']}?tool-name=four&format=json")["tool-name"] == "four"
     assert archive.refused(archive.call("GET", f"{one['metadata-key']}/?tool-name=six")) == 404
     assert archive.refused(archive.call("GET", f"{'0' * 32}/")) == 404
+
+
+def test_a_search_of_many_pages_is_one_list_and_a_head_of_it_has_no_body(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PAGE", 2)
+    keys = sorted(archive.register(tool_name="streamed", n=i) for i in range(5))
+    found = archive.get("?tool-name=streamed")
+    assert [one["metadata-key"] for one in found] == keys
+    assert [one.get("metadata-count-total") for one in found] == [5, None, None, None, None]
+    assert [one["metadata-key"] for one in archive.get("?tool-name=streamed&limit=3&offset=1")] == keys[1:4]
+    with archive.daemon.connect() as connection:
+        asked = f"{archive.root}?tool-name=streamed HTTP/1.1\r\nHost: x\r\n"
+        connection.sendall(f"HEAD {asked}\r\nGET {asked}Connection: close\r\n\r\n".encode())
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+    heads = [part for part in said.split(b"\r\n\r\n") if part.startswith(b"HTTP/1.1 200")]
+    assert len(heads) == 2, said[:2000]
 
 
 def test_a_client_that_joins_pages_has_all(archive: Archive) -> None:

@@ -117,6 +117,14 @@ def test_a_network_element_keeps_a_destination_as_a_parameter(open_archive: Arch
     assert f"a.example.org element {key[:12]}" in open_archive.sources()
 
 
+def test_the_numbers_of_a_write_are_judged_in_the_order_of_time(open_archive: Archive) -> None:
+    key = open_archive.register("throughput", tool_name="backwards")
+    open_archive.put_good(key, *many(600))
+    assert open_archive.late(key) == 0
+    open_archive.put_good(key, ("throughput", TS - 3_000, 1))
+    assert open_archive.late(key) == 1
+
+
 def many(count: int = 200) -> list[tuple[str, int, int]]:
     return [("throughput", TS - i, i) for i in range(count)]
 
