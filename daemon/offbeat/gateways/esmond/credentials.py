@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 
 from aiohttp import hdrs, web
 
-from offbeat.errors import Refused
 from offbeat.gateways.esmond.addresses import among
 from offbeat.gateways.esmond.errors import BadCredentials
 from offbeat.http.parts import Parts
@@ -18,7 +17,7 @@ Scope = Literal["ingest", "read", "admin"]
 
 
 class Token(Protocol):
-    """A key that is known, by its name."""
+    """A key that is known, by its name; empty while the daemon has none, and everybody may do everything."""
 
     @property
     def name(self) -> str:
@@ -29,46 +28,40 @@ class Token(Protocol):
 class Tokens(Protocol):
     """The keys that the daemon knows."""
 
-    def who(self, secret: str | None, scope: Scope, peer: str) -> Token:
-        """Whose *secret* it is; a Refused of status 401 if nobody's, of 403 if it is not meant for *scope*."""
+    async def who(self, secret: str | None, scope: Scope | None, peer: str) -> Token:
+        """Whose *secret* it is, if it is meant for *scope*, None for any; else a Refused, of status 401, 403 or 429."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Anonymous:
-    """Who comes while the daemon has no keys: everybody may do everything."""
+class Anyone:
+    """Who comes while the daemon has no keys."""
 
-    name: str = "anonymous"
+    name: str = ""
 
-    def who(self, secret: str | None, scope: Scope, peer: str) -> Token:
+    async def who(self, secret: str | None, scope: Scope | None, peer: str) -> Token:
         """Nobody in particular."""
-        return Anonymous()
+        return self
 
 
 def tokens_of(parts: Parts) -> Tokens:
     """The keys of the daemon."""
-    return getattr(parts, "tokens", Anonymous())
+    return getattr(parts, "tokens", Anyone())
 
 
-def admit_writer(request: web.Request, parts: Parts) -> None:
+async def admit_writer(request: web.Request, parts: Parts) -> None:
     """Return if the sender may write: by its key, or by where it is. Raises BadCredentials, or what ``who`` raises."""
     user, secret = _sent(request)
     peer, settings = _peer(request, parts), parts.config().esmond
-    if secret is None and among(peer, settings.networks):
-        return
-    _same(user, tokens_of(parts).who(secret, "ingest", peer))
+    if secret is not None or not among(peer, settings.networks):
+        _same(user, await tokens_of(parts).who(secret, "ingest", peer))
 
 
-def admit_reader(request: web.Request, parts: Parts) -> None:
-    """Return if the sender may read, as everybody may who sends no key or one that is known. Raises as above."""
+async def admit_reader(request: web.Request, parts: Parts) -> None:
+    """Return if the sender may read, as everybody may who sends no key or any that is known. Raises as above."""
     user, secret = _sent(request)
-    scopes: tuple[Scope, ...] = ("read", "ingest") if secret is not None else ()
-    for scope in scopes:  # a key that is only meant for writing is known as well: clients send it with every request
-        try:
-            return _same(user, tokens_of(parts).who(secret, scope, _peer(request, parts)))
-        except Refused as e:
-            if e.status != 403:
-                raise
+    if secret is not None:
+        _same(user, await tokens_of(parts).who(secret, None, _peer(request, parts)))
 
 
 def _sent(request: web.Request) -> tuple[str | None, str | None]:
@@ -89,7 +82,7 @@ def _sent(request: web.Request) -> tuple[str | None, str | None]:
 
 
 def _same(user: str | None, token: Token) -> None:
-    if user is not None and token.name not in (user, "anonymous"):
+    if user is not None and token.name not in (user, ""):
         raise BadCredentials("the key is not that of this user")
 
 

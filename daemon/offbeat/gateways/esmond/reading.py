@@ -31,14 +31,14 @@ Shown = Callable[[bytes], bytes]
 
 async def get_event_type(call: Call) -> web.StreamResponse:
     """The object of one event type in a list, which is empty if the record has none of that name."""
-    admit_reader(call.request, call.parts)
+    await admit_reader(call.request, call.parts)
     event = await _event(call)
     return answered([] if event is None else [shown_event(event, f"{call.root}{call.path[0]}/")])
 
 
 async def get_data(call: Call) -> web.StreamResponse:
     """Base data, the data of one summary, or which summaries of a type there are."""
-    admit_reader(call.request, call.parts)
+    await admit_reader(call.request, call.parts)
     key, event_type, kind, *window = call.path
     known(event_type, "the event type")
     if kind != BASE and kind not in FROM_URLS:

@@ -31,7 +31,7 @@ PLAIN = ("metadata-key", "subject-type")
 
 async def post_record(call: Call) -> web.StreamResponse:
     """Register a metadata record: a new one, or the one that is the same."""
-    admit_writer(call.request, call.parts)
+    await admit_writer(call.request, call.parts)
     settings = call.parts.config().esmond
     _, document = await call.document(UnsupportedMedia, min(METADATA_BYTES_MAX, settings.body_bytes_max))
     now_ms = call.parts.clock.now_ms()
@@ -42,7 +42,7 @@ async def post_record(call: Call) -> web.StreamResponse:
 
 async def get_record(call: Call) -> web.StreamResponse:
     """One metadata record. A filter that it does not meet makes it none."""
-    admit_reader(call.request, call.parts)
+    await admit_reader(call.request, call.parts)
     (key,) = call.path
     wanted = await _wanted({**call.query, "metadata-key": key}, call.now_s)
     _, found = await esmond.search(call.parts.database, wanted, 1, 0)
@@ -53,7 +53,7 @@ async def get_record(call: Call) -> web.StreamResponse:
 
 async def get_records(call: Call) -> web.StreamResponse:
     """The metadata records that meet all filters, a page of them."""
-    admit_reader(call.request, call.parts)
+    await admit_reader(call.request, call.parts)
     wanted = await _wanted(call.query, call.now_s)
     limit, offset = call.paging()
     total, found = await esmond.search(call.parts.database, wanted, min(limit, PAGE), offset)

@@ -70,7 +70,7 @@ def start_of(ts: int, span_s: int) -> int:
 
 async def post_value(call: Call) -> web.StreamResponse:
     """Write one value of one event type."""
-    admit_writer(call.request, call.parts)
+    await admit_writer(call.request, call.parts)
     key, event_type, *what = call.path
     if what != [BASE]:
         raise BadRequest(f"{'/'.join(what)} cannot be written: expected {BASE}; nothing was stored")
@@ -84,7 +84,7 @@ async def post_value(call: Call) -> web.StreamResponse:
 
 async def put_values(call: Call) -> web.StreamResponse:
     """Write many values, of any event types and seconds."""
-    admit_writer(call.request, call.parts)
+    await admit_writer(call.request, call.parts)
     size, document = await call.document(BadRequest, call.parts.config().esmond.body_bytes_max)
     given = await aside(size, bulk, document)
     await _write(call, call.path[0], size, given)
