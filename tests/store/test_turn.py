@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from offbeat.store.turn import Turn
+from offbeat.store.turn import Turn, Turns
 
 
 class Writers:
@@ -85,3 +85,41 @@ async def test_a_fault_passes_it_on() -> None:
             raise ValueError("mine")
     async with asyncio.timeout(10), turn.taken():
         pass
+
+
+async def test_who_has_the_turn_of_a_name_has_it_alone_and_other_names_go_on() -> None:
+    turns, order = Turns(), []
+    gone = asyncio.Event()
+
+    async def first() -> None:
+        async with turns.alone("a"):
+            order.append("first")
+            await gone.wait()
+            order.append("first is done")
+
+    async def second() -> None:
+        async with turns.alone("a"):
+            order.append("second")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(first())
+        tasks.create_task(second())
+        await asyncio.sleep(0)
+        async with turns.alone("b"):
+            order.append("b")
+        gone.set()
+    assert order == ["first", "b", "first is done", "second"]
+    assert turns._held == {}
+
+
+async def test_a_turn_of_a_name_is_given_back_by_who_fails_or_is_cancelled() -> None:
+    turns = Turns()
+    with pytest.raises(ZeroDivisionError):
+        async with turns.alone("a"):
+            _ = 1 / 0
+    async with turns.alone("a"):
+        waiting = asyncio.create_task(turns.alone("a").__aenter__())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert turns._held == {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from offbeat.config.gateways import EsmondConfig, check_esmond
 from offbeat.config.sections import (
     DEFAULT_MODEL,
     AlertsConfig,
@@ -53,7 +54,7 @@ __all__ = [
     "CommandConfig",
     "Config",
     "EmailConfig",
-    "EngineConfig",
+    "EngineConfig", "EsmondConfig",
     "HttpConfig",
     "HttpSinkConfig",
     "IngestConfig",
@@ -84,6 +85,7 @@ class Config:
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
+    esmond: EsmondConfig = field(default_factory=EsmondConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -99,6 +101,7 @@ class Config:
                 hint="as Europe/Berlin or America/New_York; the system's list is in /usr/share/zoneinfo",
                 where={"setting": "engine.time_zone"})
         sinks_of(self.alerts)
+        check_esmond(self.esmond)
 
 
 def from_mapping(document: Mapping[str, Any]) -> Config:
@@ -153,6 +156,6 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
-    "retention": RetentionConfig, "alerts": AlertsConfig, "checks": ChecksConfig,
+    "retention": RetentionConfig, "alerts": AlertsConfig, "checks": ChecksConfig, "esmond": EsmondConfig,
 }
 assert all(is_dataclass(s) for s in SECTIONS.values())

@@ -157,6 +157,11 @@ class RetentionConfig:
         365.0, "outcomes of checks; the newest of each subject stays", unit="days", low=0, reload=True)
     file_bytes_max: int = setting(
         20 * 1024**3, "beyond this the oldest readings go before their time", unit="bytes", low=0, reload=True)
+    esmond_days: float = setting(
+        365.0, "values written to the esmond archive; from then on a second is as if it had none", unit="days", low=0,
+        reload=True)
+    esmond_summaries_days: float = setting(
+        3_650.0, "bins of the esmond archive's summaries, by their last write", unit="days", low=0, reload=True)
 
 
 @dataclass(frozen=True, slots=True)

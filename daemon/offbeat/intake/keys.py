@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from offbeat.errors import IdempotencyKeyReused
 from offbeat.records import LineError, Receipt
 from offbeat.store.database import Database
 from offbeat.store.journal import KeyRow
+from offbeat.store.turn import Turns
 
 
 def digest_of(body: bytes) -> bytes:
@@ -58,31 +58,22 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._held: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._turns = Turns()
 
     @asynccontextmanager
     async def hold(self, key: str, not_before_ms: int) -> AsyncIterator[KeyRow | None]:
         """What is remembered of *key*; a second request with it waits until the first is answered."""
-        lock, users = self._held.get(key, (asyncio.Lock(), 0))
-        self._held[key] = lock, users + 1
-        try:
-            async with lock:
-                rows = await self._database.read(
-                    "SELECT key, at_ms, digest, whole, lines_done, receipt FROM idempotency WHERE key = ? AND "
-                    "at_ms >= ?",
-                    (key, not_before_ms),
-                )
-                if not rows:
-                    yield None
-                else:
-                    _, at_ms, digest, whole, lines_done, receipt = rows[0]
-                    yield KeyRow(key, at_ms, digest, bool(whole), lines_done, receipt.encode())
-        finally:
-            lock, users = self._held[key]
-            if users == 1:
-                del self._held[key]
+        async with self._turns.alone(key):
+            rows = await self._database.read(
+                "SELECT key, at_ms, digest, whole, lines_done, receipt FROM idempotency WHERE key = ? AND "
+                "at_ms >= ?",
+                (key, not_before_ms),
+            )
+            if not rows:
+                yield None
             else:
-                self._held[key] = lock, users - 1
+                _, at_ms, digest, whole, lines_done, receipt = rows[0]
+                yield KeyRow(key, at_ms, digest, bool(whole), lines_done, receipt.encode())
 
 
 def answered(row: KeyRow, digest: bytes) -> Receipt:

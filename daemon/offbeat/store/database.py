@@ -7,7 +7,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import aiosqlite
 
 from offbeat.errors import CannotStart, StateDirectoryInUse, StoreUnavailable, StoreUnusable
 from offbeat.store.schema import APPLICATION_ID, MIGRATIONS
-from offbeat.store.turn import Turn
+from offbeat.store.turn import Turn, Turns
 
 T = TypeVar("T")
 FILE_NAME = "offbeat.sqlite"
@@ -136,6 +136,7 @@ class Database:
         self.path = path
         self.unwritable = ""  # why the last transaction failed, empty if it did not
         self._turn = Turn()
+        self._turns = Turns()
         self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._all: list[aiosqlite.Connection] = []
 
@@ -163,6 +164,11 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         for db in reversed(self._all):  # the writer last: it tidies the log away
             await db.close()
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Nobody else is within the context of this *name* meanwhile: for who writes what depends on what he has read.
+        """
+        return self._turns.alone(name)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -11,6 +11,8 @@ DAY_MS = 86_400_000
 ROWS_AT_ONCE = 500
 PAGES_AT_ONCE = 2_000
 CHUNKS_AT_ONCE = 64
+ESMOND_BEGUN_DAYS = 1.0
+"""A write to the esmond archive that was cut short is sent again within this, or is a new one."""
 
 
 async def retire(database: Database, retention: RetentionConfig, ingest: IngestConfig, now_ms: int) -> int:
@@ -38,6 +40,13 @@ async def retire(database: Database, retention: RetentionConfig, ingest: IngestC
     if retention.records_days:
         before = now_ms - int(retention.records_days * DAY_MS)
         gone += await _delete(database, "record", "job, series, bucket_ms", "made_ms < ?", (before,))
+    for table, key, days in (
+        ("esmond_base", "event, ts", retention.esmond_days),
+        ("esmond_bin", "event, span_s, ts", retention.esmond_summaries_days),
+        ("esmond_begun", "digest", ESMOND_BEGUN_DAYS),
+    ):
+        if days:
+            gone += await _delete(database, table, key, "made_ms < ?", (now_ms - int(days * DAY_MS),))
     gone += await _delete(
         database, "idempotency", "key", "at_ms < ?", (now_ms - int(ingest.idempotency_window_s * 1000),)
     )

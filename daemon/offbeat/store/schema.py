@@ -241,4 +241,35 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER token_changed AFTER UPDATE ON token BEGIN UPDATE token_epoch SET epoch = epoch + 1; END;
     CREATE TRIGGER token_gone AFTER DELETE ON token BEGIN UPDATE token_epoch SET epoch = epoch + 1; END;
     """,
+    """
+    -- The esmond archive: metadata records with what they are found by, the event types of each, and their summaries
+    -- (base with window 0 stands for the values themselves). digest: of all that makes two records the same.
+    CREATE TABLE esmond_metadata (
+        number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, digest BLOB NOT NULL UNIQUE, source TEXT NOT NULL,
+        subject_type TEXT NOT NULL, body TEXT NOT NULL, created_ms INTEGER NOT NULL);
+    CREATE TABLE esmond_parameter (
+        subject INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, metadata INTEGER NOT NULL,
+        PRIMARY KEY (subject, name, value, metadata)) WITHOUT ROWID;
+    CREATE TABLE esmond_event (
+        number INTEGER PRIMARY KEY, metadata INTEGER NOT NULL, event_type TEXT NOT NULL, updated_s INTEGER,
+        UNIQUE (metadata, event_type));
+    CREATE INDEX esmond_event_by_type ON esmond_event (event_type, metadata);
+    CREATE TABLE esmond_summary (
+        event INTEGER NOT NULL, type TEXT NOT NULL, span_s INTEGER NOT NULL, PRIMARY KEY (event, type, span_s))
+        WITHOUT ROWID;
+
+    -- What was written, a value for each second, as JSON; and of each bin of a window what it comes to so far.
+    CREATE TABLE esmond_base (
+        event INTEGER NOT NULL, ts INTEGER NOT NULL, value BLOB NOT NULL, made_ms INTEGER NOT NULL,
+        PRIMARY KEY (event, ts)) WITHOUT ROWID;
+    CREATE INDEX esmond_base_by_age ON esmond_base (made_ms);
+    CREATE TABLE esmond_bin (
+        event INTEGER NOT NULL, span_s INTEGER NOT NULL, ts INTEGER NOT NULL, state BLOB NOT NULL,
+        made_ms INTEGER NOT NULL, PRIMARY KEY (event, span_s, ts)) WITHOUT ROWID;
+    CREATE INDEX esmond_bin_by_age ON esmond_bin (made_ms);
+
+    -- Of a write whose numbers are too many for one block: how many blocks of them are in the journal already.
+    CREATE TABLE esmond_begun (
+        digest BLOB PRIMARY KEY, blocks INTEGER NOT NULL, made_ms INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )

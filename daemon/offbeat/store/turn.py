@@ -46,3 +46,25 @@ class Turn:
                 following.set_result(None)
                 return
         self._taken = False
+
+
+class Turns:
+    """A turn for each name: who has that of a name has it alone; those of other names go on."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """The turn of *name*, as long as the context lasts."""
+        lock, users = self._held.get(name, (asyncio.Lock(), 0))
+        self._held[name] = lock, users + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._held[name]
+            if users == 1:
+                del self._held[name]
+            else:
+                self._held[name] = lock, users - 1
