@@ -14,6 +14,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 SHOTS = Path(os.environ.get("OFFBEAT_SCREENSHOTS", "")) if os.environ.get("OFFBEAT_SCREENSHOTS") else None
 """Where pictures of the views go, for people to look at; nowhere unless the variable names a directory."""
 WITHIN_MS = 15_000
+"""How long anything may take that is not itself measured: a browser on a busy machine is slow."""
+expect.set_options(timeout=WITHIN_MS)
 
 
 class Reader:

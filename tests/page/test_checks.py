@@ -118,7 +118,7 @@ async def test_a_change_of_status_shows_by_itself(reader: Reader, daemon: Daemon
     await reader.open("checks")
     make(daemon, "sudden")
     try:
-        await expect(reader.main("tbody tr").filter(has_text="sudden").first).to_be_visible(timeout=1000)
+        await expect(reader.main("tbody tr").filter(has_text="sudden").first).to_be_visible()
     finally:
         call(daemon, "DELETE", "/checks/sudden")
 
