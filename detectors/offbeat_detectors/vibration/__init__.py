@@ -2,6 +2,9 @@
 
 measurements  what may be analysed: waveforms, spectra or rows of a table, each with its timestamps; what is refused
 kpis          key figures of one waveform: rms, peak, crest factor and the rest, by which machines are compared
+rows          a series of measurements as a matrix: a row each, and the scale in which rows are compared
+mixture       Gaussian modes along a path that seldom switches
+modes         in which operating mode was the machine, measurement by measurement; the same with an earlier model
 
 Nothing is imported before it is needed: ``import offbeat_detectors.vibration`` loads neither scipy nor scikit-learn.
 """
