@@ -29,6 +29,8 @@ PENALTY = 5.0
 PROBABILITY_MIN = 0.5
 SPREADS = 8.0
 NORMAL_MAD = 1.4826  # standard deviations of a normal law in one median of absolute deviations
+FAR, FAR_LEFT_OUT = 9.0, 30.0
+"""Squared distance beyond twice the dimensions: of one that may be uncertain, of one that may be left out."""
 ODD_MAX = 0.1
 """Of the measurements: so many may be left out of what the modes are made of."""
 FORMAT = 1
@@ -210,7 +212,7 @@ def settled(layout: Layout, rows: Floats, search: Search) -> tuple[Scale, Found,
     points = scale.points(rows)
     found = find(points, np.zeros(len(points), np.bool_), search)
     distance = left_out(points, found.labels)
-    odd = distance > distance_limit(distance, points.shape[1])
+    odd = distance > max(distance_limit(distance, points.shape[1]), FAR_LEFT_OUT + 2.0 * points.shape[1])
     if not 0 < odd.sum() <= ODD_MAX * len(rows):
         return scale, found, np.zeros(len(rows), np.bool_)
     again = scale_of(layout, rows[~odd])
@@ -252,12 +254,13 @@ def first_appearances(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 def distance_limit(distance: Floats, dimensions: int) -> float:
     """The squared distance beyond which a measurement fits its mode badly, by the *distance* (m,) of all.
 
-    Far from the median by the spread of the others, and far for a normal law, of which the mean is *dimensions*.
+    Far from the median by the spread of the others, and beyond what a normal law, of which the mean is *dimensions*,
+    reaches once in five hundred times or less. The eight spreads alone are exceeded by one in forty in one dimension.
     Source: F. Hampel, "The influence curve and its role in robust estimation", 1974.
     """
     median = float(np.median(distance))
     spread = NORMAL_MAD * float(np.median(np.abs(distance - median)))
-    return max(median + SPREADS * spread, 2.0 * dimensions)
+    return max(median + SPREADS * spread, FAR + 2.0 * dimensions)
 
 
 def described(
