@@ -77,10 +77,11 @@ def impact_figures(samples: ArrayLike, duration_s: float) -> dict[str, float]:
 def envelope(samples: ArrayLike, duration_s: float, band_hz: tuple[float, float] | None = None) -> Envelope:
     """The envelope of *samples* (n,), at least 128, in *band_hz*, or in the band that shows impacts most clearly.
 
-    That is the one whose kurtosis is furthest above what chance gives, among all frequencies, halves, quarters … down to
-    a 64th. Bands are cut out of the spectrum, so their edges are sharp.
-    Source: J. Antoni, "Fast computation of the kurtogram for the detection of transient faults", 2007, with sharp
-    filters, and what chance gives subtracted; J. Antoni, "Cyclic spectral analysis of rolling-element bearing signals: facts and fictions", 2007.
+    That is the one whose kurtosis is furthest above what chance gives, among all frequencies, halves, quarters … down
+    to a 64th. Bands are cut out of the spectrum, so their edges are sharp.
+    Sources: J. Antoni, "Fast computation of the kurtogram for the detection of transient faults", 2007, with sharp
+    filters, and what chance gives subtracted; J. Antoni, "Cyclic spectral analysis of rolling-element bearing signals:
+    facts and fictions", 2007.
 
     Raises TooFew, or Unsuitable for a band that holds fewer than 32 multiples of 1 / duration.
     """

@@ -29,8 +29,8 @@ PENALTY = 5.0
 PROBABILITY_MIN = 0.5
 SPREADS = 8.0
 NORMAL_MAD = 1.4826  # standard deviations of a normal law in one median of absolute deviations
-FAR, FAR_LEFT_OUT = 9.0, 30.0
-"""Squared distance beyond twice the dimensions: of one that may be uncertain, of one that may be left out."""
+FAR = 9.0
+"""Squared distance beyond twice the dimensions from which on a measurement may be uncertain."""
 ODD_MAX = 0.1
 """Of the measurements: so many may be left out of what the modes are made of."""
 FORMAT = 1
@@ -212,7 +212,7 @@ def settled(layout: Layout, rows: Floats, search: Search) -> tuple[Scale, Found,
     points = scale.points(rows)
     found = find(points, np.zeros(len(points), np.bool_), search)
     distance = left_out(points, found.labels)
-    odd = distance > max(distance_limit(distance, points.shape[1]), FAR_LEFT_OUT + 2.0 * points.shape[1])
+    odd = distance > distance_limit(distance, points.shape[1])
     if not 0 < odd.sum() <= ODD_MAX * len(rows):
         return scale, found, np.zeros(len(rows), np.bool_)
     again = scale_of(layout, rows[~odd])

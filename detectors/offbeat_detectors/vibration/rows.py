@@ -6,12 +6,12 @@ lies, not in its phase. Rows of a table are themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from offbeat_detectors.vibration.kpis import centred
 from offbeat_detectors.vibration.measurements import (
@@ -150,12 +150,17 @@ def extents_of(series: Waveforms | Spectra) -> Floats:
     if isinstance(series, Waveforms):
         lengths = series.lengths
         if lengths is None:
-            lengths = np.array([channels_of(one).shape[1] for one in series.samples], np.int64)
+            lengths = lengths_of(series.samples)
         durations = np.asarray(series.durations_s, np.float64)
         return np.stack([np.zeros(len(durations)), lengths / (2.0 * durations), 1.0 / durations], axis=1)
     ranges = np.asarray(series.ranges_hz, np.float64)
-    lengths = np.array([channels_of(one).shape[1] for one in series.magnitudes], np.int64)
+    lengths = lengths_of(series.magnitudes)
     return np.column_stack([ranges, (ranges[:, 1] - ranges[:, 0]) / np.maximum(1, lengths - 1)])
+
+
+def lengths_of(measurements: Sequence[ArrayLike]) -> NDArray[np.int64]:
+    """Samples or magnitudes in each channel of each of *measurements*, (m,)."""
+    return np.array([channels_of(one, f"measurement {at}").shape[1] for at, one in enumerate(measurements)], np.int64)
 
 
 def chosen(kind: Kind, channels: int, extents: Floats) -> Layout:
@@ -213,7 +218,10 @@ def hann(n: int) -> Floats:
 
 
 def power_density(channels: Floats, duration_s: float, window: Floats) -> Floats:
-    """Power per Hz of *channels* (c, n) without their means: (c, n div 2 + 1) at multiples of 1 / duration."""
+    """Power per Hz of *channels* (c, n) without their means: (c, n div 2 + 1) at multiples of 1 / duration.
+
+    Of half the power: the other half is at negative frequencies.
+    """
     from scipy import fft  # 13 MiB that a daemon without vibration does not carry
 
     rate = channels.shape[1] / duration_s
