@@ -24,6 +24,7 @@ from offbeat_detectors.vibration.measurements import (
     Waveforms,
     channels_of,
 )
+from offbeat_detectors.vibration.principal import NEGLIGIBLE, multiplied, principal
 
 Kind: TypeAlias = Literal["waveform", "spectrum", "tabular"]
 
@@ -39,8 +40,6 @@ COLUMNS_PLAIN_MAX = 8
 FAR = 1e9
 """Scales of its own: no number counts for more, so that none overflows."""
 POWER_MAX = 1e300
-NEGLIGIBLE = 1e-12
-"""Of the variance: less than that is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Scale:
                 scaled = np.clip(np.ldexp(rows, -self.exponent), -FAR, FAR)
         else:
             scaled = np.log(rows + self.floor)
-        return np.clip((scaled - self.centre) @ self.projection, -FAR, FAR)
+        return np.clip(multiplied(scaled - self.centre, self.projection), -FAR, FAR)
 
 
 def kind_of(series: Series) -> Kind:
@@ -276,24 +275,4 @@ def scale_of(layout: Layout, rows: Floats) -> Scale:
     else:
         total = math.sqrt(float(np.square(spread).sum()))
         weight = np.full(columns, 1.0 / total if total > NEGLIGIBLE else 0.0)
-    return Scale(floor, exponent, centre, weight[:, np.newaxis] * principal(rows * weight))
-
-
-def principal(rows: Floats) -> Floats:
-    """The directions (c, d) in which *rows* (m, c), centred, vary most: 95 % of the variance, 1 to 5 of them.
-
-    The sign of a direction is such that its largest coordinate is positive.
-    """
-    wide = rows.shape[1] > rows.shape[0]
-    values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    total = float(values.sum())
-    if total <= NEGLIGIBLE:
-        return np.eye(rows.shape[1], 1)
-    count = 1 + int(np.searchsorted(np.cumsum(values) / total, EXPLAINED - 1e-12))
-    count = min(count, COMPONENTS_MAX, int((values > NEGLIGIBLE * total).sum()))
-    found = vectors[:, :count]
-    if wide:
-        found = rows.T @ found / np.sqrt(values[:count])
-    largest = np.abs(found).argmax(axis=0)
-    return found * np.where(found[largest, np.arange(count)] < 0.0, -1.0, 1.0)
+    return Scale(floor, exponent, centre, weight[:, np.newaxis] * principal(rows * weight, EXPLAINED, COMPONENTS_MAX))

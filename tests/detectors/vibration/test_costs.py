@@ -14,7 +14,7 @@ from tests.detectors.vibration.machines import ReadAsAsked
 
 IMPORTS = """
 import sys
-from offbeat_detectors.vibration import blacksheep, impacts, kpis, labels, measurements, mixture, modes, rows
+from offbeat_detectors.vibration import blacksheep, impacts, kpis, labels, measurements, mixture, modes, principal, rows
 print(sorted({"scipy.fft", "scipy.linalg", "scipy.signal", "sklearn", "joblib"} & set(sys.modules)))
 """
 

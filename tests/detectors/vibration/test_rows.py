@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offbeat_detectors.vibration.measurements import DoesNotFit, Series, Spectra, Table, Unsuitable, Waveforms
-from offbeat_detectors.vibration.rows import BANDS_MAX, CELLS_MAX, hann, power_density, principal, rows_of, scale_of
+from offbeat_detectors.vibration.rows import BANDS_MAX, CELLS_MAX, hann, power_density, rows_of, scale_of
 from tests.detectors.vibration import machines
 
 
@@ -72,15 +72,6 @@ def test_a_row_depends_on_its_measurement_alone(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(4)
     straight, shuffled = rows_of([waves(samples)])[1], rows_of([waves([samples[at] for at in order])])[1]
     np.testing.assert_array_equal(straight[order], shuffled)
-
-
-def test_the_principal_directions_hold_what_varies_most() -> None:
-    random = np.random.default_rng(0)
-    for shape in ((60, 9), (9, 60)):
-        rows = random.normal(size=shape[0])[:, np.newaxis] * np.eye(1, shape[1]) + 0.01 * random.normal(size=shape)
-        found = principal(rows - rows.mean(axis=0))
-        assert found[0, 0] == pytest.approx(1.0, abs=0.01)
-        np.testing.assert_allclose(found.T @ found, np.eye(found.shape[1]), atol=1e-9)
 
 
 def test_columns_of_a_table_count_alike_and_those_that_do_not_move_not_at_all() -> None:
