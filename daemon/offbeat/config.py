@@ -46,6 +46,9 @@ class HttpConfig:
 
     host: str = setting("127.0.0.1", "loopback: nobody else reaches the daemon until you say so")
     port: int = setting(7373, "0 takes any free port; the ready line names it", low=0, high=65535)
+    allow_anonymous: bool = setting(
+        False, "while there is no token, whoever reaches the daemon may do everything; then it listens beyond loopback "
+        "only if this says that all who reach it are trusted")
     connections_max: int = setting(
         1024, "each open connection costs memory and a file descriptor", unit="connections", low=1)
     body_timeout_s: float = setting(60.0, "longest wait for the next complete record of a body that is still arriving",
@@ -364,6 +367,8 @@ def _coerced(name: str, f: Field[Any], value: Any) -> Any:
         value = float(value) if good else value
     elif kind == "int":
         good = isinstance(value, int) and not isinstance(value, bool)
+    elif kind == "bool":
+        good = isinstance(value, bool)
     elif kind == "str":
         good = isinstance(value, str)
     elif kind.startswith("tuple"):
@@ -377,8 +382,8 @@ def _coerced(name: str, f: Field[Any], value: Any) -> Any:
 
 
 KINDS = {
-    "float": "a number", "int": "a whole number", "str": "a text", "tuple[str, ...]": "a list of texts",
-    "dict[str, Any]": "a table",
+    "float": "a number", "int": "a whole number", "bool": "true or false", "str": "a text",
+    "tuple[str, ...]": "a list of texts", "dict[str, Any]": "a table",
 }
 
 

@@ -59,6 +59,21 @@ class NoGoodLine(Refused):
         return {**self.receipt, **super().as_dict()}
 
 
+class Unauthorized(Refused):
+    """The call needs a token, and came with none that is good."""
+
+    code = "unauthorized"
+    status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="offbeat"'}
+
+
+class Forbidden(Refused):
+    """The token is good, but not for this call."""
+
+    code = "forbidden"
+    status = 403
+
+
 class NotFound(Refused):
     """Nothing has that name or path."""
 
@@ -124,6 +139,14 @@ class TooManyClients(Refused):
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
+class TooManyAttempts(Refused):
+    """Wrong tokens came from one address too often; a good one is still taken."""
+
+    code = "too_many_attempts"
+    status = 429
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "60"}
+
+
 class SinkFailed(Refused):
     """A receiver of alerts did not take what it was sent."""
 
@@ -167,6 +190,12 @@ class BadConfig(CannotStart):
 
     code = "bad_config"
     exit_status = 2
+
+
+class NeedsToken(BadConfig):
+    """The daemon would listen to a network and ask nobody who he is."""
+
+    code = "needs_token"
 
 
 class StateDirectoryInUse(CannotStart):

@@ -116,6 +116,11 @@ class Metrics:
         self.alert_suppressed_total = self._counter(
             "alert_suppressed_total", "Notifications that nobody was told, by reason.", "reason")
         self.alert_dead_letters = self._gauge("alert_dead_letters", "Deliveries that were given up and are kept.")
+        self.tokens_refused_total = self._counter(
+            "tokens_refused_total",
+            "Calls refused for their token: none (missing), not one of ours (unknown), revoked, expired, without the "
+            "scope (scope), after too many wrong ones from that address (limited).",
+            "reason")
         self.http_requests_total = self._counter(
             "http_requests_total", "Requests answered, by route template; status 499: the client left first.",
             "route", "method", "status")

@@ -48,6 +48,7 @@ from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
 from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
+from offbeat.tokens import Tokens
 from offbeat.verification import VerifyReport
 
 log = logging.getLogger("offbeat")
@@ -80,6 +81,7 @@ class Service:
         self.started_ms = clock.now_ms()
         self.stopping = False
         self.recovering = True
+        self.tokens = Tokens(database, clock, self.metrics)
 
     async def recover(self) -> None:
         """Bring the engine to where the journal ends.
@@ -112,6 +114,7 @@ class Service:
         jobs = [state.job for state in self.engine.jobs.values()]
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
         await self.alerts.begin()
+        await self.tokens.begin()
 
     def _tell(self, outcome: Outcome) -> None:
         self.broadcast.publish(outcome)
@@ -296,6 +299,7 @@ class Service:
             self.analyses,
             self.feeds,
             self.database,
+            self.tokens,
             lambda: self.config,
             self.ready,
             self.clock,
@@ -318,6 +322,7 @@ class Service:
             self.applier.keep_checkpoints_made(),
             self.alerts.run(),
             self.alerts.deliveries.run(),
+            self.tokens.attend(),
             self._tick(),
             self._retire(),
             self._probe(),

@@ -39,6 +39,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.tokens import Tokens
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 from tests.http import rows
@@ -287,13 +288,15 @@ class Behind:
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
     database: Any = None
+    tokens: Any = None  # by default there is none, and everything is open
     stream: MemoryStream = field(default_factory=MemoryStream)
     metrics: Metrics = field(default_factory=Metrics)
 
     def parts(self) -> Parts:
         """As the doors are given them."""
+        tokens = self.tokens or Tokens(self.database, ManualClock(), self.metrics, anonymous=True)
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
-                     self.feeds, self.database, lambda: self.config, lambda: self.not_ready, ManualClock(),
+                     self.feeds, self.database, tokens, lambda: self.config, lambda: self.not_ready, ManualClock(),
                      self.metrics, "1.2.3", self.keepalive_s)
 
 

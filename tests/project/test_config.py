@@ -72,7 +72,8 @@ def test_a_setting_like_no_other_is_answered_with_the_list(tmp_path: Path) -> No
     assert refused.where == {"setting": "watch.zzz"}
 
 
-WRONG_TYPES = {"float": '"soon"', "int": "1.5", "str": "7", "tuple[str, ...]": '"time"', "dict[str, Any]": "3"}
+WRONG_TYPES = {
+    "float": '"soon"', "int": "1.5", "bool": "1", "str": "7", "tuple[str, ...]": '"time"', "dict[str, Any]": "3"}
 
 
 @pytest.mark.parametrize(("section", "f"), SETTINGS, ids=NAMES)

@@ -13,12 +13,15 @@ import orjson
 from yarl import URL
 
 from offbeat.cli.exits import CommandFailed, NotReachable, Status, WrongUsage
+from offbeat.cli.options import given_token
 
 Parameters = Sequence[tuple[str, str]]
 PAGE_ROWS = 1000
 """Rows asked for at a time when a list is followed: a page is then under a megabyte."""
 CONNECTION_LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
 """What aiohttp raises if nobody answers, or stops in the middle; asyncio's time-outs are TimeoutError too."""
+
+SHOW_A_TOKEN = "show one with --token-file, OFFBEAT_TOKEN or --token; `offbeat token create` makes one"
 
 
 class Refusal(CommandFailed):
@@ -48,10 +51,13 @@ class Daemon:
 
     url         where it listens, with the prefix of a proxy's path if there is one
     timeout_s   longest wait for an answer, or for the next bytes of one; a query may wait 10 s for its ``sequence``
-    Raises WrongUsage if *url* is none.
+    token       who calls; by default what the command was given by its options or the environment
+    Raises WrongUsage if *url* is none, or the token none.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 60.0, connections: int = 4) -> None:
+    def __init__(
+        self, url: str, *, timeout_s: float = 60.0, connections: int = 4, token: str | None = None
+    ) -> None:
         try:
             parts = urlsplit(url if "//" in url else f"http://{url}")
             named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -62,6 +68,7 @@ class Daemon:
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=timeout_s)
         self._connections = connections
+        self._token = given_token() if token is None else token
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Daemon:
@@ -72,7 +79,8 @@ class Daemon:
             connector=connector,
             max_line_size=65_536,
             max_field_size=65_536,
-            headers={"User-Agent": "offbeat-cli"},
+            headers={"User-Agent": "offbeat-cli"}
+            | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
         )
         return self
 
@@ -176,7 +184,7 @@ class Daemon:
                 raise self._not_offbeat(answer)
             raise Refusal(
                 str(error.get("message", "")),
-                hint=str(error.get("hint") or ""),
+                hint=SHOW_A_TOKEN if answer.status == 401 and not self._token else str(error.get("hint") or ""),
                 status=answer.status,
                 error_code=str(error.get("code", "")),
                 document=document,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from offbeat.cli.options import token_options
+
 if TYPE_CHECKING:
     from offbeat.cli.client import Daemon
     from offbeat.cli.demo_fleet import Fleet
@@ -23,6 +25,7 @@ PATIENCE_S = 300.0
 
 @click.command()
 @click.option("--url", metavar="URL", help="A daemon that runs already; without it one is started for the demo.")
+@token_options
 @click.option("--sensors", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many sensors.")
 @click.option(
     "--days",

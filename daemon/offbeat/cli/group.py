@@ -21,6 +21,7 @@ COMMANDS = {
     "silence": ("offbeat.cli.silence", "Tell nobody for a while."),
     "calendar": ("offbeat.cli.calendar", "Import calendars in whose windows nobody is told."),
     "feeds": ("offbeat.cli.feeds", "List what jobs read themselves, start and stop it."),
+    "token": ("offbeat.cli.token", "Say who may send, read and change things."),
     "watch": ("offbeat.cli.watch", "Follow findings as they are made."),
     "diagnosis": ("offbeat.cli.diagnosis", "Show why the daemon says what it says, or nothing."),
     "quarantine": ("offbeat.cli.quarantine", "List rejected lines."),

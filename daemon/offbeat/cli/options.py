@@ -5,9 +5,12 @@ import getpass
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import click
+
+from offbeat.cli.exits import WrongUsage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_URL = "http://127.0.0.1:7373"
@@ -55,8 +58,42 @@ def given(**values: object) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items() if v not in (None, ())}
 
 
+def _keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    ctx.meta[f"offbeat.{param.name}"] = value
+
+
+def token_options(command: Command) -> Command:
+    """``--token``, ``--token-file``: who calls. Kept with the command's context, for whatever client it makes."""
+    command = click.option(
+        "--token-file", envvar="OFFBEAT_TOKEN_FILE", metavar="FILE", expose_value=False, callback=_keep,
+        help="A file that holds the token (or OFFBEAT_TOKEN_FILE).",
+    )(command)  # fmt: skip
+    return click.option(
+        "--token", envvar="OFFBEAT_TOKEN", metavar="TOKEN", expose_value=False, callback=_keep,
+        help="The token to show, if the daemon wants one (or OFFBEAT_TOKEN, which others do not see).",
+    )(command)  # fmt: skip
+
+
+def given_token() -> str:
+    """The token that the running command was given, empty if none was. Raises WrongUsage for what can be none."""
+    ctx = click.get_current_context(silent=True)
+    meta = ctx.meta if ctx is not None else {}
+    token, path = meta.get("offbeat.token"), meta.get("offbeat.token_file")
+    if not token and path:
+        try:
+            token = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as e:
+            reason = e.strerror if isinstance(e, OSError) else "it is no text"
+            raise WrongUsage(f"cannot read the token file {path}: {reason}") from e
+        if not token:
+            raise WrongUsage(f"the token file {path} is empty")
+    if token and re.fullmatch(r"[!-~]+", token) is None:
+        raise WrongUsage("the token is none: it has spaces, or characters beyond ASCII")
+    return token or ""
+
+
 def url_option(command: Command) -> Command:
-    """``--url``: which daemon."""
+    """``--url``: which daemon; with it the options of the token."""
     return click.option(
         "--url",
         envvar="OFFBEAT_URL",
@@ -64,7 +101,7 @@ def url_option(command: Command) -> Command:
         show_default=True,
         metavar="URL",
         help="Where the daemon listens (or OFFBEAT_URL).",
-    )(command)
+    )(token_options(command))
 
 
 def json_option(command: Command) -> Command:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from offbeat.config import Config
 
 
-def settings(config_path: Path | None, *, host: str | None, port: int | None, state_dir: str | None) -> Config:
+def settings(config_path: Path | None, *, host: str | None, port: int | None, state_dir: str | None,
+             allow_anonymous: bool = False) -> Config:
     """The settings of the file at *config_path* (the defaults without one), with what the command line says instead."""
     from offbeat import config as configuration
 
@@ -23,6 +24,8 @@ def settings(config_path: Path | None, *, host: str | None, port: int | None, st
         config = replace(config, http=replace(config.http, host=host))
     if port is not None:
         config = replace(config, http=replace(config.http, port=port))
+    if allow_anonymous:
+        config = replace(config, http=replace(config.http, allow_anonymous=True))
     if state_dir is not None:
         config = replace(config, store=replace(config.store, state_dir=state_dir))
     return config
@@ -52,12 +55,14 @@ def place_compiled_code(environment: MutableMapping[str, str]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="TOML file of settings; options override it.",
 )
+@click.option("--allow-anonymous", is_flag=True, help="Listen beyond loopback though there is no token.")
 @click.pass_context
 def serve(
-    ctx: click.Context, host: str | None, port: int | None, state_dir: str | None, config_path: Path | None
+    ctx: click.Context, host: str | None, port: int | None, state_dir: str | None, config_path: Path | None,
+    allow_anonymous: bool,
 ) -> None:
     """Run the daemon until it is stopped (SIGTERM, or Ctrl-C). SIGHUP reads the config file again."""
-    config = settings(config_path, host=host, port=port, state_dir=state_dir)
+    config = settings(config_path, host=host, port=port, state_dir=state_dir, allow_anonymous=allow_anonymous)
     place_compiled_code(os.environ)
     gc.disable()  # until the daemon recovers: what is imported stays, and looking at it again and again took 0.1 s
     from offbeat import serving

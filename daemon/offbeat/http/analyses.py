@@ -266,6 +266,7 @@ ROUTES = (
             IdempotencyKeyReused,
             AnalysisFailed,
         ),
+        scope="ingest",
     ),
     Route(
         "POST",
@@ -280,8 +281,11 @@ ROUTES = (
             time("advance", "No record before it will come: buckets that end by then are final."),
         ),
         refusals=(*COMMON, AnalysisFailed),
+        scope="ingest",  # who sends says when that was all
     ),
-    Route("POST", "/api/v1/jobs/{id}/close", post_close, "jobs", AS_IT_IS, refusals=(*COMMON, InUse)),
+    Route(
+        "POST", "/api/v1/jobs/{id}/close", post_close, "jobs", AS_IT_IS, refusals=(*COMMON, InUse), scope="ingest"
+    ),
     Route("POST", "/api/v1/jobs/{id}/pause", post_pause, "jobs", AS_IT_IS, refusals=(*COMMON, InUse, CannotPause)),
     Route("POST", "/api/v1/jobs/{id}/resume", post_resume, "jobs", AS_IT_IS, refusals=(*COMMON, CannotResume)),
 )

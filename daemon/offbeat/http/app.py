@@ -26,6 +26,7 @@ from offbeat.http import (
     results,
     silences,
     stream,
+    tokens,
 )
 from offbeat.http.documents import answer
 from offbeat.http.parameters import listed, nearest
@@ -38,7 +39,8 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 API: tuple[Route, ...] = (
     *events.ROUTES, *results.ROUTES, *stream.ROUTES, *jobs.ROUTES,
     *analyses.ROUTES, *analysis_results.ROUTES, *analysis_models.ROUTES, *feeds.ROUTES,
-    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *health.ROUTES, *docs.ROUTES,
+    *feedback.ROUTES, *alerts.ROUTES, *alert_rules.ROUTES, *silences.ROUTES, *tokens.ROUTES, *health.ROUTES,
+    *docs.ROUTES,
 )
 IDLE_S = 330.0
 """How long a connection may be idle: a sender that reports every five minutes keeps its own."""
@@ -100,6 +102,8 @@ def _answering(parts: Parts, routes: tuple[Route, ...]) -> Callable[[Answering, 
             status = LEFT
             try:
                 try:
+                    if route is not None:
+                        await route.admit(request, parts.tokens)
                     response = await handler(request)
                 except Exception as e:
                     if isinstance(e, ConnectionError) and _left(request):

@@ -95,8 +95,16 @@ ROUTES = (
         get_openapi,
         "operation",
         {200: Content("The OpenAPI document.", ANY_OBJECT, {"openapi": "3.1.0"})},
+        scope="open",
     ),
-    Route("GET", "/docs", get_docs, "operation", {200: Content("The page.", TEXT, "<!doctype html>…", ("text/html",))}),
+    Route(
+        "GET",
+        "/docs",
+        get_docs,
+        "operation",
+        {200: Content("The page.", TEXT, "<!doctype html>…", ("text/html",))},
+        scope="open",
+    ),
     Route(
         "GET",
         "/docs/{file}",
@@ -105,6 +113,7 @@ ROUTES = (
         {200: Content("The file.")},
         refusals=(NotFound,),
         listed=False,
+        scope="open",
     ),
-    Route("GET", "/", get_front, "operation", {200: Content("The page.")}, listed=False),
+    Route("GET", "/", get_front, "operation", {200: Content("The page.")}, listed=False, scope="open"),
 )

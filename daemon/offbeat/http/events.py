@@ -293,5 +293,6 @@ ROUTES = (
             ShuttingDown,
         ),
         reads=False,
+        scope="ingest",
     ),
 )

@@ -31,7 +31,12 @@ async def get_metrics(request: web.Request, parts: Parts, asked: Asked) -> web.R
 
 ROUTES = (
     Route(
-        "GET", "/healthz", get_healthz, "operation", {200: Content("It lives.", named("Status"), {"status": "alive"})}
+        "GET",
+        "/healthz",
+        get_healthz,
+        "operation",
+        {200: Content("It lives.", named("Status"), {"status": "alive"})},
+        scope="open",
     ),
     Route(
         "GET",
@@ -40,6 +45,7 @@ ROUTES = (
         "operation",
         {200: Content("It takes events.", named("Status"), {"status": "ready"})},
         refusals=(NotReady,),
+        scope="open",
     ),
     Route(
         "GET",

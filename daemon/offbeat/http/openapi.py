@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from offbeat.config import HttpConfig
-from offbeat.errors import BadRequest, NoGoodLine, Refused
+from offbeat.errors import BadRequest, Forbidden, NoGoodLine, Refused, TooManyAttempts, Unauthorized
 from offbeat.http import examples
 from offbeat.http.parameters import Parameter
 from offbeat.http.refusals import Internal
-from offbeat.http.route import JSON, Content, Header, Route
+from offbeat.http.route import JSON, Content, Header, Route, by_method
 from offbeat.http.schemas import SCHEMAS, named
 
 Document = dict[str, Any]
@@ -26,6 +26,7 @@ TAGS = {
     "feedback": "What people say of what was found.",
     "feeds": "What jobs read themselves: files, databases, search servers.",
     "alerts": "Who is told of what was found, and when nobody is.",
+    "tokens": "Who may do what.",
     "operation": "How the daemon is.",
     "influx": "For clients that write to InfluxDB.",
 }
@@ -39,6 +40,7 @@ PATH_PARAMETERS = {
     "silence": "Number of the silence.",
     "calendar": "Id of the calendar.",
     "delivery": "Number of the delivery.",
+    "token": "Id or name of the token.",
     "sink": "Name of the sink in the settings.",
     "record": "The id of the record, percent-encoded as any part of a path is.",
 }
@@ -56,7 +58,7 @@ def document(routes: Iterable[Route], version: str) -> Document:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": SCHEMAS},
+        "components": {"schemas": SCHEMAS, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 
@@ -93,12 +95,21 @@ def _operation(route: Route) -> Document:
     }
     if rest:
         operation["description"] = rest
+    if (scope := _scope(route)) is not None:
+        operation["security"] = [{"token": []}]
+        operation["description"] = "\n\n".join((*((rest,) if rest else ()), f"A token needs the scope `{scope}`."))
     if route.body:
         operation["requestBody"] = {
             "required": True,
             "content": {media: _media(body) for body in route.body for media in body.media},
         }
     return operation
+
+
+def _scope(route: Route) -> str | None:
+    """The scope that *route* needs, None if it needs none."""
+    scope = route.scope or by_method(route.method)
+    return None if callable(scope) or scope in ("open", "sign-in") else scope
 
 
 def _path_parameter(name: str) -> Document:
@@ -140,6 +151,8 @@ def _media(content: Content) -> Document:
 def _refusals(route: Route) -> Document:
     """The refusals of *route* by status, with examples; 500 is possible anywhere, 400 wherever something is asked."""
     kinds: list[type[Refused]] = [*route.refusals, Internal]
+    if route.scope != "open":
+        kinds += [Unauthorized, Forbidden, TooManyAttempts]
     if (route.parameters.known or route.body) and BadRequest not in kinds:
         kinds.insert(0, BadRequest)
     by_status: dict[int, list[type[Refused]]] = {}

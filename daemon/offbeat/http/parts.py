@@ -31,6 +31,7 @@ from offbeat.store.queries import (
     SourceInfo,
     StreamEvent,
 )
+from offbeat.tokens import Tokens
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 
@@ -157,6 +158,7 @@ class Parts:
     analyses: Analyses
     feeds: Feeds
     database: Database
+    tokens: Tokens
     config: Callable[[], Config]
     ready: Callable[[], str | None]
     clock: Clock

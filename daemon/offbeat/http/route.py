@@ -4,14 +4,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from aiohttp import hdrs, web
 
-from offbeat.errors import BadBody, BadRequest, BodyTimeout, BodyTooLarge, Refused, UnsupportedMedia
+from offbeat.errors import BadBody, BadRequest, BodyTimeout, BodyTooLarge, Refused, Unauthorized, UnsupportedMedia
+from offbeat.http.credentials import SAFE, native
 from offbeat.http.parameters import Asked, Parameters, Schema
 from offbeat.http.parts import Parts
+from offbeat.store.tokens import Scope
+from offbeat.tokens import Pass, Tokens
 
 Handler = Callable[[web.Request, Parts, Asked], Awaitable[web.StreamResponse]]
 
@@ -19,6 +22,10 @@ JSON = "application/json"
 SEQUENCE_WAIT_S = 10.0
 ASKED = web.RequestKey("ASKED", bool)
 """Where a request remembers that its sender was told to go on."""
+ADMITTED = web.RequestKey("ADMITTED", Pass)
+"""Where a request has what let it in, if anything had to."""
+Needed = Scope | Literal["open", "sign-in"]
+"""What a call needs of a token: a scope; nothing; or nothing, for it is the call that shows one."""
 DOCUMENT_BYTES_MAX = 256 * 1024
 """Largest JSON document that a request may bring where no events are meant."""
 
@@ -43,6 +50,11 @@ class Header:
     schema: Schema
 
 
+def by_method(method: str) -> Scope:
+    """The scope of a call that says nothing else: to look is to read, to change is for admins."""
+    return "read" if method in SAFE else "admin"
+
+
 def as_document(refused: Refused) -> Mapping[str, Any]:
     """The one error document of our own API."""
     return refused.as_dict()
@@ -59,6 +71,8 @@ class Route:
     timed       its time is measured; that of a stream says nothing
     listed      part of the API; else a page or its files, for a browser
     of_analyses a sequence to wait for is waited for of analyses as well
+    scope       what a token needs to have for it, if need be by the request; None: read for GET and HEAD, else admin
+    credentials the token that a request shows, None if it shows none; a gateway's clients have their own ways
     """
 
     method: str
@@ -76,6 +90,20 @@ class Route:
     timed: bool = True
     listed: bool = True
     of_analyses: bool = False
+    scope: Needed | Callable[[web.Request], Needed] | None = None
+    credentials: Callable[[web.Request], str | None] = native
+
+    def needs(self, request: web.Request) -> Needed:
+        """What *request* needs of a token."""
+        if callable(self.scope):
+            return self.scope(request)
+        return self.scope or by_method(request.method)
+
+    async def admit(self, request: web.Request, tokens: Tokens) -> None:
+        """Let *request* in, and have it remember by what. Raises Unauthorized, Forbidden, TooManyAttempts."""
+        scope = self.needs(request)
+        if scope != "open" and scope != "sign-in":
+            request[ADMITTED] = await tokens.admit(self.credentials(request), scope, request.remote or "")
 
     def bound(self, parts: Parts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The handler as aiohttp calls it."""
@@ -102,13 +130,21 @@ def body_of(request: web.Request) -> bytes | AsyncIterator[bytes]:
 
 
 def chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """The body as it arrives.
+    """The body as it arrives, for as long as its sender is admitted.
 
     A sender that waits to be asked for it (Expect: 100-continue) is asked when it is first read.
     """
     if hdrs.EXPECT in request.headers and ASKED not in request:
-        return _asked_for(request)
-    return request.content.iter_any()
+        return _while_admitted(request, _asked_for(request))
+    return _while_admitted(request, request.content.iter_any())
+
+
+async def _while_admitted(request: web.Request, arriving: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What is *arriving*: a stream may last for months, and the token for less. Raises Unauthorized."""
+    async for chunk in arriving:
+        if ADMITTED in request and not request[ADMITTED].holds():
+            raise Unauthorized("the token is taken no more: it was revoked or has expired while the body arrived")
+        yield chunk
 
 
 async def _asked_for(request: web.Request) -> AsyncIterator[bytes]:

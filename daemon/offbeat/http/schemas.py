@@ -22,6 +22,7 @@ from offbeat.http.forms import (
     named,
     paged,
 )
+from offbeat.http.token_schemas import TOKEN_SCHEMAS
 
 __all__ = ["ANY_OBJECT", "SCHEMAS", "TEXT", "Schema", "listing", "named"]
 
@@ -284,5 +285,6 @@ SCHEMAS: dict[str, Schema] = {
     "InfluxVersion": document({"version": TEXT}),
     **ALERT_SCHEMAS,
     **FEED_SCHEMAS,
+    **TOKEN_SCHEMAS,
 }
 SCHEMAS |= analysis_schemas.SCHEMAS

@@ -21,12 +21,14 @@ from aiohttp.web_protocol import _ErrInfo
 
 from offbeat.config import IngestConfig
 from offbeat.errors import Refused
+from offbeat.http.credentials import bearer
 from offbeat.http.documents import dump
 from offbeat.http.events import PATH, document_of, encoding_of, format_of, options_of
 from offbeat.http.parts import Parts
 from offbeat.http.refusals import internal
 from offbeat.http.route import JSON
 from offbeat.records import Receipt
+from offbeat.tokens import Pass
 from offbeat.wire.options import Format, Options
 
 HEAD_END = b"\r\n\r\n"
@@ -41,13 +43,14 @@ LOST = -1
 
 @dataclass(slots=True)
 class Head:
-    """What a head says of its body. *options* are those under the settings *ingest*."""
+    """What a head says of its body. *options* are those under the settings *ingest*; *admitted* what lets it in."""
 
     length: int
     format: Format
     query: str
     ingest: IngestConfig
     options: Options
+    admitted: Pass
 
 
 class ShortWay:
@@ -70,12 +73,17 @@ class ShortWay:
             options = options_of(ingest, format, query)
         except Refused:
             return
+        admitted = self._parts.tokens.pass_of(bearer(headers), "ingest")
+        if admitted is None:
+            return
         if len(self.heads) >= HEADS_MAX:
             self.heads.clear()
-        self.heads[raw] = Head(length, format, query, ingest, options)
+        self.heads[raw] = Head(length, format, query, ingest, options, admitted)
 
     def offer(self, head: Head, body: bytes) -> asyncio.Future[Receipt] | None:
         """What will be the receipt of *body*; None if it would be refused at once."""
+        if not head.admitted.holds():
+            return None
         ingest = self._parts.config().ingest
         if head.ingest is not ingest:  # the settings were reloaded
             head.options, head.ingest = options_of(ingest, head.format, head.query), ingest
@@ -101,7 +109,8 @@ def plain(message: RawRequestMessage) -> bool:
         message.method == "POST" and message.path.partition("?")[0] == PATH and message.version == HttpVersion11
         and not (message.should_close or message.upgrade or message.chunked)
         and hdrs.CONTENT_LENGTH in message.headers
-        and hdrs.EXPECT not in message.headers and "Idempotency-Key" not in message.headers
+        and hdrs.EXPECT not in message.headers and hdrs.COOKIE not in message.headers
+        and "Idempotency-Key" not in message.headers
     )
 
 

@@ -14,7 +14,7 @@ from offbeat.http import documents, examples, explained
 from offbeat.http.documents import Document, dump
 from offbeat.http.parameters import MIN_SCORE, SEQUENCE, SOURCES, Asked, Parameter, Parameters, Unreadable, listed, text
 from offbeat.http.parts import Parts
-from offbeat.http.route import Content, Header, Route
+from offbeat.http.route import ADMITTED, Content, Header, Route
 from offbeat.http.schemas import TEXT
 from offbeat.store.queries import Bucket, Record, StreamEvent
 
@@ -52,7 +52,7 @@ async def send(
 ) -> None:
     """Write *events* until they end, and a comment whenever there was none for *keepalive_s*.
 
-    Raises ConnectionError once the client left.
+    It ends, too, once the token that let *request* in is taken no more. Raises ConnectionError once the client left.
     """
     clock = asyncio.get_running_loop().time
     await _write(response, b": follow on\n\n")  # the head goes out with the first bytes
@@ -63,6 +63,8 @@ async def send(
             await asyncio.wait((following,), timeout=min(GONE_LOOK_S, keepalive_s))
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError("the client left")
+            if ADMITTED in request and not request[ADMITTED].holds():
+                return
             if following.done():
                 some = following.result()
                 if some is None:

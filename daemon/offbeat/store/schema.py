@@ -198,4 +198,20 @@ MIGRATIONS: tuple[str, ...] = (
         typical REAL NOT NULL, upper REAL NOT NULL, actual REAL NOT NULL, PRIMARY KEY (job, start_ms, ordinal))
         WITHOUT ROWID;
     """,
+    """
+    -- Tokens: who may do what. Of a secret there is only a hash. A token that was revoked stays as a row, so that the
+    -- doors stay shut. token_epoch counts the changes, whoever makes them: by it the daemon sees those of others.
+    CREATE TABLE token (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL,
+        created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) WITHOUT ROWID;
+    CREATE UNIQUE INDEX token_by_name ON token (name) WHERE revoked_ms IS NULL;
+    CREATE TABLE token_session (
+        digest BLOB PRIMARY KEY, token TEXT NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL)
+        WITHOUT ROWID;
+    CREATE TABLE token_epoch (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL);
+    INSERT INTO token_epoch VALUES (1, 0);
+    CREATE TRIGGER token_added AFTER INSERT ON token BEGIN UPDATE token_epoch SET epoch = epoch + 1; END;
+    CREATE TRIGGER token_changed AFTER UPDATE ON token BEGIN UPDATE token_epoch SET epoch = epoch + 1; END;
+    CREATE TRIGGER token_gone AFTER DELETE ON token BEGIN UPDATE token_epoch SET epoch = epoch + 1; END;
+    """,
 )

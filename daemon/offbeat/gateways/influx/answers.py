@@ -8,8 +8,9 @@ from offbeat.errors import NoGoodLine, Refused
 from offbeat.records import Receipt
 
 V2_CODES = {
-    404: "not found", 405: "method not allowed", 409: "conflict", 413: "request too large", 422: "unprocessable entity",
-    429: "too many requests", 500: "internal error", 503: "unavailable",
+    401: "unauthorized", 403: "forbidden", 404: "not found", 405: "method not allowed", 409: "conflict",
+    413: "request too large", 422: "unprocessable entity", 429: "too many requests", 500: "internal error",
+    503: "unavailable",
 }
 
 

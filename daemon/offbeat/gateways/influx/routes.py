@@ -1,7 +1,8 @@
 """The calls of an InfluxDB client, one sentence each.
 
 Source: InfluxData, "InfluxDB v2 API" (/api/v2/write, /health) and "InfluxDB 1.x HTTP API" (/write, /ping).
-Database, bucket, organisation, retention policy, user and password are accepted and mean nothing here.
+Database, bucket, organisation and retention policy are accepted and mean nothing here; a password is a token, and the
+user of it means nothing.
 """
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from offbeat.errors import (
     UnsupportedMedia,
 )
 from offbeat.gateways.influx.answers import PartialWrite, as_v1, as_v2, health
+from offbeat.http.credentials import after, basic
 from offbeat.http.documents import answer
 from offbeat.http.events import IDEMPOTENCY_KEY, encoding_of, idempotency_key
 from offbeat.http.parameters import Asked, Parameter, Parameters, Schema, listed, shown
@@ -87,6 +89,15 @@ async def get_influx_health(request: web.Request, parts: Parts, asked: Asked) ->
     return answer(health("pass", "ready for queries and writes", VERSION))
 
 
+def credentials(request: web.Request) -> str | None:
+    """The token that an InfluxDB client shows: of version 2, Authorization: Token; of version 1, a password.
+
+    That of version 1 stands in Authorization: Basic, after Authorization: Token and a user, or in the query.
+    """
+    given = after(request.headers, "Token", "Bearer") or basic(request.headers) or request.query.get("p")
+    return given.rpartition(":")[2] if given else None
+
+
 async def _write(request: web.Request, parts: Parts, precisions: Mapping[str, Precision]) -> web.Response:
     """Take the body as line protocol, whatever Content-Type says: InfluxDB reads nothing else.
 
@@ -147,6 +158,8 @@ def _route(method: str, path: str, handler: Handler, answers: Mapping[int, Conte
         as_refused=as_refused,
         refused_schema=schema,
         reads=False,
+        scope="ingest" if body else "open",
+        credentials=credentials,
     )
 
 
@@ -180,7 +193,8 @@ ROUTES = (
         post_influx_v1_write,
         WRITTEN,
         _taken("precision", "Of the timestamps; default ns.", *V1_PRECISIONS),
-        *_ignored("db", "rp", "consistency", "u", "p"),
+        *_ignored("db", "rp", "consistency", "u"),
+        _taken("p", "A token."),
         as_refused=as_v1,
         schema="InfluxV1Error",
         body=True,

@@ -15,9 +15,11 @@ from offbeat.gateways.prelert import alerts, data, jobs, logs, results, scheduli
 from offbeat.gateways.prelert.call import Call, answered, drain
 from offbeat.gateways.prelert.errors import PrelertError
 from offbeat.gateways.prelert.refusals import document_of, numbered
+from offbeat.http.credentials import basic, bearer
 from offbeat.http.parameters import Asked
 from offbeat.http.parts import Parts
-from offbeat.http.route import Content, Route
+from offbeat.http.route import Content, Route, by_method
+from offbeat.store.tokens import Scope
 
 VERSIONS = ("v2", "v1", "v0.3")
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -103,6 +105,21 @@ async def _answer(request: web.Request, parts: Parts) -> web.StreamResponse:
     raise PrelertError(0, f"there is nothing at {request.path}", 404)
 
 
+def scope(request: web.Request) -> Scope:
+    """What a call needs: ingest to send and to say that that was all, read to look and to try, admin to change."""
+    (what, *_) = [segment for segment in request.rel_url.raw_path.split("/") if segment][2:] or [""]
+    if request.method == "POST" and what in ("data", "dataload"):
+        return "ingest"
+    if request.method == "POST" and what in ("preview", "validate"):
+        return "read"
+    return by_method(request.method)
+
+
+def credentials(request: web.Request) -> str | None:
+    """The token that a client shows. The protocol has none: who calls adds Authorization, Bearer or Basic."""
+    return bearer(request.headers) or basic(request.headers)
+
+
 def _fits(pattern: tuple[str, ...], segments: list[str]) -> Mapping[str, str] | None:
     if len(pattern) != len(segments):
         return None
@@ -125,6 +142,8 @@ ROUTES = tuple(
         as_refused=document_of,
         reads=False,
         listed=False,
+        scope=scope,
+        credentials=credentials,
     )
     for path in ("/engine/{rest:.*}", "/engine")
 )
