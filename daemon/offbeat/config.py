@@ -14,19 +14,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from offbeat.config_gateways import MvgConfig
 from offbeat.errors import BadConfig
+from offbeat.setting import setting
 
 DEFAULT_MODEL = "rhythm"
 """The model of a job that names none."""
-
-
-def setting(default: Any, why: str, *, unit: str = "", low: float | None = None, high: float | None = None,
-            reload: bool = False) -> Any:
-    """One setting of a section: *reload* says that SIGHUP applies it without a restart."""
-    metadata = {"unit": unit, "why": why, "low": low, "high": high, "reload": reload}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 def _check(section: str, holder: Any) -> None:
@@ -289,6 +282,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    mvg: MvgConfig = field(default_factory=MvgConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -304,6 +298,7 @@ class Config:
                 hint="as Europe/Berlin or America/New_York; the system's list is in /usr/share/zoneinfo",
                 where={"setting": "engine.time_zone"})
         sinks_of(self.alerts)
+        self.mvg.check()
 
 
 def sinks_of(alerts: AlertsConfig) -> dict[str, SinkConfig]:
@@ -458,7 +453,7 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
-    "retention": RetentionConfig, "alerts": AlertsConfig,
+    "retention": RetentionConfig, "alerts": AlertsConfig, "mvg": MvgConfig,
 }
 SINKS: dict[str, Any] = {
     "webhook": WebhookConfig, "alertmanager": AlertmanagerConfig, "email": EmailConfig, "command": CommandConfig,

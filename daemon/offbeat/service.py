@@ -50,6 +50,7 @@ from offbeat.store.results import Results
 from offbeat.store.retention import retire
 from offbeat.tokens import Tokens
 from offbeat.verification import VerifyReport
+from offbeat.vibration.measured import Measured
 
 log = logging.getLogger("offbeat")
 STOP_WITHIN_S = 10.0
@@ -115,6 +116,7 @@ class Service:
         self._join(jobs, int(newest[0][0]), newest_adjustment, newest_analysis, last)
         await self.alerts.begin()
         await self.tokens.begin()
+        await self.measured.begin()
 
     def _tell(self, outcome: Outcome) -> None:
         self.broadcast.publish(outcome)
@@ -186,14 +188,10 @@ class Service:
             newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
         self.feeds = Feeds(self.analyses, self.clock, metrics)
+        self.measured = Measured(self.database, lambda: self.config.mvg, self.clock, metrics)
         self.feedback = Feedback(
-            self.database,
-            newest_adjustment,
-            lambda: self.jobs.by_number,
-            self.intake.submit,
-            self.applier.reached,
-            self.applier.ask,
-        )
+            self.database, newest_adjustment, lambda: self.jobs.by_number, self.intake.submit, self.applier.reached,
+            self.applier.ask)
         metrics.adjustments.set_function(self.engine.adjustment_count)
         self.broadcast = Broadcast(
             self.database,
@@ -298,6 +296,7 @@ class Service:
             self.broadcast,
             self.analyses,
             self.feeds,
+            self.measured,
             self.database,
             self.tokens,
             lambda: self.config,
@@ -317,6 +316,7 @@ class Service:
             self.applier.run(),
             self.runner.run(),
             self.feeds.run(),
+            self.measured.run(),
             upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),

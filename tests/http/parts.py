@@ -287,6 +287,7 @@ class Behind:
     alerts: Any = None  # the doors of alerts are tested over the real ones
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
+    measured: Any = None
     database: Any = None
     tokens: Any = None  # by default there is none, and everything is open
     stream: MemoryStream = field(default_factory=MemoryStream)
@@ -296,8 +297,8 @@ class Behind:
         """As the doors are given them."""
         tokens = self.tokens or Tokens(self.database, ManualClock(), self.metrics, anonymous=True)
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
-                     self.feeds, self.database, tokens, lambda: self.config, lambda: self.not_ready, ManualClock(),
-                     self.metrics, "1.2.3", self.keepalive_s)
+                     self.feeds, self.measured, self.database, tokens, lambda: self.config, lambda: self.not_ready,
+                     ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)

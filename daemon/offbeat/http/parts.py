@@ -32,6 +32,7 @@ from offbeat.store.queries import (
     StreamEvent,
 )
 from offbeat.tokens import Tokens
+from offbeat.vibration.measured import Measured
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
 
@@ -157,6 +158,7 @@ class Parts:
     stream: Stream
     analyses: Analyses
     feeds: Feeds
+    measured: Measured
     database: Database
     tokens: Tokens
     config: Callable[[], Config]
