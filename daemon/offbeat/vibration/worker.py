@@ -20,6 +20,9 @@ from offbeat.store.mvg import Window
 from offbeat.vibration import frames
 from offbeat.vibration.task import Task
 
+NICENESS = 10
+"""An analysis may take minutes; those who send and ask do not wait for it."""
+
 
 def main() -> None:
     """Compute what the first line of standard input says."""
@@ -28,6 +31,7 @@ def main() -> None:
     head = source.readline()
     if not head:
         return
+    os.nice(NICENESS)
     bytes_max = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (bytes_max, bytes_max))
     threading.Thread(target=_end_with_the_daemon, args=(source,), daemon=True).start()
