@@ -107,6 +107,12 @@ class Metrics:
             "feed_troubles_total", "Times that a feed could not read its source, and waited before the next try."
         )
         self.feeds_started = self._gauge("feeds_started", "Feeds that are at work.")
+        self.measured_bytes = self._gauge("measured_bytes", "What measurements of MVG clients hold, compressed.")
+        self.measured_analyses_waiting = self._gauge(
+            "measured_analyses_waiting", "Analyses of such measurements that are queued.")
+        self.measured_analyses_total = self._counter(
+            "measured_analyses_total", "Analyses of such measurements that ended, by outcome: successful, failed.",
+            "outcome")
         self.stream_clients = self._gauge("stream_clients", "Clients that follow /api/v1/stream now.")
         self.alerts_raised_total = self._counter("alerts_raised_total", "Alerts that were raised, told or not.")
         self.alerts_active = self._gauge("alerts_active", "Alerts that are active.")

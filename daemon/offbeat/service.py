@@ -13,26 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from offbeat import config as configuration
-from offbeat import verification
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses import upkeep
 from offbeat.analyses.hub import Hub
 from offbeat.analyses.life import Analyses
 from offbeat.analyses.runner import Runner
-from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
+from offbeat.assembly import assembled, watch_of
 from offbeat.backtest.preview import Previews
 from offbeat.broadcast import Broadcast
 from offbeat.checks.checks import Checks
 from offbeat.clock import Clock, SystemClock
 from offbeat.config import Config
 from offbeat.engine.analysis.results import BucketResult
-from offbeat.engine.catalog import Catalog, Limits
-from offbeat.engine.engine import WATCH, Engine
+from offbeat.engine.engine import WATCH
 from offbeat.engine.entries import Entry, Job, Settings
 from offbeat.engine.outcome import Outcome
 from offbeat.engine.views import begun_anew, job_totals
-from offbeat.errors import BadConfig, BadRequest, OffbeatError, StoreUnavailable, StoreUnusable
+from offbeat.errors import BadConfig, OffbeatError, StoreUnavailable, StoreUnusable
 from offbeat.feedback import Feedback
 from offbeat.feeds.feeds import Feeds
 from offbeat.http.analysis_documents import live_records
@@ -41,9 +39,8 @@ from offbeat.intake import Intake
 from offbeat.intake.committer import Committer, Control
 from offbeat.intake.decoding import Decoding
 from offbeat.intake.parcels import Budget, on_second_call
-from offbeat.jobs import Jobs, check, in_zone, places_of
+from offbeat.jobs import Jobs
 from offbeat.metrics import Metrics
-from offbeat.records import JobSpec
 from offbeat.store import adjustments, analyses, journal
 from offbeat.store.checkpoints import drop_pieces, restore_shards
 from offbeat.store.database import FILE_NAME, Database, StateDirectory, prepare
@@ -51,7 +48,7 @@ from offbeat.store.queries import DaemonDiagnosis, Limit
 from offbeat.store.results import Results
 from offbeat.store.retention import retire
 from offbeat.tokens import Tokens
-from offbeat.verification import VerifyReport
+from offbeat.vibration.measured import Measured
 from offbeat.vitals import JobCounts, Vitals
 
 log = logging.getLogger("offbeat")
@@ -119,6 +116,7 @@ class Service:
         await self.alerts.begin()
         await self.checks.begin()
         await self.tokens.begin()
+        await self.measured.begin()
 
     def _tell(self, outcome: Outcome) -> None:
         self.broadcast.publish(outcome)
@@ -190,14 +188,10 @@ class Service:
             newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
         self.feeds = Feeds(self.analyses, self.clock, metrics)
+        self.measured = Measured(self.database, lambda: self.config.mvg, self.clock, metrics)
         self.feedback = Feedback(
-            self.database,
-            newest_adjustment,
-            lambda: self.jobs.by_number,
-            self.intake.submit,
-            self.applier.reached,
-            self.applier.ask,
-        )
+            self.database, newest_adjustment, lambda: self.jobs.by_number, self.intake.submit, self.applier.reached,
+            self.applier.ask)
         metrics.adjustments.set_function(self.engine.adjustment_count)
         self.broadcast = Broadcast(
             self.database,
@@ -297,8 +291,8 @@ class Service:
         """What the doors need."""
         return Parts(
             self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.broadcast,
-            self.analyses, self.feeds, self.database, self.tokens, lambda: self.config, self.ready, self.clock,
-            self.metrics, version_of_program(), self.vitals.health, self.previews.run,
+            self.analyses, self.feeds, self.measured, self.database, self.tokens, lambda: self.config, self.ready,
+            self.clock, self.metrics, version_of_program(), self.vitals.health, self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -311,6 +305,7 @@ class Service:
             self.applier.run(),
             self.runner.run(),
             self.feeds.run(),
+            self.measured.run(),
             upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),
@@ -399,53 +394,6 @@ class Service:
         self.runner.close()
 
 
-def watch_of(config: Config) -> JobSpec:
-    """The built-in job as the config has it. Raises BadConfig if it cannot work."""
-    watch = config.watch
-    spec = JobSpec(
-        "watch",
-        "every numeric field of every source",
-        "value",
-        ("*",),
-        ("*",),
-        watch.bucket_span_s,
-        watch.latency_s,
-        watch.model,
-        tuple(sorted(watch.parameters.items())),
-        watch.peer_groups,
-        *places_of(config.engine),
-    )
-    try:
-        check(spec, None)
-    except BadRequest as e:
-        raise BadConfig(f"watch.{e.message}", hint=e.hint, where=e.where) from e
-    return in_zone(spec, config.engine.time_zone)
-
-
-async def assembled(database: Database, config: Config) -> Engine:
-    """An engine with the catalog, the jobs and the first settings of the store.
-
-    No checkpoint restored, nothing replayed.
-    """
-    engine, jobs = config.engine, await journal.load_jobs(database)
-    watch = next((job.spec for job in jobs if job.number == WATCH), watch_of(config))
-    shard_series = watch.models_max // watch.shards if watch.shards else engine.shard_series
-    catalog = Catalog(Limits(engine.sources_max, engine.fields_max, engine.series_max, shard_series, watch.shards))
-    await journal.load_catalog(database, catalog)
-    made = Engine(catalog)
-    for job in jobs:
-        made.add_job(job)
-    # Entries of the journal bring later settings along; those that were pruned hold from its beginning.
-    first = (await database.read("SELECT coalesce(min(seq), 1 << 62) FROM journal"))[0][0]
-    for seq, settings in (await journal.load_settings(database)).items():
-        if seq < first:
-            made.settings = settings
-    for adjustment in await adjustments.in_force_before(database, first):
-        if adjustment.job in made.jobs:
-            made.jobs[adjustment.job].adjustments.begin(adjustment, counts=False)
-    return made
-
-
 @asynccontextmanager
 async def running(
     config: Config, *, clock: Clock | None = None, config_path: Path | None = None
@@ -484,14 +432,3 @@ async def running(
             finally:
                 for task in tasks:
                     task.cancel()
-
-
-def verify(state_dir: Path) -> VerifyReport:
-    """Replay what the journal still holds and compare it with the store. Raises CannotStart."""
-
-    async def of_analyses(database: Database) -> tuple[int, list[str]]:
-        return await replayed(database, (await assembled(database, Config())).catalog)
-
-    return asyncio.run(
-        verification.verify(state_dir, lambda database: assembled(database, Config()), of_analyses)
-    )

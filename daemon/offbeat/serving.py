@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from offbeat import systemd
+from offbeat.assembly import watch_of
 from offbeat.config import Config, HttpConfig
 from offbeat.errors import CannotStart, NeedsToken
 from offbeat.gateways import GATEWAYS
@@ -26,7 +27,7 @@ from offbeat.http.connections import bounded
 from offbeat.http.short import doors
 from offbeat.kernels import Kernels
 from offbeat.page.routes import ROUTES as PAGE
-from offbeat.service import Service, running, version_of_program, watch_of
+from offbeat.service import Service, running, version_of_program
 from offbeat.store.tokens import any_token
 
 OTHER_KERNELS_AFTER_S = 10.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from offbeat import service, serving
+from offbeat import assembly, serving
 from offbeat.config import Config
 from offbeat.errors import BadConfig, CannotStart, StateDirectoryInUse, StoreUnusable
 
@@ -58,7 +58,7 @@ def test_each_reason_not_to_start_is_said_and_has_its_status(offbeat, monkeypatc
     ],
 )
 def test_verify_lists_differences_and_ends_with_status_7(offbeat, monkeypatch, tmp_path, report, status, said):
-    monkeypatch.setattr(service, "verify", lambda state_dir: report, raising=False)
+    monkeypatch.setattr(assembly, "verify", lambda state_dir: report, raising=False)
     ran = offbeat("verify", "--state-dir", tmp_path)
     assert (ran.status, ran.out) == (status, said)
 

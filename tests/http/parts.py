@@ -296,6 +296,7 @@ class Behind:
     checks: Any = None
     analyses: Analyses = field(default_factory=NoAnalyses)
     feeds: Any = None
+    measured: Any = None
     database: Any = None
     tokens: Any = None  # by default there is none, and everything is open
     stream: MemoryStream = field(default_factory=MemoryStream)
@@ -307,8 +308,9 @@ class Behind:
         """As the doors are given them."""
         tokens = self.tokens or Tokens(self.database, ManualClock(), self.metrics, anonymous=True)
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.stream,
-                     self.analyses, self.feeds, self.database, tokens, lambda: self.config, lambda: self.not_ready,
-                     ManualClock(), self.metrics, "1.2.3", self._health, self.preview, self.keepalive_s)
+                     self.analyses, self.feeds, self.measured, self.database, tokens, lambda: self.config,
+                     lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self._health, self.preview,
+                     self.keepalive_s)
 
     async def _health(self) -> Health:
         return self.health

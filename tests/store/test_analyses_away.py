@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from offbeat import service as services
+from offbeat import assembly
 from offbeat.analyses import upkeep
 from offbeat.analyses.running import About, AnalysisFailed
 from offbeat.clock import ManualClock
@@ -60,7 +60,7 @@ async def test_what_comes_next_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     assert found[0] == found[1]
     assert states[0].keys() == states[1].keys()
     assert all(states[0][name].tobytes() == states[1][name].tobytes() for name in states[0])
-    assert await asyncio.to_thread(lambda: services.verify(tmp_path / "True").differences) == ()
+    assert await asyncio.to_thread(lambda: assembly.verify(tmp_path / "True").differences) == ()
 
 
 async def test_what_is_told_of_it_needs_no_models(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from offbeat import service as services
+from offbeat import assembly
 from offbeat.clock import ManualClock
 from offbeat.engine.analysis.spec import AnalysisSpec, DetectorSpec, ModelPlot
 from offbeat.packing import pack, unpack
@@ -33,7 +33,7 @@ async def took(state: Path, copy: Path | None = None, sent: int = len(SENT)) -> 
 
 
 async def verified(state: Path) -> tuple[str, ...]:
-    report = await asyncio.to_thread(services.verify, state)
+    report = await asyncio.to_thread(assembly.verify, state)
     assert report.entries > 3
     return report.differences
 

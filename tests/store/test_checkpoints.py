@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from offbeat import applier
+from offbeat.assembly import assembled
 from offbeat.clock import ManualClock
 from offbeat.errors import NotYet, StoreUnavailable
-from offbeat.service import Service, assembled, running
+from offbeat.service import Service, running
 from offbeat.store import checkpoints
 from offbeat.store.database import Database
 from offbeat.verification import verify

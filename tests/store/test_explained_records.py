@@ -13,13 +13,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from offbeat.assembly import assembled
 from offbeat.clock import ManualClock
 from offbeat.config import Config, IngestConfig, RetentionConfig
 from offbeat.engine.entries import Job
 from offbeat.engine.outcome import Finding
 from offbeat.errors import NotFound
 from offbeat.records import JobSpec
-from offbeat.service import Service, assembled, running
+from offbeat.service import Service, running
 from offbeat.store.findings import Findings, statements_of
 from offbeat.store.queries import Record, RecordQuery
 from offbeat.store.record_queries import findings_after, id_of, key_of

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from offbeat.assembly import assembled
 from offbeat.clock import ManualClock
 from offbeat.config import Config
 from offbeat.engine.entries import Adjustment
 from offbeat.errors import BadRequest, Conflict, NotFound, OffbeatError
 from offbeat.intake.committer import Control
 from offbeat.records import JobSpec
-from offbeat.service import Service, assembled, running
+from offbeat.service import Service, running
 from offbeat.store import adjustments
 from offbeat.store.adjustments import Given
 from offbeat.store.queries import Record, RecordQuery

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from offbeat.assembly import assembled
 from offbeat.clock import ManualClock
 from offbeat.config import Config
 from offbeat.records import JobSpec
-from offbeat.service import Service, assembled, running
+from offbeat.service import Service, running
 from offbeat.verification import verify
 from offbeat_detectors import river_adapter
 from offbeat_detectors.warm import warm_up

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from offbeat.assembly import watch_of
 from offbeat.clock import ManualClock
 from offbeat.config import from_mapping
 from offbeat.engine.views import SeriesState
 from offbeat.errors import BadConfig, BadRequest
 from offbeat.jobs import in_zone
 from offbeat.records import JobSpec
-from offbeat.service import Service, running, watch_of
+from offbeat.service import Service, running
 from offbeat.store import journal
 from offbeat.store.diagnosis import about, diagnosis_of
 from offbeat.store.queries import BucketQuery, RecordQuery

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.assembly import assembled
 from offbeat.clock import ManualClock
 from offbeat.engine.engine import Engine
 from offbeat.errors import StateDirectoryInUse, StoreUnusable
 from offbeat.packing import pack, unpack
-from offbeat.service import assembled, running
+from offbeat.service import running
 from offbeat.store.database import FILE_NAME, Database
 from offbeat.verification import VerifyReport, verify
 from tests.engine.run import SPECS, Create, Delete, Event, Step, random_steps

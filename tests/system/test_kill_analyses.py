@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from offbeat import service
+from offbeat import assembly
 from offbeat.packing import unpack
 from offbeat.store import analyses as kept
 from offbeat.store.database import FILE_NAME
@@ -154,7 +154,7 @@ def states(state_dir: Path) -> dict[str, Any]:
 
 
 def verified(state_dir: Path) -> tuple[str, ...]:
-    return service.verify(state_dir).differences
+    return assembly.verify(state_dir).differences
 
 
 @pytest.mark.timeout(300)

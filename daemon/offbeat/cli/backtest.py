@@ -230,9 +230,9 @@ def _file(path: Path, config: Config, baseline: Change, given: dict[str, Any]) -
     """The question about the file at *path*. Raises WrongUsage, BadConfig, BadRequest."""
     from dataclasses import replace
 
+    from offbeat.assembly import watch_of
     from offbeat.backtest.question import FileReadings
     from offbeat.cli import inputs
-    from offbeat.service import watch_of
     from offbeat.wire import Decompressor, Options, delimited
 
     format: Format | None

@@ -25,9 +25,9 @@ def verify(ctx: click.Context, state_dir: Path) -> None:
     from offbeat.cli.serve import place_compiled_code
 
     place_compiled_code(os.environ)
-    from offbeat import service
+    from offbeat import assembly
 
-    report = service.verify(state_dir)
+    report = assembly.verify(state_dir)
     entries = f"{report.entries} journal {'entry' if report.entries == 1 else 'entries'} replayed"
     if not report.differences:
         click.echo(f"{entries}: the results are the same, bit for bit")

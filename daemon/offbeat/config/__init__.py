@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from offbeat.config.gateways import EsmondConfig, check_esmond
+from offbeat.config.gateways import EsmondConfig, MvgConfig
 from offbeat.config.sections import (
     DEFAULT_MODEL,
     AlertsConfig,
@@ -54,10 +54,12 @@ __all__ = [
     "CommandConfig",
     "Config",
     "EmailConfig",
-    "EngineConfig", "EsmondConfig",
+    "EngineConfig",
+    "EsmondConfig",
     "HttpConfig",
     "HttpSinkConfig",
     "IngestConfig",
+    "MvgConfig",
     "RetentionConfig",
     "SinkConfig",
     "StoreConfig",
@@ -86,6 +88,7 @@ class Config:
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     checks: ChecksConfig = field(default_factory=ChecksConfig)
     esmond: EsmondConfig = field(default_factory=EsmondConfig)
+    mvg: MvgConfig = field(default_factory=MvgConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -101,7 +104,8 @@ class Config:
                 hint="as Europe/Berlin or America/New_York; the system's list is in /usr/share/zoneinfo",
                 where={"setting": "engine.time_zone"})
         sinks_of(self.alerts)
-        check_esmond(self.esmond)
+        self.esmond.check()
+        self.mvg.check()
 
 
 def from_mapping(document: Mapping[str, Any]) -> Config:
@@ -157,5 +161,6 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
     "retention": RetentionConfig, "alerts": AlertsConfig, "checks": ChecksConfig, "esmond": EsmondConfig,
+    "mvg": MvgConfig,
 }
 assert all(is_dataclass(s) for s in SECTIONS.values())

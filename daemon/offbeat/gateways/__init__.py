@@ -1,6 +1,6 @@
 """Foreign protocols, one folder each: its routes and its translation, nothing else."""
-from offbeat.gateways import esmond, influx, prelert
+from offbeat.gateways import esmond, influx, mvg, prelert
 from offbeat.http.route import Route
 
-GATEWAYS: tuple[Route, ...] = (*influx.ROUTES, *prelert.ROUTES, *esmond.ROUTES)
+GATEWAYS: tuple[Route, ...] = (*influx.ROUTES, *prelert.ROUTES, *esmond.ROUTES, *mvg.ROUTES)
 """The routes of all gateways."""

@@ -35,6 +35,7 @@ from offbeat.store.queries import (
     StreamEvent,
 )
 from offbeat.tokens import Tokens
+from offbeat.vibration.measured import Measured
 from offbeat.vitals import Health
 from offbeat.weighing import Said, Weighed
 from offbeat.wire.options import Options
@@ -164,6 +165,7 @@ class Parts:
     stream: Stream
     analyses: Analyses
     feeds: Feeds
+    measured: Measured
     database: Database
     tokens: Tokens
     config: Callable[[], Config]

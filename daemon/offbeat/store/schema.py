@@ -272,4 +272,31 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE esmond_begun (
         digest BLOB PRIMARY KEY, blocks INTEGER NOT NULL, made_ms INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- MVG: sources of one tenant each, their measurements, labels and analyses. made: a number that is never given
+    -- again; measurements whose source is gone are gone as well, and are removed little by little. body of a row of a
+    -- table: its float64 numbers, little-endian, in the order of the columns; of others: offbeat.packing of channels.
+    CREATE TABLE mvg_source (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, id TEXT NOT NULL, data_class TEXT NOT NULL,
+        names TEXT NOT NULL, plain INTEGER NOT NULL, meta TEXT NOT NULL, external_id TEXT, external TEXT NOT NULL,
+        watched TEXT NOT NULL, UNIQUE (tenant, id));
+    CREATE UNIQUE INDEX mvg_source_external ON mvg_source (tenant, external_id) WHERE external_id IS NOT NULL;
+    CREATE INDEX mvg_source_watched ON mvg_source (watched);
+    CREATE TABLE mvg_measurement (
+        made INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, timestamp INTEGER NOT NULL, duration REAL,
+        low REAL, high REAL, meta TEXT NOT NULL, scalars TEXT, samples INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        body BLOB NOT NULL, UNIQUE (source, timestamp));
+    CREATE TABLE mvg_label (
+        made INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+        label TEXT NOT NULL, severity INTEGER NOT NULL, notes TEXT NOT NULL, changed_ms INTEGER NOT NULL,
+        UNIQUE (source, timestamp));
+    CREATE TABLE mvg_analysis (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, id TEXT NOT NULL, feature TEXT NOT NULL,
+        request TEXT NOT NULL, status TEXT NOT NULL, history TEXT NOT NULL, queued_ms INTEGER NOT NULL,
+        callback TEXT NOT NULL, used TEXT NOT NULL, error TEXT NOT NULL, inputs BLOB, results BLOB, model BLOB,
+        UNIQUE (tenant, id));
+    CREATE INDEX mvg_analysis_under_way ON mvg_analysis (queued_ms, number) WHERE status IN ('queued', 'ongoing');
+    CREATE TABLE mvg_analysis_source (
+        source INTEGER NOT NULL, analysis INTEGER NOT NULL, PRIMARY KEY (source, analysis)) WITHOUT ROWID;
+    """,
 )
