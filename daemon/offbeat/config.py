@@ -215,6 +215,24 @@ class AlertsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EnergyConfig:
+    """What clients of the energy-sensors protocol may do, and what becomes of it: docs/gateways/energy.md."""
+
+    batch_events: int = setting(
+        1_000, "each time that so many events have been stored, all that ever were are clustered", unit="events", low=1,
+        reload=True)
+    time: str = setting(
+        "reported", "the time of an event in its series: reported, as the meter says, or stored, as it came",
+        reload=True)
+    access: str = setting(
+        "open", "who may use its three paths, whose clients send no token: open, anyone, or loopback, who is on this "
+        "host", reload=True)
+
+
+ENERGY_WORDS = {"time": ("reported", "stored"), "access": ("open", "loopback")}
+
+
+@dataclass(frozen=True, slots=True)
 class SinkConfig:
     """What every sink has."""
 
@@ -286,6 +304,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    energy: EnergyConfig = field(default_factory=EnergyConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -294,6 +313,10 @@ class Config:
             if not getattr(self.ingest, name):
                 where = {"setting": f"ingest.{name}"}
                 raise BadConfig(f"ingest.{name} is empty: expected at least one name", where=where)
+        for name, words in ENERGY_WORDS.items():
+            if (given := getattr(self.energy, name)) not in words:
+                raise BadConfig(
+                    f"energy.{name} is {given!r}: expected {' or '.join(words)}", where={"setting": f"energy.{name}"})
         zone = self.engine.time_zone
         if not known_zone(zone):
             raise BadConfig(
@@ -453,7 +476,7 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
-    "retention": RetentionConfig, "alerts": AlertsConfig,
+    "retention": RetentionConfig, "alerts": AlertsConfig, "energy": EnergyConfig,
 }
 SINKS: dict[str, Any] = {
     "webhook": WebhookConfig, "alertmanager": AlertmanagerConfig, "email": EmailConfig, "command": CommandConfig,

@@ -23,6 +23,7 @@ from offbeat.analyses.verifying import replayed
 from offbeat.applier import Applier
 from offbeat.broadcast import Broadcast
 from offbeat.clock import Clock, SystemClock
+from offbeat.clustering import Clustering
 from offbeat.config import Config
 from offbeat.engine.analysis.results import BucketResult
 from offbeat.engine.catalog import Catalog, Limits
@@ -182,6 +183,7 @@ class Service:
             self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses,
             newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
+        self.clustering = Clustering(self.database)
         self.feeds = Feeds(self.analyses, self.clock, metrics)
         self.feedback = Feedback(
             self.database,
@@ -295,6 +297,7 @@ class Service:
             self.broadcast,
             self.analyses,
             self.feeds,
+            self.clustering,
             self.database,
             lambda: self.config,
             self.ready,
@@ -313,6 +316,7 @@ class Service:
             self.applier.run(),
             self.runner.run(),
             self.feeds.run(),
+            self.clustering.run(),
             upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),

@@ -13,6 +13,7 @@ from yarl import URL
 
 from offbeat.analyses.life import Analyses
 from offbeat.clock import ManualClock
+from offbeat.clustering import Clustering
 from offbeat.config import Config
 from offbeat.errors import BadRequest, Conflict, NotFound, Refused, TooManyClients
 from offbeat.feedback import AdjustmentInfo
@@ -293,8 +294,8 @@ class Behind:
     def parts(self) -> Parts:
         """As the doors are given them."""
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.stream, self.analyses,
-                     self.feeds, self.database, lambda: self.config, lambda: self.not_ready, ManualClock(),
-                     self.metrics, "1.2.3", self.keepalive_s)
+                     self.feeds, Clustering(self.database), self.database, lambda: self.config,
+                     lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self.keepalive_s)
 
 
 @dataclass(frozen=True, slots=True)

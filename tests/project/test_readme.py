@@ -1,4 +1,4 @@
-"""What README.md and docs/*.md show at a prompt is what happens.
+"""What README.md and docs/**/*.md show at a prompt is what happens.
 
 A fenced block of the language ``console`` is run if the line before its fence is the comment ``<!-- run -->``, or
 ``<!-- run if PATH -->`` and PATH exists, seen from the top of the checkout. In it
@@ -25,7 +25,7 @@ import pytest
 
 from tests.project.conftest import TOP, running_daemon
 
-DOCUMENTS = sorted([*TOP.glob("README.md"), *TOP.glob("docs/*.md")])
+DOCUMENTS = sorted([*TOP.glob("README.md"), *TOP.glob("docs/**/*.md")])
 DOCUMENTED_URL = "http://127.0.0.1:7373"
 COMMAND_TIMEOUT_S = 100
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses.life import Analyses
 from offbeat.clock import Clock
+from offbeat.clustering import Clustering
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
 from offbeat.feeds.feeds import Feeds
@@ -156,6 +157,7 @@ class Parts:
     stream: Stream
     analyses: Analyses
     feeds: Feeds
+    clustering: Clustering
     database: Database
     config: Callable[[], Config]
     ready: Callable[[], str | None]

@@ -282,6 +282,13 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "InfluxVersion": document({"version": TEXT}),
+    "EnergyError": document({"error": TEXT}),
+    "EnergyCluster": document({
+        "label": WHOLE, "count": WHOLE,
+        **dict.fromkeys(("avg_power_active_w", "avg_power_reactive_var", "avg_power_apparent_va",
+                         "avg_line_current_a", "avg_line_voltage_v"), NUMBER),
+    }),
+    "EnergyClusters": document({"clusters": listing(named("EnergyCluster"))}),
     **ALERT_SCHEMAS,
     **FEED_SCHEMAS,
 }
