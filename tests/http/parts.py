@@ -36,6 +36,7 @@ from offbeat.store.queries import (
     RecordInFull,
     RecordQuery,
     SeriesReadings,
+    SourceClusters,
     SourceDiagnosis,
     SourceInfo,
     StreamEvent,
@@ -144,6 +145,12 @@ class MemoryResults:
         found = self._answer("record", id)
         if not isinstance(found, RecordInFull):
             raise NotFound(f"there is no record {id}")
+        return found
+
+    async def clusters(self, job: str, source: str) -> SourceClusters:
+        found = self._answer("clusters", job, source)
+        if not isinstance(found, SourceClusters):
+            raise NotFound(f"the job {job} has no clusters of {source}")
         return found
 
     async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]:

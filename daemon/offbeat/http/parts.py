@@ -28,6 +28,7 @@ from offbeat.store.queries import (
     RecordInFull,
     RecordQuery,
     SeriesReadings,
+    SourceClusters,
     SourceDiagnosis,
     SourceInfo,
     StreamEvent,
@@ -83,6 +84,10 @@ class Results(Protocol):
 
     async def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata of a source, or NotFound."""
+        ...
+
+    async def clusters(self, job: str, source: str) -> SourceClusters:
+        """The clusters of events of one source in a job, or NotFound."""
         ...
 
     async def readings(self, query: ReadingsQuery) -> tuple[SeriesReadings, ...]: ...

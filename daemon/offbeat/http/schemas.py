@@ -268,6 +268,13 @@ SCHEMAS: dict[str, Schema] = {
         {"id": WHOLE, "arrived": TIME, "format": TEXT, "line": WHOLE, "code": TEXT, "reason": TEXT, "start": TEXT}
     ),
     "Quarantine": paged("rejected", "RejectedLine"),
+    "EventCluster": document({
+        "cluster": WHOLE, "count": WHOLE, "first": TIME, "last": TIME, "centre": ANY_OBJECT, "spread": ANY_OBJECT,
+    }),
+    "SourceClusters": document({
+        "job": TEXT, "source": TEXT, "event_count": WHOLE, "far_count": WHOLE,
+        "latest": {"type": ["integer", "null"]}, "width": NUMBER, "clusters": listing(named("EventCluster")),
+    }),
     "Status": document({"status": TEXT}),
     "InfluxError": document({"code": TEXT, "message": TEXT}),
     "InfluxV1Error": document({"error": TEXT}),
