@@ -8,7 +8,7 @@ from tests.gateways.energy.meters import Client, Meter, line_of
 from tests.system.daemon import daemon, settings
 
 JOB = {"id": "kinds", "model": "clusters", "fields": ["power_*", "line_current_a", "line_voltage_v", "peak_[123]"]}
-PLANTED, EVENTS, LOAD_W = 600, 660, 750.0
+PLANTED, EVENTS, LOAD_W = 1000, 1060, 750.0
 
 
 def moment(i: int) -> str:
@@ -17,7 +17,7 @@ def moment(i: int) -> str:
 
 def sent(client: Client) -> None:
     """An event a minute; from PLANTED on, each sixth is the new appliance."""
-    meter = Meter(11, strays=0.0)
+    meter = Meter(4, strays=0.0)
     for i in range(EVENTS):
         new = i >= PLANTED and (i - PLANTED) % 6 == 0
         assert client.store_line(line_of(meter.event(LOAD_W if new else None, moment(i)))).body == b"{}"
@@ -33,7 +33,7 @@ def test_a_planted_appliance_is_found_and_becomes_a_cluster_also_over_a_kill(tmp
         sent(client)
         clusters = client.get("/api/v1/jobs/kinds/clusters?source=1&sequence=latest")
         records = client.get("/api/v1/records?job=kinds&min_score=40")["records"]
-        watched = client.get("/api/v1/buckets?source=1&limit=1000")["buckets"]
+        watched = client.get("/api/v1/buckets?source=1&limit=5000")["buckets"]
         first.kill()
     found = [record for record in records if record["time"] == moment(PLANTED).replace("Z", ".000Z")]
     assert found and max(record["score"] for record in found) >= 50
