@@ -25,8 +25,8 @@ from offbeat_detectors import machine_code
 from offbeat_detectors.kernel import KERNELS, Kernel, Part
 from offbeat_detectors.warm import warm_up, warm_up_others
 
-OTHERS = ("offbeat_detectors.ewma", "offbeat_detectors.joint", "offbeat_detectors.population",
-          "offbeat_detectors.parts", "offbeat_detectors.rhythm_divided")
+OTHERS = ("offbeat_detectors.ewma", "offbeat_detectors.joint", "offbeat_detectors.online_clusters",
+          "offbeat_detectors.population", "offbeat_detectors.parts", "offbeat_detectors.rhythm_divided")
 """Modules whose kernels are compiled when the daemon is ready, unless a job, or a long journal, needs them before."""
 OF_ANALYSES = ("offbeat_detectors.buckets.", "offbeat.engine.analysis.")
 """The same, all modules of these packages."""

@@ -24,6 +24,7 @@ from offbeat.backtest.preview import Previews
 from offbeat.broadcast import Broadcast
 from offbeat.checks.checks import Checks
 from offbeat.clock import Clock, SystemClock
+from offbeat.clustering import Clustering
 from offbeat.config import Config
 from offbeat.engine.analysis.results import BucketResult
 from offbeat.engine.engine import WATCH
@@ -187,6 +188,7 @@ class Service:
             self.database, self.clock, self.runner, self.hub, self.intake.submit, self._stored_analyses,
             newest_analysis, budget, lambda: self.config, config.engine.jobs_open_max, self.jobs.has, turn,
         )
+        self.clustering = Clustering(self.database)
         self.feeds = Feeds(self.analyses, self.clock, metrics)
         self.measured = Measured(self.database, lambda: self.config.mvg, self.clock, metrics)
         self.feedback = Feedback(
@@ -291,8 +293,8 @@ class Service:
         """What the doors need."""
         return Parts(
             self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.broadcast,
-            self.analyses, self.feeds, self.measured, self.database, self.tokens, lambda: self.config, self.ready,
-            self.clock, self.metrics, version_of_program(), self.vitals.health, self.previews.run,
+            self.analyses, self.feeds, self.measured, self.clustering, self.database, self.tokens, lambda: self.config,
+            self.ready, self.clock, self.metrics, version_of_program(), self.vitals.health, self.previews.run,
         )
 
     # ── tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,6 +308,7 @@ class Service:
             self.runner.run(),
             self.feeds.run(),
             self.measured.run(),
+            self.clustering.run(),
             upkeep.attend(self.analyses, LOOK_EVERY_S),
             self.applier.keep_findings_written(),
             self.applier.keep_checkpoints_made(),

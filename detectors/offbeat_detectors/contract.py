@@ -192,6 +192,38 @@ class Grouped(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The clusters that the events of n series of one group form, the largest first.
+
+    events  learned so far    far  of them, those that no cluster reached    latest  where the newest went, by id
+    width   how far a cluster reaches, in spreads of the fields together; 0 while there are none
+    ids     (k,) int64    count  (k,) int64 events    first_ms, last_ms  (k,) int64 times of events
+    centre  (k, n) float64 in the unit of each series; NaN: it is none of those that events are clustered by
+    spread  (k, n) float64 mean absolute deviation from the centre
+    """
+
+    events: int
+    far: int
+    latest: int
+    width: float
+    ids: NDArray[np.int64]
+    count: NDArray[np.int64]
+    first_ms: NDArray[np.int64]
+    last_ms: NDArray[np.int64]
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+@runtime_checkable
+class Clustering(Protocol):
+    """A detector that sorts the events of a group into clusters."""
+
+    def clusters(self, slot: NDArray[np.int32]) -> Found:
+        """The clusters of the group to which these slots belong, as they stand."""
+        ...
+
+
 @runtime_checkable
 class Divisible(Protocol):
     """A detector whose work several threads may share. One that is not, as a plug-in's by default, is called by one."""

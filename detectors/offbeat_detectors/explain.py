@@ -38,6 +38,7 @@ MEANINGS = {
     "peers": "unlike its peers at the same time",
     "joint": "the fields of its source do not move together as they do else",
     "outside": "off its usual course for longer, or farther, than this series ever strays",
+    "clusters": "the fields of its source are together like nothing that they usually are",
 }
 """What a piece of evidence says, by its name. Its place is its code in a packed reason: only ever added to."""
 

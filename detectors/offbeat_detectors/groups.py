@@ -86,18 +86,21 @@ def usual_interval(interval: float, step_ms: int, seen: int) -> float:
 class Members:
     """What is kept of up to *capacity* series and their groups: some rows a series, and a panel a group.
 
-    rows  name to array of rows; "member" has the fields "rank" and "compared", "own" is of ewma's SERIES
+    rows   name to array of rows; "member" has the fields "rank" and "compared", "own" is of ewma's SERIES
+    panel  what a panel is; it has the fields "rank", "members" and "left" as PANEL has them
     """
 
-    def __init__(self, capacity: int, dtypes: Mapping[str, np.dtype[Any]]) -> None:
+    def __init__(
+        self, capacity: int, dtypes: Mapping[str, np.dtype[Any]], panel: np.dtype[Any] = PANEL
+    ) -> None:
         self.of = np.zeros(capacity, np.int32)  # group + 1; 0: none
-        self.panels = zero_rows(capacity, PANEL)
+        self.panels = zero_rows(capacity, panel)
         self.rows = {name: zero_rows(capacity, dtype) for name, dtype in dtypes.items()}
 
     @property
     def bytes_per_series(self) -> int:
         """At most: as if each series had a group of its own."""
-        return self.of.itemsize + PANEL.itemsize + sum(rows.dtype.itemsize for rows in self.rows.values())
+        return self.of.itemsize + self.panels.itemsize + sum(rows.dtype.itemsize for rows in self.rows.values())
 
     def join(self, slot: NDArray[np.int32], group: NDArray[np.int32]) -> None:
         """Series *slot* belongs to *group*.
@@ -144,7 +147,7 @@ class Members:
                 panel["rank"][panel["rank"] == rank] = 0
                 panel["left"] += 1
                 if panel["left"] == panel["members"]:
-                    self.panels[self.of[s] - 1] = np.zeros((), PANEL)
+                    self.panels[self.of[s] - 1] = np.zeros((), self.panels.dtype)
         for rows in self.rows.values():
             rows[slot] = np.zeros((), rows.dtype)
 

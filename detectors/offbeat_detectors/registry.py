@@ -11,11 +11,13 @@ from offbeat_detectors.banded import banded
 from offbeat_detectors.contract import Detector
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.joint import Joint
+from offbeat_detectors.online_clusters import OnlineClusters
 from offbeat_detectors.population import Population
 from offbeat_detectors.rhythm import Rhythm
 
 GROUP = "offbeat.detectors"
-BUILT_IN: Mapping[str, type[Any]] = {"ewma": Ewma, "joint": Joint, "rhythm": Rhythm, "population": Population}
+BUILT_IN: Mapping[str, type[Any]] = {"ewma": Ewma, "joint": Joint, "rhythm": Rhythm, "population": Population,
+                                       "clusters": OnlineClusters}
 RIVER = "river:"
 BANDS, ZONE = "experts", "time_zone"
 METHODS = ("process", "warmup_left", "save", "restore", "forget")

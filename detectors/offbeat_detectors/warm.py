@@ -10,6 +10,7 @@ from offbeat_detectors.banded import Banded
 from offbeat_detectors.contract import Detector, Watchful
 from offbeat_detectors.ewma import Ewma
 from offbeat_detectors.joint import Joint
+from offbeat_detectors.online_clusters import OnlineClusters
 from offbeat_detectors.parts import Team
 from offbeat_detectors.population import Population
 from offbeat_detectors.rhythm import TIERS, Rhythm
@@ -32,7 +33,7 @@ def warm_up(model: str = "rhythm", parameters: Mapping[str, object] | None = Non
 def warm_up_others() -> None:
     """Compile every other kernel of every detector, or load it."""
     AlertStage(1).process(np.zeros(1, np.int32), np.ones(1))
-    others: list[Detector] = [Ewma(1), Banded(Ewma(1), 1), Population(1), Joint(1)]
+    others: list[Detector] = [Ewma(1), Banded(Ewma(1), 1), Population(1), Joint(1), OnlineClusters(1)]
     for detector in (*others, *(Rhythm(1, tier=tier) for tier in TIERS)):
         _use(detector)
     with Team(2) as team:

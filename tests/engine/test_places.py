@@ -122,7 +122,7 @@ def test_a_single_block_gives_the_bits_of_one_event_at_a_time(seed: int) -> None
     assert job_totals(one.engine, 1).evicted_count > 0
 
 
-@pytest.mark.parametrize("model", ["rhythm", "ewma", "population", "joint"])
+@pytest.mark.parametrize("model", ["rhythm", "ewma", "population", "joint", "clusters"])
 def test_a_shard_that_is_restored_goes_on_whatever_the_others_have_behind_them(model: str) -> None:
     """Each shard has the journal up to a place of its own behind it, as after a crash."""
     todo = [step for step in coming_and_going(9, 1000) if isinstance(step, Event)]

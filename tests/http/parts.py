@@ -13,6 +13,7 @@ from yarl import URL
 
 from offbeat.analyses.life import Analyses
 from offbeat.clock import ManualClock
+from offbeat.clustering import Clustering
 from offbeat.config import Config
 from offbeat.errors import BadRequest, Conflict, NotFound, Refused, TooManyClients
 from offbeat.feedback import AdjustmentInfo
@@ -36,6 +37,7 @@ from offbeat.store.queries import (
     RecordInFull,
     RecordQuery,
     SeriesReadings,
+    SourceClusters,
     SourceDiagnosis,
     SourceInfo,
     StreamEvent,
@@ -152,6 +154,12 @@ class MemoryResults:
         found = self._answer("record", id)
         if not isinstance(found, RecordInFull):
             raise NotFound(f"there is no record {id}")
+        return found
+
+    async def clusters(self, job: str, source: str) -> SourceClusters:
+        found = self._answer("clusters", job, source)
+        if not isinstance(found, SourceClusters):
+            raise NotFound(f"the job {job} has no clusters of {source}")
         return found
 
     async def sources(self, prefix: str, limit: int, cursor: str | None) -> Page[SourceInfo]:
@@ -308,9 +316,9 @@ class Behind:
         """As the doors are given them."""
         tokens = self.tokens or Tokens(self.database, ManualClock(), self.metrics, anonymous=True)
         return Parts(self.intake, self.results, self.jobs, self.feedback, self.alerts, self.checks, self.stream,
-                     self.analyses, self.feeds, self.measured, self.database, tokens, lambda: self.config,
-                     lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self._health, self.preview,
-                     self.keepalive_s)
+                     self.analyses, self.feeds, self.measured, Clustering(self.database), self.database, tokens,
+                     lambda: self.config, lambda: self.not_ready, ManualClock(), self.metrics, "1.2.3", self._health,
+                     self.preview, self.keepalive_s)
 
     async def _health(self) -> Health:
         return self.health

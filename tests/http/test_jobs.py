@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from offbeat.http import examples
 from offbeat.http.schemas import named
 from offbeat.records import JobSpec
+from offbeat.store.queries import SourceClusters
+from offbeat_detectors.contract import Found
 from tests.http.conformity import misfits
 from tests.http.parts import Door, serving
 
@@ -84,3 +87,18 @@ async def test_what_the_jobs_refuse_is_answered_so() -> None:
         assert (await create(door, {"id": "watch"}))[0] == 409
         assert (await create(door, {"id": "a", "model": "none"}))[0] == 400
         assert (await door.send(path="/api/v1/jobs/watch", method="DELETE"))[0] == 409
+
+
+async def test_the_clusters_of_a_source_are_told_by_field_without_those_they_are_not_made_by() -> None:
+    async with serving() as door:
+        found = Found(7, 1, 4, 0.5, *(np.array(n) for n in ([2], [6], [0], [1000], [[1.5, np.nan]], [[0.1, np.nan]])))
+        door.behind.results.rows["clusters"] = SourceClusters("kinds", "m", ("a", "b"), found)
+        told = await door.get("/api/v1/jobs/kinds/clusters?source=m&sequence=3")
+        assert door.behind.results.asked == [("reached", 3, 10.0), ("clusters", "kinds", "m")]
+        assert misfits(told, named("SourceClusters")) == []
+        assert told == {
+            "job": "kinds", "source": "m", "event_count": 7, "far_count": 1, "latest": 4, "width": 0.5,
+            "clusters": [{"cluster": 2, "count": 6, "first": "1970-01-01T00:00:00.000Z",
+                          "last": "1970-01-01T00:00:01.000Z", "centre": {"a": 1.5}, "spread": {"a": 0.1}}],
+        }
+        await door.get("/api/v1/jobs/kinds/clusters", 400)

@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": ("offbeat.cli.demo", "Simulate sensors with faults and report which were found."),
     "backtest": ("offbeat.cli.backtest", "Try a configuration over stored readings or a file."),
     "verify": ("offbeat.cli.verify", "Replay the journal and compare with what is stored."),
+    "parse-service": ("offbeat.cli.parse_service", "Run the parse service of energy-sensors by itself."),
     "check-config": ("offbeat.cli.check_config", "Check a config file."),
     "version": ("offbeat.cli.version", "Print the version."),
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from offbeat.config.gateways import EsmondConfig, MvgConfig
+from offbeat.config.gateways import EnergyConfig, EsmondConfig, MvgConfig
 from offbeat.config.sections import (
     DEFAULT_MODEL,
     AlertsConfig,
@@ -54,7 +54,7 @@ __all__ = [
     "CommandConfig",
     "Config",
     "EmailConfig",
-    "EngineConfig",
+    "EnergyConfig", "EngineConfig",
     "EsmondConfig",
     "HttpConfig",
     "HttpSinkConfig",
@@ -89,6 +89,7 @@ class Config:
     checks: ChecksConfig = field(default_factory=ChecksConfig)
     esmond: EsmondConfig = field(default_factory=EsmondConfig)
     mvg: MvgConfig = field(default_factory=MvgConfig)
+    energy: EnergyConfig = field(default_factory=EnergyConfig)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -106,6 +107,7 @@ class Config:
         sinks_of(self.alerts)
         self.esmond.check()
         self.mvg.check()
+        self.energy.check()
 
 
 def from_mapping(document: Mapping[str, Any]) -> Config:
@@ -161,6 +163,6 @@ def reloaded(running: Config, before: Config, after: Config) -> tuple[Config, tu
 SECTIONS: dict[str, Any] = {
     "http": HttpConfig, "ingest": IngestConfig, "engine": EngineConfig, "watch": WatchConfig, "store": StoreConfig,
     "retention": RetentionConfig, "alerts": AlertsConfig, "checks": ChecksConfig, "esmond": EsmondConfig,
-    "mvg": MvgConfig,
+    "mvg": MvgConfig, "energy": EnergyConfig,
 }
 assert all(is_dataclass(s) for s in SECTIONS.values())

@@ -82,3 +82,29 @@ class MvgConfig:
         if not re.fullmatch(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?", self.version):
             raise BadConfig(
                 f"mvg.version is {self.version!r}: expected three numbers as v0.11.5", where={"setting": "mvg.version"})
+
+
+ENERGY_WORDS = {"time": ("reported", "stored"), "access": ("open", "loopback", "token")}
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyConfig:
+    """What clients of the energy-sensors protocol may do, and what becomes of it: docs/gateways/energy.md."""
+
+    batch_events: int = setting(
+        1_000, "each time that so many events have been stored, all that ever were are clustered", unit="events", low=1,
+        reload=True)
+    time: str = setting(
+        "reported", "the time of an event in its series: reported, as the meter says, or stored, as it came",
+        reload=True)
+    access: str = setting(
+        "open", "who may use its three paths, whose clients send no token: open, anyone; loopback, who is on this "
+        "host; or token, who shows one as for our own API", reload=True)
+
+    def check(self) -> None:
+        """Raise BadConfig for a word that is none of those that are meant."""
+        for name, words in ENERGY_WORDS.items():
+            if (given := getattr(self, name)) not in words:
+                raise BadConfig(
+                    f"energy.{name} is {given!r}: expected {', '.join(words[:-1])} or {words[-1]}",
+                    where={"setting": f"energy.{name}"})

@@ -28,7 +28,7 @@ from offbeat.engine.ledger import (
 from offbeat.engine.places import TAKEN
 from offbeat.engine.rows import Part, found, joined
 from offbeat.engine.tail import NO_BUCKETS, NO_READINGS, NO_WINDOWS, Readings
-from offbeat_detectors.contract import Detector, Grouped, Settling, Watchful
+from offbeat_detectors.contract import Clustering, Detector, Found, Grouped, Settling, Watchful
 from offbeat_detectors.scores import OVERRIDE, score_of_strength
 
 
@@ -278,6 +278,20 @@ def _young(detector: Detector, slot: NDArray[np.int32]) -> list[tuple[float, flo
         (share, score_of_strength(most), left, left_ms)
         for share, most, left, left_ms in zip(*(column.tolist() for column in columns), strict=True)
     ]
+
+
+def found_clusters(engine: Engine, job: int, series: NDArray[np.int32]) -> tuple[list[int], Found] | None:
+    """The clusters of the source of *series* in a job, and those of the series that it has a model of.
+
+    None if its model sorts nothing into clusters, or it has no model of any of them.
+    """
+    state = engine.jobs.get(job)
+    if state is None or not isinstance(state.detector, Clustering):  # None: as in live_buckets
+        return None
+    mine = series[state.followed[series] == FOLLOWED]
+    slot = state.slot_of(mine)
+    mine, slot = mine[slot >= 0], slot[slot >= 0]
+    return (mine.tolist(), state.detector.clusters(slot)) if mine.size else None
 
 
 def begun_anew(engine: Engine) -> dict[str, tuple[int, str]]:

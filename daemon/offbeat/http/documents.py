@@ -20,6 +20,7 @@ from offbeat.store.queries import (
     SeriesDiagnosis,
     SeriesInfo,
     SeriesReadings,
+    SourceClusters,
     SourceDiagnosis,
     SourceInfo,
 )
@@ -188,6 +189,26 @@ def job(j: JobInfo) -> Document:
         "record_count": j.record_count,
         "bytes_per_series": j.bytes_per_series,
     }
+
+
+def clusters(s: SourceClusters) -> Document:
+    """The clusters of events of a source, the largest first; a field that they are not made by is in none."""
+    found = s.found
+    rows = zip(found.ids.tolist(), found.count.tolist(), iso_all(found.first_ms), iso_all(found.last_ms),
+               found.centre.tolist(), found.spread.tolist(), strict=True)
+    return {
+        "job": s.job, "source": s.source, "event_count": found.events, "far_count": found.far,
+        "latest": found.latest or None, "width": found.width,
+        "clusters": [
+            {"cluster": id, "count": count, "first": first, "last": last,
+             "centre": _by_field(s.fields, centre), "spread": _by_field(s.fields, spread)}
+            for id, count, first, last, centre, spread in rows
+        ],
+    }
+
+
+def _by_field(fields: tuple[str, ...], values: list[float]) -> dict[str, float]:
+    return {field: value for field, value in zip(fields, values, strict=True) if not math.isnan(value)}
 
 
 def diagnosis(daemon: DaemonDiagnosis, sources: Page[SourceDiagnosis]) -> Document:

@@ -158,6 +158,14 @@ JOB: dict[str, Any] = {
     "record_count": 3,
     "bytes_per_series": 96,
 }
+CLUSTERS: dict[str, Any] = {
+    "job": "kinds", "source": "meter-7", "event_count": 1000, "far_count": 12, "latest": 2, "width": 0.31,
+    "clusters": [{
+        "cluster": 2, "count": 522, "first": START, "last": LAST,
+        "centre": {"power_active_w": 270.1, "line_current_a": 1.34},
+        "spread": {"power_active_w": 41.2, "line_current_a": 0.2},
+    }],
+}
 JOBS: dict[str, Any] = {"jobs": [JOB], "next_cursor": None}
 DIAGNOSIS: dict[str, Any] = {
     "daemon": {

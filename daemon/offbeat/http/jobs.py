@@ -19,7 +19,7 @@ from offbeat.errors import (
 from offbeat.http import documents, examples
 from offbeat.http.analyses import created, document_of
 from offbeat.http.documents import answer
-from offbeat.http.parameters import CURSOR, LIMIT, SEQUENCE, Asked, Parameters, nearest
+from offbeat.http.parameters import CURSOR, LIMIT, SEQUENCE, Asked, Parameters, nearest, text
 from offbeat.http.parts import Parts
 from offbeat.http.route import Content, Route, read_document
 from offbeat.http.schemas import named
@@ -59,6 +59,13 @@ async def get_job(request: web.Request, parts: Parts, asked: Asked) -> web.Respo
     if parts.analyses.has(id):
         return answer(await document_of(parts.analyses.get(id), parts))
     return answer(documents.job(await parts.jobs.get(id)))
+
+
+async def get_clusters(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
+    """The clusters that a job whose model is clusters has made of the events of a source, the largest first."""
+    if "source" not in asked:
+        raise BadRequest("source is missing: whose events?", where={"parameter": "source"})
+    return answer(documents.clusters(await parts.results.clusters(request.match_info["id"], asked["source"])))
 
 
 async def delete_job(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
@@ -142,6 +149,9 @@ ROUTES = (
           refusals=(Conflict, BadBody, BodyTimeout, BodyTooLarge, UnsupportedMedia, StoreUnavailable)),
     Route("GET", "/api/v1/jobs/{id}", get_job, "jobs", {200: Content("The job.", EITHER, examples.JOB)},
           Parameters.of(SEQUENCE), refusals=(NotFound, StoreUnavailable)),
+    Route("GET", "/api/v1/jobs/{id}/clusters", get_clusters, "jobs",
+          {200: Content("The clusters.", named("SourceClusters"), examples.CLUSTERS)},
+          Parameters.of(text("source", "Whose events; needed."), SEQUENCE), refusals=(NotFound, StoreUnavailable)),
     Route("DELETE", "/api/v1/jobs/{id}", delete_job, "jobs", {204: Content("It is gone.")},
           refusals=(NotFound, Conflict, StoreUnavailable)),
 )

@@ -30,6 +30,7 @@ TAGS = {
     "tokens": "Who may do what.",
     "operation": "How the daemon is.",
     "influx": "For clients that write to InfluxDB.",
+    "energy-sensors": "For energy meters that speak the energy-sensors protocol.",
 }
 PATH_PARAMETERS = {
     "source": "Name of the source; a slash in it is written %2F.",

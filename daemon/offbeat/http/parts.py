@@ -12,6 +12,7 @@ from offbeat.analyses.life import Analyses
 from offbeat.backtest.preview import Run
 from offbeat.checks.checks import Checks
 from offbeat.clock import Clock
+from offbeat.clustering import Clustering
 from offbeat.config import Config
 from offbeat.feedback import AdjustmentInfo
 from offbeat.feeds.feeds import Feeds
@@ -30,6 +31,7 @@ from offbeat.store.queries import (
     RecordInFull,
     RecordQuery,
     SeriesReadings,
+    SourceClusters,
     SourceDiagnosis,
     SourceInfo,
     StreamEvent,
@@ -90,6 +92,10 @@ class Results(Protocol):
 
     async def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata of a source, or NotFound."""
+        ...
+
+    async def clusters(self, job: str, source: str) -> SourceClusters:
+        """The clusters of events of one source in a job, or NotFound."""
         ...
 
     async def readings(self, query: ReadingsQuery) -> tuple[SeriesReadings, ...]: ...
@@ -166,6 +172,7 @@ class Parts:
     analyses: Analyses
     feeds: Feeds
     measured: Measured
+    clustering: Clustering
     database: Database
     tokens: Tokens
     config: Callable[[], Config]

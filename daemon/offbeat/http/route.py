@@ -164,6 +164,17 @@ async def read_document(request: web.Request, parts: Parts) -> dict[str, Any]:
         raise UnsupportedMedia(
             f"Content-Type is {request.content_type}: expected {JSON}", where={"header": "Content-Type"}
         )
+    try:
+        document = orjson.loads(await read_body(request, parts))
+    except orjson.JSONDecodeError as e:
+        raise BadBody(f"the body is not JSON: {e}; nothing was changed", where={"byte": e.pos}) from None
+    if not isinstance(document, dict):
+        raise BadRequest("the body is not an object of JSON; nothing was changed")
+    return document
+
+
+async def read_body(request: web.Request, parts: Parts) -> bytes:
+    """The body of *request*, no larger than a document may be. Raises BodyTooLarge, BodyTimeout, UnsupportedMedia."""
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
     if encoding.lower() != "identity":
         raise UnsupportedMedia(
@@ -179,10 +190,4 @@ async def read_document(request: web.Request, parts: Parts) -> dict[str, Any]:
                     raise BodyTooLarge(f"the document is larger than {DOCUMENT_BYTES_MAX} bytes; nothing was changed")
     except TimeoutError:
         raise BodyTimeout(f"the document did not arrive within {wait_s:g} seconds; nothing was changed") from None
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as e:
-        raise BadBody(f"the body is not JSON: {e}; nothing was changed", where={"byte": e.pos}) from None
-    if not isinstance(document, dict):
-        raise BadRequest("the body is not an object of JSON; nothing was changed")
-    return document
+    return bytes(body)

@@ -272,6 +272,13 @@ SCHEMAS: dict[str, Schema] = {
         {"id": WHOLE, "arrived": TIME, "format": TEXT, "line": WHOLE, "code": TEXT, "reason": TEXT, "start": TEXT}
     ),
     "Quarantine": paged("rejected", "RejectedLine"),
+    "EventCluster": document({
+        "cluster": WHOLE, "count": WHOLE, "first": TIME, "last": TIME, "centre": ANY_OBJECT, "spread": ANY_OBJECT,
+    }),
+    "SourceClusters": document({
+        "job": TEXT, "source": TEXT, "event_count": WHOLE, "far_count": WHOLE,
+        "latest": {"type": ["integer", "null"]}, "width": NUMBER, "clusters": listing(named("EventCluster")),
+    }),
     "Status": document({"status": TEXT}),
     "InfluxError": document({"code": TEXT, "message": TEXT}),
     "InfluxV1Error": document({"error": TEXT}),
@@ -286,6 +293,13 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "InfluxVersion": document({"version": TEXT}),
+    "EnergyError": document({"error": TEXT}),
+    "EnergyCluster": document({
+        "label": WHOLE, "count": WHOLE,
+        **dict.fromkeys(("avg_power_active_w", "avg_power_reactive_var", "avg_power_apparent_va",
+                         "avg_line_current_a", "avg_line_voltage_v"), NUMBER),
+    }),
+    "EnergyClusters": document({"clusters": listing(named("EnergyCluster"))}),
     **ALERT_SCHEMAS,
     **FEED_SCHEMAS,
     **PAGE_SCHEMAS,

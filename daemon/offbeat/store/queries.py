@@ -9,6 +9,8 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from offbeat_detectors.contract import Found
+
 LATEST = -1
 """As a sequence to wait for: whatever has been acknowledged by now."""
 Order = Literal["time", "-time", "-score"]
@@ -54,6 +56,16 @@ class Bucket(NamedTuple):
     score: float
     interim: bool
     source_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClusters:
+    """The clusters that the events of a source form in a job; the columns of *found* are *fields*."""
+
+    job: str
+    source: str
+    fields: tuple[str, ...]
+    found: Found
 
 
 @dataclass(frozen=True, slots=True)

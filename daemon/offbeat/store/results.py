@@ -13,7 +13,7 @@ from offbeat.engine.catalog import Catalog
 from offbeat.engine.engine import WATCH
 from offbeat.engine.entries import Job
 from offbeat.engine.ledger import TIME_MIN_MS
-from offbeat.engine.views import LiveSource, diagnosed, live_sources
+from offbeat.engine.views import LiveSource, diagnosed, found_clusters, live_sources
 from offbeat.errors import NotFound
 from offbeat.store import bucket_queries, overview_queries, reading_queries, record_queries
 from offbeat.store.bucket_queries import Ask
@@ -34,6 +34,7 @@ from offbeat.store.queries import (
     RecordQuery,
     SeriesInfo,
     SeriesReadings,
+    SourceClusters,
     SourceDiagnosis,
     SourceInfo,
     Suppressed,
@@ -237,6 +238,23 @@ class Results:
                 for field, (count, stamp, value, _) in zip(series.values(), held, strict=True)
             ),
         )
+
+    async def clusters(self, job: str, source: str) -> SourceClusters:
+        """The clusters of events of one source that a job has made.
+
+        Raises NotFound for an unknown job or source, and where the job has none of that source.
+        """
+        number = await self._known(source)
+        fields = await self._series_of(number)
+        of, series = self._job(job).number, np.array(list(fields), np.int32)
+        found = await self._ask(lambda engine: found_clusters(engine, of, series))
+        if found is None:
+            raise NotFound(
+                f"the job {job} has no clusters of {source}",
+                hint="a job whose model is clusters makes them, of sources that send once it was created",
+                where={"job": job, "source": source},
+            )
+        return SourceClusters(job, source, tuple(fields[n] for n in found[0]), found[1])
 
     async def set_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata of a source. Raises NotFound, StoreUnavailable."""

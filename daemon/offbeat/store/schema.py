@@ -299,4 +299,18 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE mvg_analysis_source (
         source INTEGER NOT NULL, analysis INTEGER NOT NULL, PRIMARY KEY (source, analysis)) WITHOUT ROWID;
     """,
+    """
+    -- Events of energy meters, as the energy-sensors protocol brings them: the features that they are clustered by, and
+    -- all of each. The counter of the batch; up to which event a run is due, and was made; the clusters of the last.
+    CREATE TABLE energy_event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, stored_ms INTEGER NOT NULL, reported_ms INTEGER NOT NULL,
+        device INTEGER NOT NULL, active REAL NOT NULL, reactive REAL NOT NULL, apparent REAL NOT NULL,
+        current REAL NOT NULL, voltage REAL NOT NULL, peak1 REAL, peak2 REAL, peak3 REAL, body TEXT NOT NULL);
+    CREATE TABLE energy_batch (
+        one INTEGER PRIMARY KEY CHECK (one = 1), pending INTEGER NOT NULL, due INTEGER NOT NULL, done INTEGER NOT NULL);
+    INSERT INTO energy_batch VALUES (1, 0, 0, 0);
+    CREATE TABLE energy_cluster (
+        label INTEGER PRIMARY KEY, count INTEGER NOT NULL, active REAL NOT NULL, reactive REAL NOT NULL,
+        apparent REAL NOT NULL, current REAL NOT NULL, voltage REAL NOT NULL);
+    """,
 )
