@@ -89,5 +89,5 @@ class NobodyKnown:
 async def test_a_token_is_asked_for_where_the_settings_say_so() -> None:
     request = Of("10.1.2.3", from_mapping({"energy": {"access": "token"}}))
     request.headers, request.tokens = {"Authorization": "Bearer nobody.s"}, NobodyKnown()
-    with pytest.raises(Unauthorized, match="nobody.s is nobody's, for read"):
+    with pytest.raises(Unauthorized, match=r"nobody\.s is nobody's, for read"):
         await admit(request, request, "read")  # type: ignore[arg-type]
