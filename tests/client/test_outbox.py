@@ -152,7 +152,7 @@ def test_a_compression_that_there_is_not_is_refused() -> None:
 
 
 def test_a_receipt_counts_all_and_keeps_the_first_rejections() -> None:
-    receipt, data = Receipt(), b"good\nbad\n"
+    receipt, data = Receipt(), b"good\nbad\n" + 4 * b"worse\n"
     answer = {"accepted": 1, "rejected": 5, "sequence": 7, "errors": [{"line": 2, "code": "bad_json", "reason": "no"}]}
     for first in range(REJECTIONS_KEPT + 2):
         receipt.count(answer, listed(answer, first, data))
@@ -161,6 +161,12 @@ def test_a_receipt_counts_all_and_keeps_the_first_rejections() -> None:
     assert receipt.rejected == 5 * (REJECTIONS_KEPT + 2)
     assert receipt.rejections_omitted == receipt.rejected - REJECTIONS_KEPT
     assert (receipt.accepted, receipt.sequence) == (REJECTIONS_KEPT + 2, 7)
+
+
+@pytest.mark.parametrize("answer", [{}, {"accepted": 1, "rejected": 0}, {"accepted": 3}])
+def test_an_answer_that_does_not_cover_the_body_is_none(answer: dict[str, int]) -> None:
+    with pytest.raises(NotOffbeat, match="of 2 events it counted"):
+        listed(answer, 0, b"1\n2\n")
 
 
 def busy(status: int, retry_after_s: float | None = None) -> ClientError:

@@ -1,7 +1,7 @@
 """What docs/*.md show at a prompt of Python is what happens.
 
-A fenced block of the language ``pycon`` is run if the line before its fence is the comment ``<!-- run -->``. The blocks of
-one document are one session, against a daemon of their own; ``…`` in what is printed stands for anything.
+A fenced block of the language ``pycon`` is run if the line before its fence is the comment ``<!-- run -->``. The blocks
+of one document are one session, against a daemon of their own; ``…`` in what is printed stands for anything.
 """
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def test_the_library_is_shown_at_work() -> None:
 
 
 def test_only_marked_blocks_are_run_with_an_ellipsis_for_what_varies() -> None:
-    document = "```pycon\n>>> 1\n2\n```\n<!-- run -->\n```pycon\n>>> print('a…b')\n…b\n```\n"
+    document = "```pycon\n>>> 1\n2\n```\n<!-- run -->\n```pycon\n>>> print('a…b')\na…b\n```\n"
     examples = session(document, "d").examples
-    assert [(one.lineno + 1, one.source, one.want) for one in examples] == [(7, "print('a…b')\n", "...b\n")]
+    assert [(one.lineno + 1, one.source, one.want) for one in examples] == [(7, "print('a…b')\n", "a...b\n")]

@@ -135,7 +135,7 @@ class AsyncClient:
         self, *, last_id: str | None = None, retry: Retry | None = None, **filters: Unpack[StreamFilters]
     ) -> AsyncGenerator[Happened, None]:
         """What happens, from now or after *last_id*, without end; a lost connection is taken up again without a gap."""
-        following = Following(retry or self._retry, last_id, **filters)
+        following = Following(retry or self._retry, retry or SENDER_RETRY, last_id, **filters)
         while True:
             problem: ClientError | None = None
             try:

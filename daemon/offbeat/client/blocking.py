@@ -157,9 +157,10 @@ class Client:
     ) -> Generator[Happened, None, None]:
         """What happens, from now or after *last_id*, without end; a lost connection is taken up again without a gap.
 
-        An event counts as heard once the next is asked for. Raises what outlasts the patience of *retry*.
+        An event counts as heard once the next is asked for. Raises what outlasts the patience of *retry*: by
+        default that of the client until the stream has been there, then five minutes a break.
         """
-        following = Following(retry or self._retry, last_id, **filters)
+        following = Following(retry or self._retry, retry or SENDER_RETRY, last_id, **filters)
         while True:
             problem: ClientError | None = None
             try:

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from offbeat.client.receipts import Receipt
 from offbeat.errors import OffbeatError
+
+if TYPE_CHECKING:
+    from offbeat.client.receipts import Receipt
 
 
 class ClientError(OffbeatError):

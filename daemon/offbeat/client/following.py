@@ -30,9 +30,10 @@ class Happened:
 class Following:
     """Where one who follows is. *last_id*: the newest event that was handed over, with all before it."""
 
-    def __init__(self, retry: Retry, last_id: str | None, **parameters: object) -> None:
-        self._retry, self._parameters = retry, parameters
-        self._attempts = Attempts(retry, safe=True)
+    def __init__(self, first: Retry, later: Retry, last_id: str | None, **parameters: object) -> None:
+        """*first*: until the stream has been there; *later*: over breaks."""
+        self._later, self._parameters = later, parameters
+        self._attempts = Attempts(first, safe=True)
         self._parser = Parser()
         self.last_id = last_id
 
@@ -56,7 +57,7 @@ class Following:
 
     def heard(self, chunk: bytes) -> Iterator[Happened]:
         """The events that *chunk* completes; each counts as heard once the next is asked for."""
-        self._attempts = Attempts(self._retry, safe=True)  # a chunk, be it a comment: it is there again
+        self._attempts = Attempts(self._later, safe=True)  # a chunk, be it a comment: it is there again
         try:
             for message in self._parser.feed(chunk):
                 document = orjson.loads(message.data)

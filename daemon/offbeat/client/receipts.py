@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from offbeat.client.errors import NotOffbeat
+
 REJECTIONS_KEPT = 1000
 
 
@@ -61,7 +63,13 @@ class Receipt:
 
 
 def listed(answer: Mapping[str, Any], first: int, data: bytes) -> list[Rejection]:
-    """What the daemon's *answer* says it rejected of *data*, NDJSON whose first event was number *first*."""
+    """What the daemon's *answer* says it rejected of *data*, NDJSON whose first event was number *first*.
+
+    Raises NotOffbeat for an answer that does not say of each event what became of it.
+    """
+    covered, count = int(answer.get("accepted", 0)) + int(answer.get("rejected", 0)), data.count(b"\n")
+    if covered != count:
+        raise NotOffbeat(f"what answers is not this version of Offbeat: of {count} events it counted {covered}")
     errors: Sequence[Mapping[str, Any]] = answer.get("errors") or ()
     lines = data.split(b"\n") if errors else []
     return [

@@ -32,7 +32,7 @@ class Retry:
 CALL_RETRY = Retry(patience_s=10.0)
 """Of questions: whoever asks waits for the answer."""
 SENDER_RETRY = Retry(patience_s=300.0)
-"""Of a sender's batches: a daemon that is started anew is there again long before."""
+"""Of a sender's batches, and of breaks of a stream: a daemon that is started anew is there again long before."""
 
 
 class Attempts:
