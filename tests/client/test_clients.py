@@ -35,6 +35,7 @@ from offbeat.client import (
     Undelivered,
 )
 from offbeat.client.errors import SenderClosed
+from offbeat.client.following import Following
 from tests.cli.conftest import WireServer
 from tests.client.conftest import QUICK
 
@@ -430,6 +431,17 @@ def test_a_stream_is_taken_up_after_the_last_event_that_was_heard(connect: Any, 
     streams = [seen for seen in server.seen if seen.path.endswith("stream")]
     assert [seen.headers["Last-Event-ID"] for seen in streams] == ["4-999999999999999999", "6-0", "7-0"]
     assert sorted(streams[0].query) == [("source", "a"), ("source", "b"), ("types", "record")]
+
+
+def test_an_event_counts_as_heard_once_the_next_is_asked_for() -> None:
+    following = Following(QUICK, QUICK, "1-0")
+    events = following.heard(frames(("5-0", "record", {"n": 1}), ("6-0", "record", {"n": 2})))
+    next(events)
+    assert following.call().headers["Last-Event-ID"] == "1-0"
+    events = following.heard(frames(("5-0", "record", {"n": 1}), ("6-0", "record", {"n": 2})))
+    assert next(events).document == {"n": 1}
+    next(events)
+    assert following.call().headers["Last-Event-ID"] == "5-0"
 
 
 def test_a_stream_that_makes_no_sense_is_told(connect: Any, server: WireServer) -> None:
