@@ -5,6 +5,7 @@ import asyncio
 import gzip
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -473,9 +474,11 @@ def test_threads_share_one_client_and_one_sender(server: WireServer) -> None:
 
 
 def in_child(act: Callable[[], object]) -> None:
-    """Run *act* in a forked process and fail with it."""
+    """Run *act* in a forked process and fail with it, also if it hangs."""
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(30)
         status = 1
         try:
             act()
