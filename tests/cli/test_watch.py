@@ -10,7 +10,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offbeat.cli.sse import Message, Parser
+from offbeat.client.sse import Message, Parser
 
 STREAM = (
     b': here\n\nid: 4-0\nevent: record\ndata: {"a": 1}\n\nevent: status\ndata: {"b":\ndata: 2}\n\n'

@@ -80,7 +80,7 @@ async def follow(
     to 30 s.
     """
     from offbeat.cli.client import Refusal
-    from offbeat.cli.sse import Parser
+    from offbeat.client.sse import Parser
 
     last_id, reached, backoff_s = "", False, backoff_first_s
     while True:
