@@ -38,7 +38,7 @@ async def test_a_status_raises_an_alert_and_a_better_one_clears_it(tmp_path: Pat
         assert await w.states() == [("pump", "cleared")]
         assert await w.deliveries() == [(1, "raised", "hook"), (1, "cleared", "hook")]
         full = await w.alerts.get(1)
-        assert full.alert.sentence == "check warm of flow of pump is RED: 50 is above 10"
+        assert full.alert.sentence == "check warm is RED for flow of pump: 50 is above 10"
         assert (full.alert.status, full.alert.cleared_by, full.findings) == ("RED", "check", ())
         assert [(turn.status, turn.was) for turn in full.outcomes] == [("RED", "YELLOW")]
         assert [(s["status"], s["check"], s["check_status"], s["score"]) for s in w.said] == [

@@ -145,7 +145,7 @@ async def test_every_sink_names_the_check_its_series_status_and_message(tmp_path
     assert raised["labels"] == cleared["labels"] == {
         "alertname": "hot", "rule": "hot", "source": "pump", "field": "flow, flow", "check": "warm"}  # fmt: skip
     assert raised["annotations"] == {
-        "summary": "check warm of flow of pump, flow of fan is RED: 9 is above 5", "description": "too hot",
+        "summary": "check warm is RED for flow of pump, flow of fan: 9 is above 5", "description": "too hot",
         "status": "RED", "check": "warm", "series": "flow of pump, flow of fan", "message": "9 is above 5",
         "notification": "ab12-6"}  # fmt: skip
     assert cleared["annotations"]["message"] == "5 is near to 5"

@@ -53,7 +53,7 @@ async def test_what_a_check_says_is_told_once_over_restarts(state_dir: Path) -> 
     async with plant(state_dir, clock) as w:
         ((kind, status, sentence),) = await told(w)
         assert (kind, status) == ("raised", "RED")
-        assert sentence.startswith("check warm of heat of pump is RED: heat of pump was 50 ")
+        assert sentence.startswith("check warm is RED: heat of pump was 50 ")
         await w.send("pump", 60)
         await w.minute()
         assert len(await told(w)) == 1
@@ -121,7 +121,7 @@ async def test_maintenance_and_who_knows_of_a_subject_keep_it_quiet(state_dir: P
         await w.send("pump", 9)
         await w.send("fan", 9)
         await w.minute()
-        assert [sentence.split()[5] for _, _, sentence in await told(w)] == ["fan"]
+        assert [sentence.split()[6] for _, _, sentence in await told(w)] == ["fan"]
         assert await reasons(w) == [("maintenance", str(kept.number))]
         await w.checks.acknowledge((await w.outcomes(source="pump"))[0].subject or 0, "eve", "")
         await w.checks.end_maintenance(kept.number)

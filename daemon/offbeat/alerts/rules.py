@@ -87,9 +87,10 @@ class Turn:
 
     @property
     def sentence(self) -> str:
-        """What the check said, and of what."""
-        status = f"{self.status}: {self.message}" if self.status else f"over: {self.message}"
-        return f"check {self.check} of {series_text(self.columns)} is {status}"
+        """What the check said, and of what unless that is how its message begins."""
+        series = series_text(self.columns)
+        of = "" if self.message.startswith(series) else f" for {series}"
+        return f"check {self.check} is {self.status}{of}: {self.message}"
 
     def packed(self) -> str:
         """As the store keeps it."""
