@@ -80,6 +80,7 @@ async def test_it_says_what_was_seen_and_what_would_have_been_normal(reader: Rea
     await expect(panel).to_contain_text("Watched since")
     await expect(entry).to_have_attribute("aria-current", "true")
     await reader.shot("why")
+    await reader.shot("readme-why", whole=False)
     await reader.page.keyboard.press("Escape")
     await expect(panel).to_be_hidden()
     await expect(entry).to_be_focused()

@@ -44,6 +44,7 @@ async def test_it_says_how_it_is(reader: Reader) -> None:
     worst = await reader.main(".lanes tbody th a").first.inner_text()
     assert worst.startswith("demo-")
     await reader.shot("overview")
+    await reader.shot("readme-overview", whole=False)
 
 
 async def test_a_cell_leads_to_the_readings_behind_it(reader: Reader) -> None:
