@@ -28,6 +28,7 @@ async def kinds(w: World) -> list[str]:
 async def test_a_status_raises_an_alert_and_a_better_one_clears_it(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.alerts.set_rule(CHECKS, new=True)
+        await w.alerts.set_rule(RULE, new=True)
         await w.say("warm", "pump", "GREEN")
         await w.say("warm", "pump", "YELLOW")
         assert await w.states() == []

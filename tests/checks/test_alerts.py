@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -21,9 +22,10 @@ SINKS = {"horn": {"type": "command", "argv": ["true"]}}
 
 @asynccontextmanager
 async def plant(state_dir: Path, clock: ManualClock | None = None) -> AsyncIterator[World]:
-    """A daemon with a sink."""
-    async with world(state_dir, clock, alerts={"sinks": SINKS}) as w:
-        yield w
+    """A daemon with a sink, whose rules hear of outcomes only when a test says so."""
+    with patch("offbeat.alerts.alerts.TOGETHER_S", 1e6):
+        async with world(state_dir, clock, alerts={"sinks": SINKS}) as w:
+            yield w
 
 
 async def told(w: World) -> list[tuple[str, str, str]]:
