@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from offbeat import config as configuration
+from offbeat.alerts import turns
 from offbeat.alerts.alerts import Alerts
 from offbeat.analyses import upkeep
 from offbeat.analyses.hub import Hub
@@ -124,6 +125,10 @@ class Service:
         if outcome.findings:
             self.alerts.wake()
 
+    def _say_outcome(self, **outcome: Any) -> None:
+        self.broadcast.say(**outcome)
+        self.alerts.wake()
+
     async def _recover_analyses(self, last_seq: int) -> None:
         self.hub = Hub()
         self.runner = Runner(
@@ -206,10 +211,11 @@ class Service:
         self.alerts = Alerts(
             self.database, lambda: self.config, self.clock, metrics, lambda: self.jobs.by_number, self.catalog,
             self.applier.settle, lambda: self.committer.seq, self.broadcast.say,
+            lambda turn, at_ms: turns.hush(self.checks.book, turn, at_ms),
         )
         self.checks = Checks(
             self.database, lambda: self.config, self.clock, metrics, self.applier.ask, self.catalog,
-            lambda: self.jobs.by_number, self.applier.settle, self.broadcast.say,
+            lambda: self.jobs.by_number, self.applier.settle, self._say_outcome, self.alerts.catch_up,
         )
         self.results = Results(
             self.database,

@@ -46,10 +46,10 @@ async def test_one_alert_for_what_the_rule_groups_together(tmp_path: Path) -> No
         found = (await w.alerts.list(AlertQuery())).rows
         groups = sorted((a.rule, a.group, a.finding_count) for a in found)
         assert groups == [
-            ("all", (None, None, None), 3),
-            ("both", (None, "boiler", "flow"), 1), ("both", (None, "pump", "flow"), 1),
-            ("both", (None, "pump", "heat"), 1),
-            ("fields", (None, None, "flow"), 2), ("fields", (None, None, "heat"), 1),
+            ("all", (None, None, None, None), 3),
+            ("both", (None, "boiler", "flow", None), 1), ("both", (None, "pump", "flow", None), 1),
+            ("both", (None, "pump", "heat", None), 1),
+            ("fields", (None, None, "flow", None), 2), ("fields", (None, None, "heat", None), 1),
         ]  # fmt: skip
 
 

@@ -90,7 +90,8 @@ def test_what_was_acknowledged_is_not_told_again() -> None:
 
 
 @pytest.mark.parametrize(("group_by", "group"), [
-    ((), (None, None, None)), (("source",), (None, "pump", None)), (("field", "job"), ("watch", None, "flow")),
+    ((), (None, None, None, None)), (("source",), (None, "pump", None, None)),
+    (("field", "job"), ("watch", None, "flow", None)),
 ])  # fmt: skip
 def test_findings_are_one_group_by_what_the_rule_groups_by(group_by: tuple[str, ...], group: object) -> None:
     assert check(replace(RULE, group_by=group_by), ["hook"], []).group_of(seen(0, 60)) == group
@@ -102,14 +103,14 @@ def test_findings_are_one_group_by_what_the_rule_groups_by(group_by: tuple[str, 
 ])  # fmt: skip
 def test_a_rule_and_a_silence_match_by_patterns(patterns: dict[str, tuple[str, ...]], fits: bool) -> None:
     assert replace(RULE, **patterns).matches(seen(0, 60)) is fits
-    assert Silence(1, 0, 1, "works", "ada", **patterns).covers("r", seen(0, 60)) is fits
+    assert Silence(1, 0, 1, "works", "ada", **patterns).covers("r", seen(0, 60), 0) is fits
 
 
 def test_a_silence_holds_from_its_beginning_until_its_end() -> None:
     silence = Silence(1, 1000, 2000, "works", "ada", rules=("r*",))
-    found = [silence.covers("r", seen(at_s, 60)) for at_s in (0.999, 1, 1.999, 2)]
+    found = [silence.covers("r", seen(0, 60), at_ms) for at_ms in (999, 1000, 1999, 2000)]
     assert found == [False, True, True, False]
-    assert not silence.covers("s", seen(1, 60))
+    assert not silence.covers("s", seen(1, 60), 1000)
 
 
 @pytest.mark.parametrize(("change", "field"), [

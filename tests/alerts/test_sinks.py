@@ -15,7 +15,7 @@ from offbeat.alerts import payload
 from offbeat.alerts.alertmanager import Alertmanager
 from offbeat.alerts.deliveries import sink_of
 from offbeat.alerts.machine import Alert
-from offbeat.alerts.rules import Rule, Seen
+from offbeat.alerts.rules import Rule, Seen, Turn
 from offbeat.alerts.sinks import Note, SendFailed, Sink
 from offbeat.clock import ManualClock
 from offbeat.config import from_mapping, sinks_of
@@ -24,12 +24,23 @@ from tests.alerts.receivers import post, receiver
 START = 1_700_000_000_000
 RULE = Rule("hot", "too hot", sinks=("it",))
 SEEN = Seen(17, 3, START, START, "watch:0:pump:flow:1", "watch", "pump", "flow", 87.25, "flow of pump was 9")
-ALERT = Alert(7, "hot", (None, "pump", None), START, START, START, 1, 1, 87.25, SEEN.record, SEEN.sentence, ("it",))
+OF_PUMP = (None, "pump", None, None)
+ALERT = Alert(7, "hot", OF_PUMP, START, START, START, 1, 1, 87.25, SEEN.record, SEEN.sentence, ("it",))
 CLEARED = replace(ALERT, cleared_ms=START + 5000, cleared_by="time")
 
 
 def note(kind: str = "raised", alert: Alert = ALERT) -> Note:
     return Note("ab12-5", payload.notification(kind, RULE, alert, SEEN, "http://here/"))
+
+
+TURN = Turn(9, START, "warm", 4, (("pump", "flow"), ("fan", "flow")), "RED", "GREEN", message="9 is above 5")
+OF_CHECK = replace(
+    ALERT, group=(None, "pump", "flow, flow", "warm"), status="RED", score=0.0, record="", sentence=TURN.sentence
+)
+
+
+def check_note(kind: str = "raised", alert: Alert = OF_CHECK, turn: Turn | None = TURN) -> Note:
+    return Note("ab12-6", payload.notification(kind, RULE, alert, turn, ""))
 
 
 def sink(clock: ManualClock | None = None, **settings: Any) -> Sink:
@@ -116,6 +127,55 @@ async def test_an_alertmanager_knows_an_alert_by_its_labels_from_beginning_to_en
         "notification": "ab12-5"}  # fmt: skip
 
 
+async def test_every_sink_names_the_check_its_series_status_and_message(tmp_path: Path) -> None:
+    better = replace(TURN, number=10, status="YELLOW", was="RED", message="5 is near to 5")
+    ended = check_note("cleared", replace(OF_CHECK, cleared_ms=START + 5000, cleared_by="check"), better)
+    async with receiver() as there:
+        await send(sink(type="webhook", url=there.url), check_note())
+        one = sink(type="alertmanager", url=there.url)
+        await send(one, check_note(), ended)
+        document, (raised,), (cleared,) = there.documents
+    assert document["finding"] is None
+    assert {name: document["alert"][name] for name in ("check", "status", "score", "record")} == {
+        "check": "warm", "status": "RED", "score": None, "record": None}  # fmt: skip
+    assert document["outcome"] == {
+        "outcome": 9, "check": "warm", "subject": 4, "source": "pump", "fields": ["flow", "flow"],
+        "columns": [{"source": "pump", "field": "flow"}, {"source": "fan", "field": "flow"}], "status": "RED",
+        "was": "GREEN", "reason": "judged", "message": "9 is above 5", "ran": "2023-11-14T22:13:20.000Z"}  # fmt: skip
+    assert raised["labels"] == cleared["labels"] == {
+        "alertname": "hot", "rule": "hot", "source": "pump", "field": "flow, flow", "check": "warm"}  # fmt: skip
+    assert raised["annotations"] == {
+        "summary": "check warm is RED for flow of pump, flow of fan: 9 is above 5", "description": "too hot",
+        "status": "RED", "check": "warm", "series": "flow of pump, flow of fan", "message": "9 is above 5",
+        "notification": "ab12-6"}  # fmt: skip
+    assert cleared["annotations"]["message"] == "5 is near to 5"
+    async with post(tmp_path, "none") as there:
+        mailer = sink(type="email", host="localhost", port=there.port, security="none", sender="o@p", to=["a@p"])
+        await send(mailer, check_note(), check_note("cleared", OF_CHECK, replace(TURN, status="", was="RED")))
+        first, second = there.mails
+    assert first["Subject"] == "[raised] hot: source pump field flow, flow check warm (RED)"
+    texts = [mail.get_body().get_content() for mail in (first, second)]  # type: ignore[union-attr]
+    series = "series     flow of pump, flow of fan"
+    for words in ("check      warm", series, "RED, was GREEN", "message    9 is above 5"):
+        assert words in texts[0]
+    assert "status     none any more, was RED" in texts[1]
+
+
+async def test_what_an_older_daemon_queued_is_sent(tmp_path: Path) -> None:
+    """It knew of no checks."""
+    old = {**note().document, "alert": {**note().document["alert"]}}
+    del old["outcome"], old["alert"]["status"], old["alert"]["check"]
+    async with receiver() as there:
+        await send(sink(type="alertmanager", url=there.url), Note("ab12-4", old))
+        ((sent,),) = there.documents
+    assert sent["annotations"]["score"] == "87.25"
+    async with post(tmp_path, "none") as there:
+        await send(sink(type="email", host="localhost", port=there.port, security="none", sender="o@p", to=["a@p"]),
+                   Note("ab12-4", old))  # fmt: skip
+        (mail,) = there.mails
+    assert mail["Subject"] == "[raised] hot: source pump (score 87.2)"
+
+
 async def test_active_alerts_are_sent_to_an_alertmanager_again_some_at_a_time() -> None:
     async with receiver() as there:
         one = sink(type="alertmanager", url=there.url)
@@ -153,7 +213,7 @@ async def test_a_mail_says_it_in_words_and_brings_the_document(tmp_path: Path, s
 async def test_a_name_cannot_add_a_header_to_a_mail(tmp_path: Path) -> None:
     async with post(tmp_path, "none") as there:
         one = sink(type="email", host="localhost", port=there.port, security="none", sender="o@plant", to=["a@plant"])
-        evil = replace(ALERT, group=(None, "pump\r\nBcc: everyone@plant", None))
+        evil = replace(ALERT, group=(None, "pump\r\nBcc: everyone@plant", None, None))
         await send(one, note(alert=evil))
         (mail,) = there.mails
     assert mail["Bcc"] is None

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from offbeat.alerts import turns
 from offbeat.alerts.alerts import Alerts
+from offbeat.alerts.machine import Hush
 from offbeat.alerts.rows import AlertQuery, Suppressed
 from offbeat.alerts.rules import Rule
+from offbeat.checks.rows import KEEP_END, KEEP_OUTCOME, Statement, columns_text
 from offbeat.clock import ManualClock
 from offbeat.config import Config, from_mapping
 from offbeat.engine.catalog import Catalog, Limits
@@ -56,6 +59,27 @@ class World:
     said: list[dict[str, Any]] = field(default_factory=list)
     seq: int = 0
     behind: int = 0
+    hush: Hush | None = None
+
+    async def say(
+        self, check: str, source: str, status: str, message: str = "", *, field: str = "flow", look: bool = True
+    ) -> None:
+        """What a check says now of a series, "" that it says nothing any more; taken to the rules unless not *look*."""
+        columns = columns_text(((source, field),))
+        await self.database.write([
+            ("INSERT OR IGNORE INTO check_subject (rule, columns, state) VALUES (?, ?, '')", [(check, columns)])])
+        find = "SELECT number, status FROM check_subject WHERE rule = ? AND columns = ?"
+        ((subject, was),) = await self.database.read(find, (check, columns))
+        number, now_ms = await turns.newest(self.database) + 1, self.clock.now_ms()
+        if status:
+            said = (status, "judged", message, "{}", now_ms, None, None, 0.0, now_ms)
+            written: list[Statement] = [(KEEP_OUTCOME, [(number, subject, check, "range", "{}", *said)])]
+        else:
+            written = [(KEEP_END, [(number, subject, check, columns, was, message, now_ms)])]
+        keep = "UPDATE check_subject SET status = ? WHERE number = ?"
+        await self.database.write([*written, (keep, [(status or None, subject)])])
+        if look:
+            await self.alerts.catch_up()
 
     async def find(self, *found: tuple[str, float], spec: str = "flow", look: bool = True) -> None:
         """Findings of one entry, (source, score) each, that arrive now; taken to the rules unless not *look*."""
@@ -108,7 +132,7 @@ async def world(directory: Path, config: Config | None = None, clock: ManualCloc
 
         alerts = Alerts(
             database, lambda: made.config, clock, metrics, lambda: jobs, catalog(), settle, lambda: made.seq,
-            lambda **status: made.said.append(status), random.Random(1),
+            lambda **status: made.said.append(status), lambda turn, at_ms: made.hush, random.Random(1),
         )  # fmt: skip
         made = World(database, clock, config, alerts, metrics, seq=seq, behind=behind)
         await alerts.begin()

@@ -25,8 +25,8 @@ def test_alerts_are_listed(offbeat, server):
     ran = offbeat("alerts", "list", "--state", "active", "--rule", "r", "--source", "a", "--source", "b",
                   "--start", "2015-12-09", "--url", server.url)
     assert ran.out == (
-        "number\trule\tsource\tstate\tscore\tfindings\traised\tcleared\tacknowledged by\tsentence\n"
-        f"7\tairlines\tAAL\tactive\t68.6\t1\t{examples.ARRIVED}\t\t\t{examples.SENTENCE}\n"
+        "number\trule\tsource\tcheck\tstate\tscore\tfindings\traised\tcleared\tacknowledged by\tsentence\n"
+        f"7\tairlines\tAAL\t\tactive\t68.6\t1\t{examples.ARRIVED}\t\t\t{examples.SENTENCE}\n"
     )
     seen = server.seen[0]
     assert [seen.parameter(name) for name in ("state", "rule", "start", "end")] == ["active", "r", "2015-12-09", None]
@@ -89,11 +89,21 @@ def test_a_rule_is_made_of_what_was_given_and_nothing_else(offbeat, server):
     ]
 
 
+def test_a_rule_of_checks_says_from_which_status_on(offbeat, server):
+    made = {**examples.RULE, "checks": ["tank-*"], "status_at": "YELLOW", "raise_at": None}
+    server.answers(lambda: web.json_response(made, status=201))
+    ran = offbeat("alert-rules", "add", "tanks", "--check", "tank-*", "--status-at", "YELLOW", "--group-by", "check",
+                  "--url", server.url)
+    assert ran.out == "rule tanks is in force: of a check that is YELLOW it tells pager\n"
+    assert asked(server) == [("POST", "/alert-rules", {
+        "id": "tanks", "sinks": [], "checks": ["tank-*"], "status_at": "YELLOW", "group_by": ["check"]})]
+
+
 def test_rules_are_listed_and_taken_away(offbeat, server):
     server.answers(examples.RULES)
     ran = offbeat("alert-rules", "list", "--url", server.url)
     assert ran.out.splitlines()[1] == (
-        "airlines\tA*\tresponsetime\t50\t20\t900\tsource\t3600\tpager\tnights\tan airline answers slowly")
+        "airlines\tA*\tresponsetime\t\t\t50\t20\t900\tsource\t3600\tpager\tnights\tan airline answers slowly")
     server.answers(lambda: web.Response(status=204))
     assert offbeat("alert-rules", "remove", "airlines", "--url", server.url).out == "rule airlines is gone\n"
     assert asked(server)[-1] == ("DELETE", "/alert-rules/airlines", None)

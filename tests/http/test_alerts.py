@@ -212,7 +212,39 @@ async def test_a_rule_is_read_replaced_and_taken_away(state_dir: Path) -> None:
         assert (await d.error("POST", "/alert-rules", 409, json={"id": "b", "sinks": []}))["code"] == "conflict"
 
 
+async def test_a_check_raises_an_alert_by_a_rule_of_checks(state_dir: Path) -> None:
+    async with door(state_dir) as d:
+        made = await d.call("POST", "/alert-rules", 201, json={"id": "c", "checks": ["hi*"], "sinks": ["hook"]})
+        assert misfits(made, named("AlertRule")) == []
+        assert (made["status_at"], made["raise_at"], made["clear_below"], made["clear_after_s"], made["group_by"]) == (
+            "RED", None, None, None, ["source", "field", "check"])  # fmt: skip
+        again = {name: value for name, value in made.items() if name not in ("created", "changed")}
+        assert misfits(again, named("AlertRuleGiven")) == []
+        assert {**await d.call("PUT", "/alert-rules/c", json=again), "changed": made["changed"]} == made
+        await d.call("POST", "/checks", 201, json={
+            "id": "high", "kind": "range", "parameters": {"max": 10}, "series": [{"source": "*", "field": "flow"}]})
+        await d.spike()
+        await d.call("POST", "/checks/high/run", json={})
+        await d.service.alerts.catch_up()
+        (told,) = await d.told(1)
+        assert (told["kind"], told["outcome"]["check"], told["outcome"]["status"]) == ("raised", "high", "RED")
+        (alert,) = (await d.get("/alerts", "Alerts"))["alerts"]
+        assert (alert["check"], alert["status"], alert["score"], alert["record"]) == ("high", "RED", None, None)
+        full = await d.get(f"/alerts/{alert['number']}", "AlertInFull")
+        assert (full["findings"], [one["check"] for one in full["outcomes"]]) == ([], ["high"])
+        assert full["outcomes"] == [told["outcome"]]
+        await d.call("DELETE", "/checks/high", 204)
+        await d.service.alerts.catch_up()
+        assert [one["kind"] for one in await d.told(2)] == ["raised", "cleared"]
+        assert (await d.get("/alerts?state=cleared", "Alerts"))["alerts"][0]["cleared_by"] == "check"
+
+
 @pytest.mark.parametrize(("path", "document", "field"), [
+    ("/alert-rules", {"id": "a", "sinks": [], "status_at": "RED"}, "status_at"),
+    ("/alert-rules", {"id": "a", "sinks": [], "checks": ["*"], "status_at": "red"}, "status_at"),
+    ("/alert-rules", {"id": "a", "sinks": [], "checks": ["*"], "raise_at": 50}, "raise_at"),
+    ("/alert-rules", {"id": "a", "sinks": [], "checks": ["*"], "clear_after_s": 50}, "clear_after_s"),
+    ("/alert-rules", {"id": "a", "sinks": [], "checks": ["*"], "jobs": ["watch"]}, "jobs"),
     ("/alert-rules", {"sinks": []}, "id"), ("/alert-rules", {"id": "a"}, "sinks"),
     ("/alert-rules", {"id": "a", "sinks": "hook"}, "sinks"), ("/alert-rules", {"id": "a", "sink": []}, "sink"),
     ("/alert-rules", {"id": "a", "sinks": ["nobody"]}, "sinks"), ("/alert-rules", {"id": 1, "sinks": []}, "id"),

@@ -151,6 +151,49 @@ async def test_a_rule_is_written_changed_and_taken_away(browser: Browser, plant:
         assert [rule["id"] for rule in ask(plant.url, "GET", "/alert-rules")["rules"]] == ["presses"]
 
 
+async def test_a_rule_of_checks_is_written_and_tells_of_one_at_once(browser: Browser, plant: Daemon) -> None:
+    send(plant.url, "/events", steady("tank-1", time.time()))
+    ask(plant.url, "POST", "/checks", {
+        "id": "full", "kind": "range", "parameters": {"max": 300}, "series": [{"source": "tank-*", "field": "force"}],
+        "interval_s": 86400})
+    async with reading(browser, plant.url) as reader:
+        page = await reader.open("alerts/rules/new")
+        await expect(page.get_by_label("A check raises it when it is")).to_be_disabled()
+        await page.get_by_label("Id").fill("tanks")
+        await page.get_by_label("Checks", exact=True).fill("fu*")
+        await expect(page.get_by_label("Raise at a score of")).to_be_disabled()
+        await expect(page.get_by_label("check", exact=True)).to_be_checked()
+        await page.get_by_label("A check raises it when it is").select_option("YELLOW")
+        assert await reader.violations() == []
+        await reader.shot("alerts-rule-checks")
+        await page.get_by_role("button", name="Create the rule").click()
+        row = reader.main("tbody tr").filter(has_text="tanks")
+        await expect(row).to_contain_text("checks fu*")
+        await expect(row).to_contain_text("YELLOW")
+        made = ask(plant.url, "GET", "/alert-rules/tanks")
+        assert (made["checks"], made["status_at"], made["group_by"], made["raise_at"]) == (
+            ["fu*"], "YELLOW", ["source", "field", "check"], None)
+        await row.get_by_role("link", name="tanks").click()
+        await expect(page.get_by_label("A check raises it when it is")).to_have_value("YELLOW")
+        await page.get_by_role("link", name="Active").click()
+        await reader.settled()
+        send(plant.url, "/events", struck("tank-1", time.time()))
+        ask(plant.url, "POST", "/checks/full/run", {})
+        card = reader.main(".alert").filter(has_text="check full")
+        await expect(card).to_contain_text("force of tank-1 was 400", timeout=2_000)
+        await expect(card.locator(".badge")).to_contain_text("RED")
+        await expect(card.get_by_role("link", name="See the check")).to_have_attribute("href", "#/checks/full")
+        assert await reader.violations() == []
+        await reader.shot("alerts-checks")
+        await card.get_by_role("link", name=re.compile("^Alert ")).click()
+        await expect(reader.main("tbody tr").first).to_contain_text("above max 300")
+        await reader.settled()
+        assert await reader.violations() == []
+        await reader.shot("alert-check")
+    ask(plant.url, "DELETE", "/checks/full")
+    ask(plant.url, "DELETE", "/alert-rules/tanks")
+
+
 async def test_what_was_given_up_is_sent_again(browser: Browser, plant: Daemon) -> None:
     async with reading(browser, plant.url) as reader:
         page = await reader.open("alerts/undelivered")

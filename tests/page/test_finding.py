@@ -5,23 +5,15 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.page.reader import Reader, reading
-from tests.page.test_sources import MARKS, OVERFLOW, ask, no_checks, part, plain, post_events, steady
+from tests.page.test_sources import MARKS, OVERFLOW, ask, part, plain, post_events, steady
 from tests.system.daemon import Daemon
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def looker(reader: Reader) -> AsyncIterator[Reader]:
-    """Somebody who looks at the demo's."""
-    await reader.page.route("**/api/v1/outcomes?*", no_checks)
-    yield reader
 
 
 @pytest.fixture(scope="module")
@@ -47,33 +39,33 @@ def add_job(url: str, job: dict[str, Any]) -> None:
         assert response.status == 201
 
 
-async def test_a_marker_leads_to_why(looker: Reader, daemon: Daemon) -> None:
+async def test_a_marker_leads_to_why(reader: Reader, daemon: Daemon) -> None:
     name = plain(daemon)
-    await looker.open(f"sources/{name}?last=7d")
-    marks = looker.main(f".source-plot {MARKS}")
-    count = await looker.main(".source-findings li").count()
+    await reader.open(f"sources/{name}?last=7d")
+    marks = reader.main(f".source-plot {MARKS}")
+    count = await reader.main(".source-findings li").count()
     assert await marks.count() >= count > 0
     box = await marks.first.bounding_box()
     assert box is not None
-    await looker.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    await looker.page.mouse.down()
-    await looker.page.mouse.up()
-    await expect(looker.page).to_have_url(re.compile("finding=watch"))
-    await expect(looker.main("aside h2")).to_be_focused()
-    await looker.page.go_back()
-    await expect(looker.main("aside")).to_be_hidden()
-    await looker.page.go_forward()
-    await expect(looker.main("aside h2")).to_contain_text("finding")
+    await reader.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await reader.page.mouse.down()
+    await reader.page.mouse.up()
+    await expect(reader.page).to_have_url(re.compile("finding=watch"))
+    await expect(reader.main("aside h2")).to_be_focused()
+    await reader.page.go_back()
+    await expect(reader.main("aside")).to_be_hidden()
+    await reader.page.go_forward()
+    await expect(reader.main("aside h2")).to_contain_text("finding")
 
 
-async def test_it_says_what_was_seen_and_what_would_have_been_normal(looker: Reader, daemon: Daemon) -> None:
+async def test_it_says_what_was_seen_and_what_would_have_been_normal(reader: Reader, daemon: Daemon) -> None:
     record = strongest(daemon)
     explain = record["explain"]
-    await looker.open(f"sources/{record['source']}?last=7d")
-    entry = looker.main(f'[data-finding="{record["id"]}"]')
+    await reader.open(f"sources/{record['source']}?last=7d")
+    entry = reader.main(f'[data-finding="{record["id"]}"]')
     await entry.focus()
-    await looker.page.keyboard.press("Enter")
-    panel = looker.main("aside")
+    await reader.page.keyboard.press("Enter")
+    panel = reader.main("aside")
     await expect(panel.locator(".sentence").first).to_contain_text(explain["sentence"].split(" The most similar")[0])
     names, values = [await panel.locator(f".facts {one}").all_inner_texts() for one in ("dt", "dd")]
     facts = dict(zip(names, values, strict=True))
@@ -87,43 +79,43 @@ async def test_it_says_what_was_seen_and_what_would_have_been_normal(looker: Rea
         await expect(panel).to_contain_text(act["text"])
     await expect(panel).to_contain_text("Watched since")
     await expect(entry).to_have_attribute("aria-current", "true")
-    await looker.shot("why")
-    await looker.shot("readme-why", whole=False)
-    await looker.page.keyboard.press("Escape")
+    await reader.shot("why")
+    await reader.shot("readme-why", whole=False)
+    await reader.page.keyboard.press("Escape")
     await expect(panel).to_be_hidden()
     await expect(entry).to_be_focused()
 
 
-async def test_the_moments_like_it_are_laid_over_it_and_can_be_gone_to(looker: Reader, daemon: Daemon) -> None:
+async def test_the_moments_like_it_are_laid_over_it_and_can_be_gone_to(reader: Reader, daemon: Daemon) -> None:
     record = strongest(daemon)
-    await looker.open(f"sources/{record['source']}?last=7d&finding={part(record['id'])}")
+    await reader.open(f"sources/{record['source']}?last=7d&finding={part(record['id'])}")
     known = [one for one in record["explain"]["similar"] if one["time"]]
     assert known
-    await expect(looker.main(".similar-plot .scatterlayer .trace")).to_have_count(1 + len(known))
-    await looker.main("aside h3:has-text('similar') + div a").first.click()
-    await expect(looker.page).to_have_url(re.compile("start="))
-    query = dict(one.split("=") for one in looker.page.url.split("?")[1].split("&"))
+    await expect(reader.main(".similar-plot .scatterlayer .trace")).to_have_count(1 + len(known))
+    await reader.main("aside h3:has-text('similar') + div a").first.click()
+    await expect(reader.page).to_have_url(re.compile("start="))
+    query = dict(one.split("=") for one in reader.page.url.split("?")[1].split("&"))
     start, end = (re.sub("%3A", ":", query[name]) for name in ("start", "end"))
     assert start < known[0]["time"] < end
     assert query["finding"] == part(record["id"]).replace("%28", "(")
-    await looker.settled()
-    assert await looker.main(".level").inner_text() != "no readings in this range"
+    await reader.settled()
+    assert await reader.main(".level").inner_text() != "no readings in this range"
 
 
-async def test_a_finding_of_long_ago_is_shown_with_what_was_around_it(looker: Reader, daemon: Daemon) -> None:
+async def test_a_finding_of_long_ago_is_shown_with_what_was_around_it(reader: Reader, daemon: Daemon) -> None:
     old = min(ask(daemon.url, "/records", limit=1000, explain="false")["records"], key=lambda one: str(one["time"]))
     assert time.time() - time.mktime(time.strptime(old["time"][:16] + "UTC", "%Y-%m-%dT%H:%M%Z")) > 86_400
-    await looker.open(f"sources/{old['source']}?finding={part(old['id'])}")
-    await expect(looker.main(f'[data-finding="{old["id"]}"]')).to_be_visible()
-    await expect(looker.main(".source-plot .shapelayer path")).to_have_count(1)
+    await reader.open(f"sources/{old['source']}?finding={part(old['id'])}")
+    await expect(reader.main(f'[data-finding="{old["id"]}"]')).to_be_visible()
+    await expect(reader.main(".source-plot .shapelayer path")).to_have_count(1)
 
 
-async def test_a_finding_that_is_gone_is_said_to_be(looker: Reader, daemon: Daemon) -> None:
-    await looker.open(f"sources/{plain(daemon)}?finding=watch%3A0%3Anobody%3Anothing%3A1")
-    await expect(looker.main("aside")).to_contain_text("no such finding")
-    await expect(looker.main(".source-plot .main-svg").first).to_be_visible()
-    assert any("404" in one for one in looker.wrong)
-    looker.wrong.clear()
+async def test_a_finding_that_is_gone_is_said_to_be(reader: Reader, daemon: Daemon) -> None:
+    await reader.open(f"sources/{plain(daemon)}?finding=watch%3A0%3Anobody%3Anothing%3A1")
+    await expect(reader.main("aside")).to_contain_text("no such finding")
+    await expect(reader.main(".source-plot .main-svg").first).to_be_visible()
+    assert any("404" in one for one in reader.wrong)
+    reader.wrong.clear()
 
 
 async def test_what_was_found_elsewhere_at_the_same_time_is_linked(browser: Browser, own: Daemon) -> None:
@@ -132,7 +124,6 @@ async def test_what_was_found_elsewhere_at_the_same_time_is_linked(browser: Brow
         post_events(own.url, [*steady(f"twin-{name}", now), {"source": f"twin-{name}", "time": now, "level": 900.0}])
     record = strongest(own, source="twin-east")
     async with reading(browser, own.url) as one:
-        await one.page.route("**/api/v1/outcomes?*", no_checks)
         await one.open(f"sources/twin-east?finding={part(record['id'])}")
         await one.main("aside a:has-text('twin-west level')").click()
         await expect(one.main("h1")).to_have_text("twin-west")
@@ -146,7 +137,6 @@ async def test_a_model_with_a_law_says_one_in_how_many(browser: Browser, own: Da
     record = strongest(own, source="lathe", job="law")
     assert 1e-9 < record["probability"] < 0.01
     async with reading(browser, own.url) as one:
-        await one.page.route("**/api/v1/outcomes?*", no_checks)
         await one.open("sources/lathe?last=6h")
         await one.main("select[aria-label='Findings of job']").select_option("law")
         await expect(one.page).to_have_url(re.compile("job=law"))
@@ -160,7 +150,6 @@ async def test_feedback_is_weighed_accepted_and_taken_back(browser: Browser, own
     post_events(own.url, [*steady("oven", now), {"source": "oven", "time": now, "level": 30.0}])
     record = strongest(own, source="oven", field="level")
     async with reading(browser, own.url) as one:
-        await one.page.route("**/api/v1/outcomes?*", no_checks)
         await one.open(f"sources/oven?last=6h&finding={part(record['id'])}")
         form = one.main("aside form.feedback")
         await form.get_by_label("Why, for others").fill("<i>the door</i>")
@@ -190,7 +179,6 @@ async def test_feedback_is_weighed_accepted_and_taken_back(browser: Browser, own
 async def test_nobody_is_kept_out(browser: Browser, daemon: Daemon, dark: bool) -> None:
     record = strongest(daemon)
     async with reading(browser, daemon.url, dark=dark) as one:
-        await one.page.route("**/api/v1/outcomes?*", no_checks)
         await one.open(f"sources/{record['source']}?last=7d&finding={part(record['id'])}")
         await expect(one.main(".similar-plot .main-svg").first).to_be_visible()
         assert await one.violations() == []
@@ -200,7 +188,6 @@ async def test_nobody_is_kept_out(browser: Browser, daemon: Daemon, dark: bool) 
 async def test_it_can_be_read_on_a_phone(browser: Browser, daemon: Daemon) -> None:
     record = strongest(daemon)
     async with reading(browser, daemon.url, width=390, height=800) as one:
-        await one.page.route("**/api/v1/outcomes?*", no_checks)
         await one.open(f"sources/{record['source']}?last=7d&finding={part(record['id'])}")
         await expect(one.main(".similar-plot .main-svg").first).to_be_visible()
         assert await one.page.evaluate(OVERFLOW) <= 0

@@ -8,13 +8,15 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, Response, Route, expect
+from playwright.async_api import Browser, Locator, Page, Response, expect
 
+from tests.page.asking import ask as call
 from tests.page.reader import Reader, reading
 from tests.system.daemon import Daemon
 
@@ -77,24 +79,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         one.kill()
 
 
-async def no_checks(route: Route) -> None:
-    """There are no checks."""
-    await route.fulfill(json={"outcomes": [], "next_cursor": None})
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def guest(browser: Browser, own: Daemon) -> AsyncIterator[Reader]:
     """Somebody who looks at that daemon."""
     async with reading(browser, own.url) as one:
-        await one.page.route("**/api/v1/outcomes?*", no_checks)
         yield one
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def looker(reader: Reader) -> Reader:
-    """Somebody who looks at the demo's."""
-    await reader.page.route("**/api/v1/outcomes?*", no_checks)
-    return reader
 
 
 def plain(daemon: Daemon) -> str:
@@ -121,21 +110,21 @@ def range_in(url: str) -> tuple[str, str]:
     return query["start"][0], query["end"][0]
 
 
-async def test_the_list_says_how_each_source_is(looker: Reader, daemon: Daemon) -> None:
-    await looker.open("sources")
-    rows = looker.main("tbody tr")
+async def test_the_list_says_how_each_source_is(reader: Reader, daemon: Daemon) -> None:
+    await reader.open("sources")
+    rows = reader.main("tbody tr")
     await expect(rows).to_have_count(8)
-    states = await looker.main("td .state").all_inner_texts()
+    states = await reader.main("td .state").all_inner_texts()
     assert {words.split(maxsplit=1)[1] for words in states} <= {"live", "silent", "warming up"}
-    heads = await looker.main("thead th").all_inner_texts()
-    await looker.main("thead button:has-text('Worst')").click()
+    heads = await reader.main("thead th").all_inner_texts()
+    await reader.main("thead button:has-text('Worst')").click()
     at = heads.index("Worst, last 24 h")
-    scores = [float(words.split()[1]) for words in await looker.main(f"tbody td:nth-child({at + 1})").all_inner_texts()
+    scores = [float(words.split()[1]) for words in await reader.main(f"tbody td:nth-child({at + 1})").all_inner_texts()
               if any(sign in words for sign in "▲◆■·")]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) > 1
-    await expect(looker.page).to_have_url(re.compile("sort="))
-    await looker.shot("list")
+    await expect(reader.page).to_have_url(re.compile("sort="))
+    await reader.shot("list")
 
 
 async def test_the_list_is_searched_by_the_daemon_as_somebody_types(guest: Reader, own: Daemon) -> None:
@@ -322,11 +311,11 @@ async def test_names_are_shown_letter_by_letter(guest: Reader, own: Daemon) -> N
     await guest.shot("hostile")
 
 
-async def test_a_source_that_never_spoke_is_said_to_be_none(looker: Reader) -> None:
-    await looker.page.goto(f"{looker.url}/#/sources/nobody")
-    await expect(looker.main(".note")).to_contain_text("No source of this name")
-    assert any("404" in one for one in looker.wrong)
-    looker.wrong.clear()
+async def test_a_source_that_never_spoke_is_said_to_be_none(reader: Reader) -> None:
+    await reader.page.goto(f"{reader.url}/#/sources/nobody")
+    await expect(reader.main(".note")).to_contain_text("No source of this name")
+    assert any("404" in one for one in reader.wrong)
+    reader.wrong.clear()
 
 
 async def saved(reader: Reader, button: str) -> bytes:
@@ -336,49 +325,55 @@ async def saved(reader: Reader, button: str) -> bytes:
     return await asyncio.to_thread(Path(await (await waiting.value).path()).read_bytes)
 
 
-async def test_what_is_shown_is_saved_as_files(looker: Reader, daemon: Daemon) -> None:
+async def test_what_is_shown_is_saved_as_files(reader: Reader, daemon: Daemon) -> None:
     name = plain(daemon)
-    await looker.open(f"sources/{name}?last=7d")
-    rows = (await saved(looker, "CSV")).decode().splitlines()
+    await reader.open(f"sources/{name}?last=7d")
+    rows = (await saved(reader, "CSV")).decode().splitlines()
     assert rows[0] == "time,value,typical,lower,upper,score,finding"
     assert len(rows) > 500
     found = ask(daemon.url, "/records", source=name, explain="false")["records"]
     assert sum("watch:0:" in row for row in rows) == len(found)
-    assert (await saved(looker, "PNG")).startswith(b"\x89PNG")
-    await looker.open("sources")
-    assert len((await saved(looker, "CSV")).splitlines()) == 9
+    assert (await saved(reader, "PNG")).startswith(b"\x89PNG")
+    await reader.open("sources")
+    assert len((await saved(reader, "CSV")).splitlines()) == 9
 
 
-async def test_what_checks_said_is_a_strip_under_the_chart(looker: Reader, daemon: Daemon) -> None:
-    name = plain(daemon)
-    field = ask(daemon.url, f"/sources/{name}")["series"][0]["field"]
+async def test_what_checks_say_is_a_strip_under_the_chart_at_once(guest: Reader, own: Daemon) -> None:
+    name = f"press {HOSTILE}"
+    post_events(own.url, steady(name, time.time()))
+    call(own.url, "POST", "/checks", {
+        "id": "high", "kind": "range", "parameters": {"max": 100}, "series": [{"source": "press*", "field": "level"}],
+        "interval_s": 86400})
+    call(own.url, "POST", "/checks/high/run", {})
+    await guest.open(f"sources/{part(name)}?last=1h")
+    await expect(guest.page.locator(".live")).to_have_text("Live")
+    line, strip = guest.main(".checks-line"), guest.main(".source-plot .textpoint text")
+    await expect(line).to_have_text("Checks:✓ GREENhigh")
+    await expect(strip.filter(has_text="✓")).to_have_count(1)
+    await guest.page.evaluate("() => { window.drawn = document.querySelector('main .source-plot') }")
+    zoom = guest.main("button:has-text('Zoom out')")
+    await zoom.focus()
+    post_events(own.url, [{"source": name, "time": time.time(), "level": 900.0}])
+    call(own.url, "POST", "/checks/high/run", {})
+    await expect(line).to_have_text("Checks:✕ REDhigh", timeout=2_000)
+    await expect(strip.filter(has_text="✕")).to_have_count(1)
+    await expect(guest.main(".source-plot")).to_have_attribute("aria-label", re.compile("check high is RED$"))
+    await expect(zoom).to_be_focused()
+    assert await guest.page.evaluate("window.drawn === document.querySelector('main .source-plot')")
+    assert await guest.violations() == []
+    await guest.shot("checks")
+    # It became so before this range, and is so in all of it: the strip has a piece that says so.
     now = time.time()
-
-    def outcome(number: int, status: str, ago_s: float) -> dict[str, Any]:
-        ran = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago_s))
-        return {"outcome": number, "check": "<i>narrow</i>", "kind": "range", "subject": 4, "source": name,
-                "fields": [field], "columns": [{"source": name, "field": field}], "status": status,
-                "message": "as <b>it</b> is", "ran": ran, "since": ran, "stale": False, "maintenance": None,
-                "acknowledged": None}
-
-    said = [outcome(3, "RED", 3600), outcome(2, "YELLOW", 7200), outcome(1, "GREEN", 72000)]
-
-    async def checks(route: Route) -> None:
-        await route.fulfill(json={"outcomes": said, "next_cursor": None})
-
-    await looker.page.unroute("**/api/v1/outcomes?*")
-    await looker.page.route("**/api/v1/outcomes?*", checks)
-    await looker.open(f"sources/{name}?last=24h")
-    await expect(looker.main(".checks-line")).to_contain_text("RED")
-    await expect(looker.main(".checks-line a")).to_have_text("<i>narrow</i>")
-    assert {"✓", "!", "✕"} <= set(await looker.main(".source-plot .textpoint text").all_text_contents())
-    await looker.shot("checks")
+    start, end = (datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z") for at in (now, now + 600))
+    later = urllib.parse.urlencode({"start": start, "end": end})
+    await guest.open(f"sources/{part(name)}?{later}")
+    await expect(line).to_have_text("Checks:✕ REDhigh")
+    call(own.url, "DELETE", "/checks/high")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_nobody_is_kept_out(browser: Browser, daemon: Daemon, dark: bool) -> None:
     async with reading(browser, daemon.url, dark=dark) as reader:
-        await reader.page.route("**/api/v1/outcomes?*", no_checks)
         await reader.open("sources")
         assert await reader.violations() == []
         await reader.open(f"sources/{plain(daemon)}?last=1h")
@@ -392,7 +387,6 @@ async def test_nobody_is_kept_out(browser: Browser, daemon: Daemon, dark: bool) 
 
 async def test_it_can_be_read_on_a_phone(browser: Browser, daemon: Daemon) -> None:
     async with reading(browser, daemon.url, width=390, height=800) as reader:
-        await reader.page.route("**/api/v1/outcomes?*", no_checks)
         for name, view in (("list", "sources"), ("one", f"sources/{plain(daemon)}?last=7d")):
             await reader.open(view)
             assert await reader.page.evaluate(OVERFLOW) <= 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -146,3 +147,32 @@ def test_findings_that_no_rule_has_seen_before_a_kill_are_seen_after_it_once(tmp
             until(lambda: {source for _, source in there.kinds()} == set(sources))
         numbers = {one["alert"]["number"] for one in there.came}
         assert len(numbers) == len(sources), "one alert each, however often its delivery was tried"
+
+
+@pytest.mark.timeout(300)
+def test_what_a_check_said_before_a_kill_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
+    with hook() as there:
+        config, state = settings(tmp_path / "offbeat.toml", there.url), tmp_path / "state"
+        high = {"id": "high", "kind": "range", "parameters": {"max": 10}, "interval_s": 86400,
+                "series": [{"source": "*", "field": "flow"}]}  # fmt: skip
+        with daemon(state, config) as running:
+            assert call(running.url, "/alert-rules", {"id": "c", "checks": ["*"], "sinks": ["hook"]}).status == 201
+            assert call(running.url, "/checks", high).status == 201
+            spike(running.url, "pump")
+            until(lambda: call(running.url, "/checks/high/run", {}).document["outcomes"])
+            running.kill()
+        with daemon(state, config) as running:
+            until(lambda: there.kinds())
+            until(lambda: alerts(running.url))
+            assert get(running.url, "/api/v1/checks/high").document["counts"]["RED"] == 1
+            gone = urllib.request.Request(f"{running.url}/api/v1/checks/high", method="DELETE")
+            with urllib.request.urlopen(gone) as answer:
+                assert answer.status == 204
+            running.kill()
+        with daemon(state, config) as running:
+            until(lambda: ("cleared", "pump") in there.kinds())
+            (alert,) = alerts(running.url)
+            assert (alert["state"], alert["cleared_by"], alert["check"]) == ("cleared", "check", "high")
+        assert {(one["kind"], one["id"]) for one in there.came} == {
+            (kind, next(one["id"] for one in there.came if one["kind"] == kind)) for kind in ("raised", "cleared")
+        }, "each under one id, however often its delivery was tried"

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from offbeat.alerts.payload import iso
+from offbeat.alerts.payload import iso, series_of
+from offbeat.alerts.rules import KEYS
 from offbeat.alerts.sinks import HttpSender, Note
 from offbeat.clock import Clock
 from offbeat.config import AlertmanagerConfig
@@ -42,16 +43,26 @@ class Alertmanager:
         """An alert is known by its labels, so these are the same from its beginning to its end."""
         alert, rule = note.document["alert"], note.document["rule"]
         labels = {"alertname": alert["rule"], "rule": alert["rule"]}
-        labels |= {key: alert[key] for key in ("job", "source", "field") if alert[key] is not None}
-        annotations = {"summary": alert["sentence"], "description": rule["description"], "score": f"{alert['score']:g}"}
+        labels |= {key: alert[key] for key in KEYS if alert.get(key) is not None}
+        annotations = {"summary": alert["sentence"], "description": rule["description"], **self._badness(note)}
         lasts_ms = self._clock.now_ms() + int(LASTS * self.resend_s * 1000)
         return {
             "labels": {**labels, **self._config.labels},
-            "annotations": {**annotations, "record": alert["record"], "notification": note.id},
+            "annotations": {**annotations, "notification": note.id},
             "startsAt": alert["raised"],
             "endsAt": alert["cleared"] or iso(lasts_ms),
             "generatorURL": note.document["link"],
         }
+
+    def _badness(self, note: Note) -> dict[str, str]:
+        """How bad it is, and what of: this may change while the alert goes on, so it is no label."""
+        alert, outcome = note.document["alert"], note.document.get("outcome")  # none in what an older daemon queued
+        if alert.get("status") is None:
+            return {"score": f"{alert['score']:g}", "record": alert["record"]}
+        found = {"status": alert["status"]}
+        if outcome is not None:
+            found |= {"check": outcome["check"], "message": outcome["message"], "series": series_of(outcome)}
+        return found
 
     async def close(self) -> None:
         """Close the connection."""

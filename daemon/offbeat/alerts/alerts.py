@@ -1,4 +1,4 @@
-"""All alerts: findings taken from the store to the rules, in the order of the journal; rules and silences changed."""
+"""All alerts: findings, and outcomes of checks, taken from the store to the rules in order; rules, silences changed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from offbeat.alerts import calendars, payload, rows, rules
+from offbeat.alerts import calendars, payload, rows, rules, turns
 from offbeat.alerts.calendars import Calendar, Laid
 from offbeat.alerts.deliveries import Deliveries
-from offbeat.alerts.draft import Draft, State
+from offbeat.alerts.draft import Draft, Known, State
 from offbeat.alerts.machine import Alert
 from offbeat.alerts.rows import END, AlertQuery, Delivery, KeptRule, Place, Statement, Suppressed
-from offbeat.alerts.rules import Rule, Seen, Silence, bad
+from offbeat.alerts.rules import Rule, Seen, Silence, Turn, bad
 from offbeat.alerts.sinks import Note
 from offbeat.clock import Clock
 from offbeat.config import Config
@@ -27,7 +27,7 @@ from offbeat.store.database import Database
 from offbeat.store.queries import Page
 
 PAGE = 64
-"""Findings that are taken to the rules between two turns of others on the event loop."""
+"""Findings, or outcomes, that are taken to the rules between two turns of others on the event loop."""
 LOOK_EVERY_S = 1.0
 TOGETHER_S = 0.1
 """Findings that come within this are looked at together."""
@@ -38,10 +38,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AlertInFull:
-    """One alert with the findings that hold it, as many as are kept, and what became of its notifications."""
+    """One alert with the findings or outcomes that hold it, as many as are kept, and what became of its notifications.
+    """
 
     alert: Alert
     findings: tuple[Seen, ...]
+    outcomes: tuple[Turn, ...]
     deliveries: tuple[Delivery, ...]
 
 
@@ -50,6 +52,7 @@ class Alerts:
 
     settle     writes all findings so far; the entry up to which the store has them
     committed  the newest entry of the journal    say  tells the followers of the stream
+    known      why nobody is told of what a check says
     """
 
     def __init__(
@@ -63,27 +66,31 @@ class Alerts:
         settle: Callable[[], Awaitable[int]],
         committed: Callable[[], int],
         say: Callable[..., None],
+        known: Known,
         chance: random.Random | None = None,
     ) -> None:
         self._database, self._config, self._clock, self._metrics = database, config, clock, metrics
         self._jobs, self._catalog, self._settle, self._committed = jobs, catalog, settle, committed
-        self._say, self._chance = say, chance or random.Random()
+        self._say, self._known, self._chance = say, known, chance or random.Random()
         self._some = asyncio.Event()
         self._turn = asyncio.Lock()
         self._state = State({}, (), {}, {}, 0)
         self._place: Place = (0, 0)
+        self._turned = 0  # number of the last outcome that the rules have seen
 
     # ── findings ──────────────────────────────────────────────────────────────────────────────────────────────
 
     async def begin(self) -> None:
         """Take up where the last process ended."""
         self._place, store = await rows.place(self._database)
+        self._turned = await turns.place(self._database)
         self._state = State(
             await rows.load_rules(self._database),
             await rows.load_silences(self._database),
             {one.id: Laid(one) for one in await rows.load_calendars(self._database)},
             {(one.rule, one.group): one for one in await rows.load_active(self._database)},
             await rows.newest(self._database, "alert"),
+            await turns.load_holders(self._database),
         )
         self._silence_number = await rows.newest(self._database, "alert_silence")
         self.deliveries = Deliveries(
@@ -96,11 +103,11 @@ class Alerts:
         self._metrics.alerts_active.set(len(self._state.active))
 
     def wake(self) -> None:
-        """There are findings."""
+        """There are findings, or outcomes."""
         self._some.set()
 
     async def run(self) -> None:
-        """Take findings to the rules, and time to the alerts, until cancelled."""
+        """Take findings and outcomes to the rules, and time to the alerts, until cancelled."""
         while True:
             try:
                 await self.catch_up()
@@ -115,18 +122,47 @@ class Alerts:
                 pass
 
     async def catch_up(self) -> None:
-        """Take to the rules what was found so far, and clear what nothing held until now. Raises StoreUnavailable."""
+        """Take to the rules what was found and said so far, and clear what nothing held until now.
+
+        Raises StoreUnavailable.
+        """
         async with self._turn:
             self._some.clear()
             if self._state.rules:
                 await self._catch_up()
 
+    def _kinds(self) -> tuple[bool, bool]:
+        """Whether there are rules of findings, and of checks."""
+        are_of_checks = {bool(kept.rule.checks) for kept in self._state.rules.values()}
+        return False in are_of_checks, True in are_of_checks
+
     async def _catch_up(self) -> None:
+        of_findings, of_checks = self._kinds()
+        if of_findings:
+            await self._catch_up_findings()
+        if of_checks:
+            await self._catch_up_checks()
+
+    async def _catch_up_checks(self) -> None:
+        now_ms = self._clock.now_ms()
+        while page := await turns.turns_after(self._database, self._turned, PAGE):
+            draft = self._draft()
+            for turn in page:
+                draft.hear(turn)
+            await self._keep(draft, [(turns.KEEP_PLACE, [(page[-1].number,)])])
+            self._turned = page[-1].number
+        draft = self._draft()
+        draft.recall(now_ms)
+        if draft.statements():
+            await self._keep(draft, [])
+
+    async def _catch_up_findings(self) -> None:
         now_ms, committed = self._clock.now_ms(), self._committed()
         upto = await self._settle()
         # Time has passed only as far as findings are known: what is yet to be applied may hold an alert.
         known_ms = now_ms if upto >= committed else await rows.entry_ms(self._database, upto)
-        min_score = min(min(kept.rule.clear_below, kept.rule.raise_at) for kept in self._state.rules.values())
+        of_findings = [kept.rule for kept in self._state.rules.values() if not kept.rule.checks]
+        min_score = min(min(rule.clear_below, rule.raise_at) for rule in of_findings)
         while page := await rows.seen_after(
             self._database, self._jobs(), self._place, upto, min_score, PAGE, self._name_of
         ):
@@ -148,13 +184,13 @@ class Alerts:
         return names.sources.text(int(names.series_source[series])), names.fields.text(int(names.series_field[series]))
 
     def _draft(self) -> Draft:
-        return Draft(self._state, self._config().alerts, dict(self.deliveries.waiting))
+        return Draft(self._state, self._config().alerts, dict(self.deliveries.waiting), self._known)
 
     async def _keep(self, draft: Draft, more: Sequence[Statement]) -> None:
         """Write *draft* and *more* in one transaction; then it is so, and is told."""
         await self._database.write([*draft.statements(), *more])
         # The rest of the state may have been replaced by what *more* writes: that is the caller's.
-        self._state = replace(self._state, active=draft.active, newest=draft.newest)
+        self._state = replace(self._state, active=draft.active, newest=draft.newest, holders=draft.holders)
         metrics = self._metrics
         metrics.alerts_raised_total.inc(len(draft.raised))
         metrics.alerts_active.set(len(draft.active))
@@ -162,10 +198,11 @@ class Alerts:
             metrics.alert_suppressed_total.labels(reason).inc()
         for status, some in (("alert_raised", draft.raised), ("alert_cleared", draft.cleared)):
             for alert in some:
-                job, source, field = alert.group
+                job, source, field, check = alert.group
                 self._say(
                     status=status, alert=alert.number, rule=alert.rule, job=job, source=source, field=field,
-                    score=alert.score, sentence=alert.sentence,
+                    check=check, check_status=alert.status or None, score=None if alert.status else alert.score,
+                    sentence=alert.sentence,
                 )  # fmt: skip
         await self.deliveries.added(draft.delivers)
 
@@ -175,7 +212,10 @@ class Alerts:
         link_url = self._config().alerts.link_url
         for alert in self._state.active.values():
             if sink in alert.sinks:
-                document = payload.notification("repeated", self._state.rules[alert.rule].rule, alert, None, link_url)
+                held = self._state.holders.get(alert.number)
+                turn = rules.worst(held.values()) if held else None
+                rule = self._state.rules[alert.rule].rule
+                document = payload.notification("repeated", rule, alert, turn, link_url)
                 found.append(Note(self.deliveries.id_of(0), document))
         return found
 
@@ -192,8 +232,10 @@ class Alerts:
             raise NotFound(
                 f"there is no alert {number}", hint="GET /api/v1/alerts lists them", where={"alert": number}
             )
-        findings = await rows.findings_of(self._database, number)
-        return AlertInFull(found, tuple(findings), tuple(await rows.deliveries_of(self._database, number)))
+        findings = () if found.status else await rows.findings_of(self._database, number)
+        outcomes = await turns.turns_of(self._database, number) if found.status else ()
+        deliveries = await rows.deliveries_of(self._database, number)
+        return AlertInFull(found, tuple(findings), tuple(outcomes), tuple(deliveries))
 
     async def acknowledge(self, number: int, name: str, comment: str) -> AlertInFull:
         """Note that *name* knows of an alert: it is not told again.
@@ -252,7 +294,7 @@ class Alerts:
         return self._state.rules[id]
 
     async def set_rule(self, rule: Rule, *, new: bool) -> KeptRule:
-        """Keep a *new* rule, or another under an id that is there; it sees the findings from now on.
+        """Keep a *new* rule, or another under an id that is there; it sees the findings and outcomes from now on.
 
         Raises BadRequest, Conflict, NotFound, StoreUnavailable.
         """
@@ -270,24 +312,29 @@ class Alerts:
         rules_max = self._config().alerts.rules_max
         if before is None and len(self._state.rules) >= rules_max:
             raise Conflict(f"there are {rules_max} rules already", hint="alerts.rules_max says how many there may be")
-        place = await self._judged()
+        place, turned = await self._judged()
         now_ms = self._clock.now_ms()
         kept = KeptRule(rule, now_ms if before is None else before.created_ms, now_ms)
         draft = self._draft()
-        if before is not None and before.rule.group_by != rule.group_by:
-            draft.end_rule(before.rule, now_ms)
+        if before is not None:
+            was = before.rule
+            if (was.group_by, bool(was.checks)) != (rule.group_by, bool(rule.checks)):
+                draft.end_rule(was, now_ms)
+            elif rule.checks:
+                draft.refit(rule, now_ms)
         row = (rule.id, rule.packed(), kept.created_ms, now_ms)
-        await self._keep(draft, [(rows.KEEP_RULE, [row]), (rows.KEEP_PLACE, [place])])
-        self._place = place
+        places: list[Statement] = [(rows.KEEP_PLACE, [place]), (turns.KEEP_PLACE, [(turned,)])]
+        await self._keep(draft, [(rows.KEEP_RULE, [row]), *places])
+        self._place, self._turned = place, turned
         self._state = replace(self._state, rules={**self._state.rules, rule.id: kept})
         return kept
 
-    async def _judged(self) -> Place:
-        """The place up to which everything has been taken to the rules as they are."""
-        if self._state.rules:
-            await self._catch_up()
-            return self._place
-        return await self._settle(), END
+    async def _judged(self) -> tuple[Place, int]:
+        """The places up to which every finding, and every outcome, has been taken to the rules as they are."""
+        await self._catch_up()
+        of_findings, of_checks = self._kinds()
+        place = self._place if of_findings else (await self._settle(), END)
+        return place, self._turned if of_checks else await turns.newest(self._database)
 
     async def delete_rule(self, id: str) -> None:
         """Take a rule away; its alerts are cleared. Raises NotFound, StoreUnavailable."""
@@ -295,10 +342,10 @@ class Alerts:
 
     async def _delete_rule(self, id: str) -> None:
         kept = self.rule(id)
-        place = await self._judged()
+        await self._judged()
         draft = self._draft()
         draft.end_rule(kept.rule, self._clock.now_ms())
-        await self._keep(draft, [(rows.DROP_RULE, [(id,)]), (rows.KEEP_PLACE, [place])])
+        await self._keep(draft, [(rows.DROP_RULE, [(id,)]), (rows.KEEP_PLACE, [self._place])])
         self._state = replace(self._state, rules={k: v for k, v in self._state.rules.items() if k != id})
 
     # ── silences and calendars ────────────────────────────────────────────────────────────────────────────────

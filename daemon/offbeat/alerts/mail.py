@@ -11,7 +11,7 @@ from email.utils import format_datetime
 import aiosmtplib
 import orjson
 
-from offbeat.alerts.payload import name_of
+from offbeat.alerts.payload import name_of, series_of
 from offbeat.alerts.sinks import SAID_MAX, Note, SendFailed, secret
 from offbeat.clock import Clock
 from offbeat.config import EmailConfig
@@ -49,16 +49,26 @@ class Mail:
         document, alert = note.document, note.document["alert"]
         mail = EmailMessage()
         mail["From"], mail["To"] = self._config.sender, ", ".join(self._config.to)
-        about = f"[{document['kind']}] {name_of(document)} (score {alert['score']:.3g})"
+        outcome, status = document.get("outcome"), alert.get("status")  # neither in what an older daemon queued
+        bad = f"score {alert['score']:.3g}" if status is None else status
+        about = f"[{document['kind']}] {name_of(document)} ({bad})"
         mail["Subject"] = "".join(c if c.isprintable() else " " for c in about)[:200]
         mail["Date"] = format_datetime(datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC))
         mail["Message-ID"] = f"<{note.id}@offbeat>"
         mail["Idempotency-Key"] = note.id
         lines = [
             alert["sentence"], "", f"rule       {alert['rule']}", f"raised     {alert['raised']}",
-            f"cleared    {alert['cleared'] or 'no, it is active'}", f"findings   {alert['finding_count']}",
-            f"record     {alert['record']}",
+            f"cleared    {alert['cleared'] or 'no, it is active'}",
+            f"{'findings' if status is None else 'outcomes'}   {alert['finding_count']}",
         ]  # fmt: skip
+        if status is None:
+            lines.append(f"record     {alert['record']}")
+        elif outcome is not None:
+            now = outcome["status"] or "none any more"
+            lines += [
+                f"check      {outcome['check']}", f"series     {series_of(outcome)}",
+                f"status     {now}, was {outcome['was'] or 'none'}", f"message    {outcome['message']}",
+            ]  # fmt: skip
         if document["rule"]["description"]:
             lines.insert(3, f"           {document['rule']['description']}")
         if document["link"]:

@@ -69,6 +69,7 @@ class Suppressed:
     source: str | None
     record: str
     score: float | None
+    check: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,9 @@ DROP_CALENDAR = "DELETE FROM alert_calendar WHERE id = ?"
 KEEP_SILENCE = "INSERT INTO alert_silence VALUES (?, ?, ?, NULL)"
 END_SILENCE = "UPDATE alert_silence SET removed_ms = ? WHERE number = ?"
 DROP_SILENCE = "DELETE FROM alert_silence WHERE number = ?"
-KEEP_ALERT = f"INSERT OR REPLACE INTO alert VALUES ({', '.join('?' * 19)})"
+KEEP_ALERT = f"INSERT OR REPLACE INTO alert VALUES ({', '.join('?' * 22)})"
 KEEP_FINDING = "INSERT OR IGNORE INTO alert_finding VALUES (?, ?, ?, ?)"
-KEEP_SUPPRESSED = f"INSERT INTO alert_suppressed VALUES (NULL, {', '.join('?' * 10)})"
+KEEP_SUPPRESSED = f"INSERT INTO alert_suppressed VALUES (NULL, {', '.join('?' * 11)})"
 KEEP_DELIVERY = "INSERT INTO alert_delivery VALUES (NULL, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)"
 DELIVERED = (
     "UPDATE alert_delivery SET state = 'delivered', attempts = attempts + 1, ended_ms = ?, error = '' WHERE number = ?"
@@ -157,9 +158,9 @@ def bound_cleared(rows_max: int) -> list[Statement]:
 def alert_row(a: Alert) -> tuple[Any, ...]:
     """The row of an alert."""
     return (
-        a.number, a.rule, *a.group, a.raised_ms, a.reached_ms, a.told_ms, a.told_count, a.finding_count, a.score,
+        a.number, a.rule, *a.group[:3], a.raised_ms, a.reached_ms, a.told_ms, a.told_count, a.finding_count, a.score,
         a.record, a.sentence, orjson.dumps(a.sinks).decode(), a.cleared_ms, a.cleared_by, a.acknowledged_ms,
-        a.acknowledged_by, a.acknowledged_comment,
+        a.acknowledged_by, a.acknowledged_comment, a.group[3], a.status, a.tried_ms,
     )  # fmt: skip
 
 
@@ -177,7 +178,8 @@ def silence_row(silence: Silence) -> tuple[Any, ...]:
 
 
 def _alert(row: Sequence[Any]) -> Alert:
-    values: list[Any] = [*row[:2], tuple(row[2:5]), *row[5:13], tuple(orjson.loads(row[13])), *row[14:]]
+    group = *row[2:5], row[19]
+    values: list[Any] = [*row[:2], group, *row[5:13], tuple(orjson.loads(row[13])), *row[14:19], *row[20:]]
     return Alert(*values)
 
 

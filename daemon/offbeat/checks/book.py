@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from offbeat.checks import rows
 from offbeat.checks.outcomes import STATUSES, Acknowledgement, Maintenance, Outcome, Overview, StatusQuery, rank
@@ -100,7 +101,7 @@ class Book:
         self.acknowledged = await rows.load_acknowledgements(database)
         self.maintenance = await rows.load_maintenance(database)
         self.newest_subject = await rows.newest(database, "check_subject")
-        self.newest_outcome = await rows.newest(database, "check_outcome")
+        self.newest_outcome = await rows.newest(database, "check_outcome", "check_end")
         self.newest_maintenance = await rows.newest(database, "check_maintenance")
 
     @property
@@ -122,6 +123,16 @@ class Book:
                     return held, subject
         raise NotFound(f"there is no subject {number}", hint="GET /api/v1/status lists them",
                        where={"subject": number})
+
+    def end_rows(self, id: str, subjects: Sequence[Subject], why: str, now_ms: int) -> list[tuple[Any, ...]]:
+        """The rows that say of those *subjects* of the check *id* that have an outcome that they have none any more."""
+        found = []
+        for one in subjects:
+            if one.standing.present is not None:
+                self.newest_outcome += 1
+                found.append((self.newest_outcome, one.number, id, rows.columns_text(one.columns),
+                              one.standing.present.status, why, now_ms))
+        return found
 
     def outcome(self, held: Held, subject: Subject, now_ms: int) -> Outcome | None:
         """What *subject* said last, without details; None: nothing that holds."""

@@ -46,15 +46,16 @@ log = logging.getLogger(__name__)
 
 class Checks:
     """The checks of one daemon. *ask* runs on the engine's thread, *settle* writes all findings so far, *say* tells the
-    followers of the stream.
+    followers of the stream, *hand_on* takes all outcomes so far to the rules of alerts.
     """
 
     def __init__(
         self, database: Database, config: Callable[[], Config], clock: Clock, metrics: Metrics, ask: Ask,
         catalog: Catalog, jobs: Callable[[], Mapping[int, Job]], settle: Callable[[], Awaitable[int]],
-        say: Callable[..., None],
+        say: Callable[..., None], hand_on: Callable[[], Awaitable[None]],
     ) -> None:
         self._database, self._config, self._clock, self._catalog = database, config, clock, catalog
+        self._hand_on = hand_on
         settings = config().checks
         self.crew = Crew(settings.workers, settings.folder, settings.worker_bytes_max, settings.modules,
                          metrics.check_workers_ended_total.inc)
@@ -154,19 +155,26 @@ class Checks:
             statements: list[rows.Statement] = [
                 (rows.KEEP_RULE, [(spec.id, spec.packed(), held.created_ms, now_ms)])
             ]
-            if before is not None and before.spec.series == spec.series:
+            gone = list(before.subjects.values()) if before is not None else []
+            plain = [replace(one.standing, present=None) for one in gone]
+            rebound = before is not None and before.spec.series != spec.series
+            if rebound or not spec.enabled:
+                why = "it is bound to other series" if rebound else "it is disabled"
+                statements += [
+                    (rows.NO_PRESENT, [(s.packed(), one.number) for s, one in zip(plain, gone, strict=True)]),
+                    (rows.KEEP_END, self.book.end_rows(spec.id, gone, why, now_ms)),
+                ]
+            await self._database.write(statements)
+            if before is not None and not rebound:
                 held.subjects, held.seen, held.full = before.subjects, before.seen, before.full
+                if not spec.enabled:
+                    for one, standing in zip(gone, plain, strict=True):
+                        one.standing = standing
             elif before is not None:  # what is still bound joins again, with its number, at the next look
-                gone = list(before.subjects.values())
-                plain = [replace(one.standing, present=None) for one in gone]
-                statements.append(
-                    (rows.NO_PRESENT, [(s.packed(), one.number) for s, one in zip(plain, gone, strict=True)])
-                )
                 self.book.unbound.setdefault(spec.id, {}).update(
                     {one.columns: rows.KeptSubject(one.number, spec.id, one.columns, s)
                      for s, one in zip(plain, gone, strict=True)}
                 )
-            await self._database.write(statements)
             self.book.held[spec.id] = held
         return held
 
@@ -178,7 +186,9 @@ class Checks:
         held = self.book.get(id)
         await self.rounds.leave(held)
         async with self.rounds.turn:
-            await self._database.write(rows.drop_rule(id))
+            await self._hand_on()  # its outcomes go with it, and so that no alert depends on when somebody looked
+            ends = self.book.end_rows(id, list(held.subjects.values()), "it was deleted", self._clock.now_ms())
+            await self._database.write([*rows.drop_rule(id), (rows.KEEP_END, ends)])
             del self.book.held[id]
             self.book.unbound.pop(id, None)
             for subject in held.subjects.values():

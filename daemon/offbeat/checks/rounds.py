@@ -269,7 +269,7 @@ class Rounds:
             if book.held.get(spec.id) is not held:
                 return
             after: list[tuple[Subject, Standing, bool]] = []
-            presents, gone, outcomes, forgotten = [], [], [], []
+            presents, gone, outcomes, forgotten, ends = [], [], [], [], []
             parameters = orjson.dumps(dict(spec.parameters)).decode()
             for one in ran:
                 result = result_of(one, now_ms)
@@ -280,6 +280,7 @@ class Rounds:
                 p = standing.present
                 if p is None:
                     gone.append((standing.packed(), subject.number))
+                    ends += book.end_rows(spec.id, [subject], "it does not apply now", now_ms)
                 else:
                     said = changed or p.status == result.status
                     details = orjson.dumps(details_of(one)).decode() if said else None
@@ -300,7 +301,7 @@ class Rounds:
                 after.append((subject, standing, changed))
             await self._database.write(
                 [(rows.KEEP_PRESENT, presents), (rows.NO_PRESENT, gone), (rows.KEEP_OUTCOME, outcomes),
-                 (rows.DROP_ACKNOWLEDGEMENT, forgotten)]
+                 (rows.KEEP_END, ends), (rows.DROP_ACKNOWLEDGEMENT, forgotten)]
             )
             for (number,) in forgotten:
                 del book.acknowledged[number]

@@ -30,6 +30,7 @@ KEEP_PRESENT = (
     "data_ms = ?, data_from_ms = ?, duration_ms = ?, since_ms = ?, outcome = ?, state = ? WHERE number = ?"
 )
 NO_PRESENT = "UPDATE check_subject SET status = NULL, details = NULL, state = ? WHERE number = ?"
+KEEP_END = "INSERT INTO check_end VALUES (?, ?, ?, ?, ?, ?, ?)"
 KEEP_OUTCOME = f"INSERT INTO check_outcome VALUES ({', '.join('?' * 14)})"
 KEEP_ACKNOWLEDGEMENT = "INSERT OR REPLACE INTO check_acknowledgement VALUES (?, ?, ?, ?)"
 DROP_ACKNOWLEDGEMENT = "DELETE FROM check_acknowledgement WHERE subject = ?"
@@ -118,9 +119,11 @@ async def load_maintenance(database: Database) -> list[Maintenance]:
     return found
 
 
-async def newest(database: Database, table: str) -> int:
-    """The greatest number that *table* ever gave, 0 for none."""
-    rows = await database.read("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (table,))
+async def newest(database: Database, *tables: str) -> int:
+    """The greatest number that any of *tables* ever gave, 0 for none."""
+    rows = await database.read(
+        f"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name IN ({','.join('?' * len(tables))})", tables
+    )
     return int(rows[0][0])
 
 
@@ -229,7 +232,7 @@ NOT_NEWEST = "number NOT IN (SELECT outcome FROM check_subject WHERE outcome IS 
 async def retire(database: Database, before_ms: int | None, rows_max: int) -> int:
     """Delete outcomes that ran before *before_ms*, and all but the newest *rows_max*; how many rows went.
 
-    The newest of each subject stays. Raises StoreUnavailable.
+    The newest of each subject stays. Of the ends that are kept with them as many stay at most. Raises StoreUnavailable.
     """
     gone = 0
     oldest = await database.read("SELECT number FROM check_outcome ORDER BY number DESC LIMIT 1 OFFSET ?", (rows_max,))
@@ -247,4 +250,8 @@ async def retire(database: Database, before_ms: int | None, rows_max: int) -> in
             gone += cursor.rowcount
             if cursor.rowcount < AT_ONCE:
                 break
+    await database.write([
+        ("DELETE FROM check_end WHERE at_ms < ? OR number <= "
+         "(SELECT number FROM check_end ORDER BY number DESC LIMIT 1 OFFSET ?)", [(before_ms or 0, rows_max)])
+    ])
     return gone

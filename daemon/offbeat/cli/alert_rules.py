@@ -1,4 +1,4 @@
-"""``offbeat alert-rules``: which findings raise an alert, when it ends, who is told; and does a sink work?"""
+"""``offbeat alert-rules``: which findings or checks raise an alert, when it ends, who is told; and does a sink work?"""
 from __future__ import annotations
 
 from typing import Any
@@ -13,7 +13,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 @click.group("alert-rules", context_settings=CONTEXT)
 def alert_rules() -> None:
-    """Say which findings raise an alert, and who is told. Sinks are in the settings, under [alerts.sinks]."""
+    """Say which findings or checks raise an alert, and who is told. Sinks are in the settings, under [alerts.sinks]."""
 
 
 @alert_rules.command("list")
@@ -27,7 +27,8 @@ def listed(limit: int, everything: bool, as_json: bool, url: str) -> None:
         return Column(heading, lambda document: ", ".join(document.get(name, ())))
 
     columns = (
-        column("id"), joined("sources", "sources"), joined("fields", "fields"), number("raise_at", "raise at"),
+        column("id"), joined("sources", "sources"), joined("fields", "fields"), joined("checks", "checks"),
+        column("status_at", "status at"), number("raise_at", "raise at"),
         number("clear_below", "clear below"), number("clear_after_s", "after s"), joined("group_by", "group by"),
         number("repeat_s", "repeat s"), joined("sinks", "sinks"), joined("calendars", "calendars"),
         column("description"),
@@ -46,13 +47,17 @@ def listed(limit: int, everything: bool, as_json: bool, url: str) -> None:
 @click.option("--sink", "sinks", multiple=True, metavar="NAME", help="Who is told; may be repeated.")
 @click.option("--description", metavar="TEXT", help="What it is for.")
 @patterns
+@click.option("--check", "checks", multiple=True, metavar="PATTERN",
+              help="Of checks like this, not of findings; may be repeated.")
+@click.option("--status-at", type=click.Choice(["YELLOW", "RED"]),
+              help="The status of a check that raises an alert.  [default: RED]")
 @click.option("--raise-at", type=click.FloatRange(0, 100), help="The score that raises an alert.  [default: 50]")
 @click.option("--clear-below", type=click.FloatRange(0, 100),
               help="Findings that reach this hold it.  [default: half of that]")
 @click.option("--clear-after", type=DURATION, help="So long after the last of these it is cleared.  [default: 15m]")
-@click.option("--group-by", type=click.Choice(["job", "source", "field"]), multiple=True,
-              help="Findings alike in this share an alert; may be repeated.  [default: source]")
-@click.option("--together", is_flag=True, help="All findings of the rule share one alert.")
+@click.option("--group-by", type=click.Choice(["job", "source", "field", "check"]), multiple=True,
+              help="What is alike in this shares an alert; may be repeated.  [default: source; of checks all but job]")
+@click.option("--together", is_flag=True, help="All that the rule is of shares one alert.")
 @click.option("--repeat", type=DURATION, help="Tell again after so long, while it goes on.  [default: once]")
 @click.option("--calendar", "calendars", multiple=True, metavar="ID", help="Silent in its windows; may be repeated.")
 @click.option("--replace", is_flag=True, help="In the place of the rule of this id.")
@@ -78,7 +83,9 @@ def add(id: str, clear_after: float | None, repeat: float | None, together: bool
             print_json([made])
         else:
             tells = ", ".join(made["sinks"]) or "nobody"
-            click.echo(f"rule {id} is in force: from a score of {made['raise_at']:g} it tells {tells}")
+            status = made["status_at"]
+            bad = f"of a check that is {status}" if status else f"from a score of {made['raise_at']:g}"
+            click.echo(f"rule {id} is in force: {bad} it tells {tells}")
 
     run(make())
 

@@ -37,10 +37,14 @@ def _listed(path: str, key: str, parameters: list[tuple[str, str]], columns: Any
 def listed(state: str | None, rule: str | None, sources: tuple[str, ...], start: str | None, end: str | None,
            **given: Any) -> None:
     """List alerts, newest first."""
-    from offbeat.cli.output import column, number
+    from offbeat.cli.output import Column, column, number
+
+    def bad() -> Column:
+        """How bad it is: the score of findings, the status of a check."""
+        return Column("score", lambda document: document["status"] or document["score"], right=True)
 
     columns = (
-        number("number"), column("rule"), column("source"), column("state"), number("score"),
+        number("number"), column("rule"), column("source"), column("check"), column("state"), bad(),
         number("finding_count", "findings"), column("raised"), column("cleared"),
         column("acknowledged_by", "acknowledged by"), column("sentence"),
     )
@@ -53,7 +57,7 @@ def listed(state: str | None, rule: str | None, sources: tuple[str, ...], start:
 @json_option
 @url_option
 def show(number: int, as_json: bool, url: str) -> None:
-    """Show the alert NUMBER with its findings and what became of its notifications."""
+    """Show the alert NUMBER with its findings or outcomes and what became of its notifications."""
     from offbeat.cli import output
     from offbeat.cli.client import Daemon
 
@@ -67,7 +71,12 @@ def show(number: int, as_json: bool, url: str) -> None:
         click.echo(f"alert {number} of rule {document['rule']} is {document['state']}, raised {document['raised']}")
         column, right = output.column, output.number
         findings = (column("arrived"), right("score"), column("field"), column("source"), column("record"))
-        output.print_table(findings, document["findings"])
+        outcomes = (
+            column("ran"), column("status"), column("was"), column("check"), right("subject"), column("message"))
+        if document["status"] is None:
+            output.print_table(findings, document["findings"])
+        else:
+            output.print_table(outcomes, document["outcomes"])
         deliveries = (
             right("delivery"), column("kind"), column("sink"), column("state"), right("attempts"), column("error"))
         output.print_table(deliveries, document["deliveries"])
@@ -109,7 +118,7 @@ def suppressed(rule: str | None, reason: str | None, sources: tuple[str, ...], *
 
     columns = (
         column("time"), column("reason"), column("by"), column("rule"), number("alert"), column("kind"),
-        column("source"), number("score"), column("why"),
+        column("source"), column("check"), number("score"), column("why"),
     )
     parameters = as_parameters(rule=rule, reason=reason, source=sources)
     _listed("/alerts/suppressed", "suppressed", parameters, columns, "everybody was told everything", given)

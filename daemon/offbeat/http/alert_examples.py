@@ -7,8 +7,9 @@ ARRIVED, LAST = "2015-12-09T16:14:03.000Z", "2015-12-09T16:14:02.000Z"
 RECORD = "watch:0:AAL:responsetime:1449677640000"
 SENTENCE = "responsetime of AAL was 302.9, expected 60 to 140 (typical 100): one reading far from those just before it"
 ALERT: dict[str, Any] = {
-    "number": 7, "rule": "airlines", "state": "active", "job": None, "source": "AAL", "field": None, "raised": ARRIVED,
-    "last_finding": ARRIVED, "cleared": None, "cleared_by": None, "score": 68.6, "record": RECORD,
+    "number": 7, "rule": "airlines", "state": "active", "job": None, "source": "AAL", "field": None, "check": None,
+    "raised": ARRIVED, "last_finding": ARRIVED, "cleared": None, "cleared_by": None, "score": 68.6, "status": None,
+    "record": RECORD,
     "sentence": SENTENCE, "finding_count": 1, "told": ARRIVED, "told_count": 1, "acknowledged": None,
     "acknowledged_by": "", "acknowledged_comment": "",
 }
@@ -21,6 +22,7 @@ ALERT_IN_FULL: dict[str, Any] = {
     **ALERT,
     "findings": [{"record": RECORD, "job": "watch", "source": "AAL", "field": "responsetime", "time": LAST,
                   "arrived": ARRIVED, "score": 68.6, "sentence": SENTENCE}],
+    "outcomes": [],
     "deliveries": [DELIVERY],
 }
 ACKNOWLEDGEMENT: dict[str, Any] = {"name": "ada", "comment": "the partner was called"}
@@ -31,8 +33,8 @@ ACKNOWLEDGED: dict[str, Any] = {
 SUPPRESSED: dict[str, Any] = {
     "suppressed": [{
         "number": 3, "time": ARRIVED, "alert": 7, "rule": "airlines", "kind": "raised", "reason": "silence", "by": "1",
-        "why": "silence 1, by ada, until 2015-12-09T18:00:00.000Z: new line", "source": "AAL", "record": RECORD,
-        "score": 68.6}],
+        "why": "silence 1, by ada, until 2015-12-09T18:00:00.000Z: new line", "source": "AAL", "check": None,
+        "record": RECORD, "score": 68.6}],
     "next_cursor": None,
     "dropped": 0,
 }
@@ -45,7 +47,9 @@ RULE_GIVEN: dict[str, Any] = {
     "raise_at": 50, "clear_below": 20, "clear_after_s": 900, "group_by": ["source"], "repeat_s": 3600,
     "sinks": ["pager"], "calendars": ["nights"],
 }
-RULE: dict[str, Any] = {**RULE_GIVEN, "jobs": ["*"], "created": LAST, "changed": LAST}
+RULE: dict[str, Any] = {
+    **RULE_GIVEN, "jobs": ["*"], "checks": [], "status_at": None, "created": LAST, "changed": LAST,
+}
 RULES: dict[str, Any] = {"rules": [RULE], "next_cursor": None}
 SILENCE_GIVEN: dict[str, Any] = {"sources": ["AAL"], "duration_s": 6357, "reason": "new line", "who": "ada"}
 SILENCE: dict[str, Any] = {

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from offbeat.alerts.payload import iso
 from offbeat.alerts.rows import KeptRule
-from offbeat.alerts.rules import Rule
+from offbeat.alerts.rules import EACH_SUBJECT, Rule
 from offbeat.errors import Conflict, NotFound, StoreUnavailable
 from offbeat.http import alert_examples as examples
 from offbeat.http.alerts import CHANGES
@@ -22,8 +22,11 @@ from offbeat.store.queries import Page
 READERS = {
     "id": text, "description": text, "jobs": texts, "sources": texts, "fields": texts, "raise_at": number,
     "clear_below": number, "clear_after_s": number, "group_by": texts, "repeat_s": number, "sinks": texts,
-    "calendars": texts,
+    "calendars": texts, "checks": texts, "status_at": text,
 }
+
+OF_FINDINGS = ("raise_at", "clear_below", "clear_after_s")
+"""What a rule of checks has not; status_at is what a rule of findings has not. They are null, and may be given so."""
 
 
 async def get_alert_rules(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
@@ -34,7 +37,7 @@ async def get_alert_rules(request: web.Request, parts: Parts, asked: Asked) -> w
 
 
 async def post_alert_rule(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
-    """Make a rule; it sees the findings that are made from now on."""
+    """Make a rule; it sees the findings, or the outcomes of checks, that are made from now on."""
     kept = await parts.alerts.set_rule(rule_of(await read_document(request, parts)), new=True)
     return answer(rule(kept), 201, {"Location": f"/api/v1/alert-rules/{kept.rule.id}"})
 
@@ -60,18 +63,27 @@ async def delete_alert_rule(request: web.Request, parts: Parts, asked: Asked) ->
 
 def rule_of(document: dict[str, Any]) -> Rule:
     """The rule that *document* asks for, as far as its form goes; whether it can work, the alerts say."""
-    said = members(document, READERS, ("id", "sinks"), "a rule")
+    given = {name: v for name, v in document.items() if v is not None or name not in (*OF_FINDINGS, "status_at")}
+    said = members(given, READERS, ("id", "sinks"), "a rule")
     if "raise_at" in said and "clear_below" not in said:
         said["clear_below"] = said["raise_at"] / 2
+    if said.get("checks"):
+        if scored := [name for name in OF_FINDINGS if name in said]:
+            raise refused(scored[0], f"{scored[0]} is of findings, and this is a rule of checks", "leave it out")
+        said.setdefault("group_by", EACH_SUBJECT)
+    elif "status_at" in said:
+        raise refused("status_at", "status_at is of checks, and this is a rule of findings", "checks says of which")
     return Rule(**said)
 
 
 def rule(kept: KeptRule) -> Document:
     """A rule as it is."""
     r = kept.rule
+    scores = {name: None if r.checks else getattr(r, name) for name in OF_FINDINGS}
     return {
         "id": r.id, "description": r.description, "jobs": r.jobs, "sources": r.sources, "fields": r.fields,
-        "raise_at": r.raise_at, "clear_below": r.clear_below, "clear_after_s": r.clear_after_s,
+        "checks": r.checks, "status_at": r.status_at if r.checks else None,
+        **scores,
         "group_by": r.group_by, "repeat_s": r.repeat_s, "sinks": r.sinks, "calendars": r.calendars,
         "created": iso(kept.created_ms), "changed": iso(kept.changed_ms),
     }

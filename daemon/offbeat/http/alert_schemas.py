@@ -4,6 +4,8 @@ from __future__ import annotations
 from typing import get_args
 
 from offbeat.alerts.machine import Reason
+from offbeat.alerts.rules import KEYS
+from offbeat.checks.outcomes import STATUSES
 from offbeat.http.forms import (
     NUMBER,
     SCORE,
@@ -20,6 +22,8 @@ from offbeat.http.forms import (
     paged,
 )
 
+SCORE_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 100}
+STATUS_OR_NULL: Schema = {"type": ["string", "null"], "enum": [*STATUSES, None]}
 REASONS: tuple[str, ...] = get_args(Reason)
 ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 KIND: Schema = {"type": "string", "enum": ["raised", "repeated", "cleared"]}
@@ -28,13 +32,14 @@ ALERT: Schema = {
     "number": WHOLE,
     "rule": TEXT,
     "state": {"type": "string", "enum": ["active", "cleared"]},
-    **dict.fromkeys(("job", "source", "field"), TEXT_OR_NULL),
+    **dict.fromkeys(("job", "source", "field", "check"), TEXT_OR_NULL),
     "raised": TIME,
     "last_finding": TIME,
     "cleared": TIME_OR_NULL,
     "cleared_by": TEXT_OR_NULL,
-    "score": SCORE,
-    "record": TEXT,
+    "score": SCORE_OR_NULL,
+    "status": {"type": ["string", "null"], "enum": [*STATUSES[1:], None]},
+    "record": TEXT_OR_NULL,
     "sentence": TEXT,
     "finding_count": WHOLE,
     "told": TIME_OR_NULL,
@@ -47,10 +52,12 @@ RULE: Schema = {
     "id": ID,
     "description": TEXT,
     **PATTERNS,
-    "raise_at": SCORE,
-    "clear_below": SCORE,
-    "clear_after_s": {"type": "number", "minimum": 1},
-    "group_by": listing({"type": "string", "enum": ["job", "source", "field"]}),
+    "checks": listing(TEXT),
+    "status_at": {"type": ["string", "null"], "enum": [*STATUSES[1:], None]},
+    "raise_at": SCORE_OR_NULL,
+    "clear_below": SCORE_OR_NULL,
+    "clear_after_s": {"type": ["number", "null"], "minimum": 1},
+    "group_by": listing({"type": "string", "enum": list(KEYS)}),
     "repeat_s": {"type": "number", "minimum": 0},
     "sinks": listing(TEXT),
     "calendars": listing(TEXT),
@@ -64,17 +71,23 @@ ALERT_SCHEMAS: dict[str, Schema] = {
     "AlertFinding": document(
         {"record": TEXT, "job": TEXT, "source": TEXT, "field": TEXT, "time": TIME, "arrived": TIME, "score": SCORE,
          "sentence": TEXT}),
+    "AlertOutcome": document(
+        {"outcome": WHOLE, "check": TEXT, "subject": WHOLE, "source": TEXT, "fields": listing(TEXT),
+         "columns": listing(document({"source": TEXT, "field": TEXT})),
+         "status": STATUS_OR_NULL, "was": STATUS_OR_NULL,
+         "reason": TEXT, "message": TEXT, "ran": TIME}),
     "Delivery": document(
         {"delivery": WHOLE, "id": TEXT, "alert": WHOLE, "kind": KIND, "sink": TEXT,
          "state": {"type": "string", "enum": ["waiting", "delivered", "dead"]}, "attempts": WHOLE, "created": TIME,
          "due": TIME_OR_NULL, "ended": TIME_OR_NULL, "error": TEXT}),
     "AlertInFull": document(
-        {**ALERT, "findings": listing(named("AlertFinding")), "deliveries": listing(named("Delivery"))}),
+        {**ALERT, "findings": listing(named("AlertFinding")), "outcomes": listing(named("AlertOutcome")),
+         "deliveries": listing(named("Delivery"))}),
     "Acknowledgement": document({"name": TEXT, "comment": TEXT}, optional=("comment",)),
     "SuppressedNotification": document(
         {"number": WHOLE, "time": TIME, "alert": {"type": ["integer", "null"]}, "rule": TEXT, "kind": KIND,
          "reason": {"type": "string", "enum": list(REASONS)}, "by": TEXT, "why": TEXT, "source": TEXT_OR_NULL,
-         "record": TEXT_OR_NULL, "score": {"type": ["number", "null"], "minimum": 0, "maximum": 100}}),
+         "check": TEXT_OR_NULL, "record": TEXT_OR_NULL, "score": SCORE_OR_NULL}),
     "AlertsSuppressed": document({"suppressed": listing(named("SuppressedNotification")), **DROPPED}),
     "DeadLetters": document({"dead_letters": listing(named("Delivery")), **DROPPED}),
     "SinkTested": document({"sink": TEXT, "id": TEXT}),

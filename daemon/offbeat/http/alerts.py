@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from offbeat.alerts.alerts import AlertInFull
-from offbeat.alerts.payload import alert_document, finding_document, iso, iso_or_none
+from offbeat.alerts.payload import alert_document, finding_document, iso, iso_or_none, outcome_document
 from offbeat.alerts.rows import AlertQuery, Delivery, Suppressed
 from offbeat.errors import (
     BadBody,
@@ -38,7 +38,7 @@ async def get_alerts(request: web.Request, parts: Parts, asked: Asked) -> web.Re
 
 
 async def get_alert(request: web.Request, parts: Parts, asked: Asked) -> web.Response:
-    """One alert, with the findings that hold it and what became of its notifications."""
+    """One alert, with the findings or outcomes that hold it and what became of its notifications."""
     return answer(in_full(await parts.alerts.get(numbered(request, "alert")), parts))
 
 
@@ -87,6 +87,7 @@ def in_full(full: AlertInFull, parts: Parts) -> Document:
     return {
         **alert_document(full.alert),
         "findings": [finding_document(seen) for seen in full.findings],
+        "outcomes": [outcome_document(turn) for turn in full.outcomes],
         "deliveries": [delivery(one, parts) for one in full.deliveries],
     }
 
@@ -104,7 +105,7 @@ def suppressed(s: Suppressed) -> Document:
     """What nobody was told, and why."""
     return {
         "number": s.number, "time": iso(s.at_ms), "alert": s.alert, "rule": s.rule, "kind": s.kind, "reason": s.reason,
-        "by": s.by, "why": s.why, "source": s.source, "record": s.record or None, "score": s.score,
+        "by": s.by, "why": s.why, "source": s.source, "check": s.check, "record": s.record or None, "score": s.score,
     }
 
 

@@ -313,4 +313,20 @@ MIGRATIONS: tuple[str, ...] = (
         label INTEGER PRIMARY KEY, count INTEGER NOT NULL, active REAL NOT NULL, reactive REAL NOT NULL,
         apparent REAL NOT NULL, current REAL NOT NULL, voltage REAL NOT NULL);
     """,
+    """
+    -- Alerts of checks. check_end: a subject of which a check says nothing any more, numbered with the outcomes.
+    -- alert_holder: the outcomes by which subjects hold an alert. alert_place.outcome: the last that rules have seen.
+    CREATE TABLE check_end (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, subject INTEGER NOT NULL, rule TEXT NOT NULL, columns TEXT NOT NULL,
+        was TEXT NOT NULL, message TEXT NOT NULL, at_ms INTEGER NOT NULL);
+    CREATE INDEX check_end_of ON check_end (subject, number);
+    CREATE TABLE alert_holder (
+        alert INTEGER NOT NULL, subject INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (alert, subject))
+        WITHOUT ROWID;
+    ALTER TABLE alert_place ADD COLUMN outcome INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE alert ADD COLUMN check_id TEXT;
+    ALTER TABLE alert ADD COLUMN status TEXT NOT NULL DEFAULT '';
+    ALTER TABLE alert ADD COLUMN tried_ms INTEGER;
+    ALTER TABLE alert_suppressed ADD COLUMN check_id TEXT;
+    """,
 )

@@ -7,7 +7,7 @@ import { saveCsv } from "../lib/download.js";
 import { across, failed, field, nothing, section, shown, table } from "../lib/parts.js";
 import { orderOf, place } from "../lib/place.js";
 import { link } from "../lib/route.js";
-import { classOf, count, scoreBadge } from "../lib/scores.js";
+import { STATUSES, classOf, count, scoreBadge, statusBadge } from "../lib/scores.js";
 import { ago, ms, stamp, timeNode } from "../lib/time.js";
 
 const ROWS = 50;
@@ -30,7 +30,17 @@ export function findingLink(record, text = "See why") {
 
 /** What an alert is of: the names that it is grouped by. */
 export function groupOf(alert) {
-  return [alert.source, alert.field, alert.job && `job ${alert.job}`].filter(Boolean).join(", ") || "all findings of the rule";
+  return [alert.source, alert.field, alert.check && `check ${alert.check}`, alert.job && `job ${alert.job}`].filter(Boolean).join(", ") || `all ${alert.status ? "checks" : "findings"} of the rule`;
+}
+
+/** How bad it is: the score of findings, or what a check says. */
+function badge(one) {
+  return one.status ? statusBadge(one.status) : scoreBadge(one.score);
+}
+
+/** A link to why: to what was found, or to the check. */
+function whyLink(alert) {
+  return alert.status ? alert.check && a(link("checks", [alert.check]), "See the check") : findingLink(alert.record);
 }
 
 /** The alerts in one *state*, newest first. */
@@ -54,7 +64,7 @@ export function alerts(body, context, state) {
     const made = state === "active" ? cards() : rows();
     return [made, next ? h("div.pages", {}, h("button", { type: "button", onclick: more }, "More")) : null];
   };
-  again(context, refresh, { kinds: ["record", "status"], concerns: (document, kind) => kind === "record" || document.status.startsWith("alert_") });
+  again(context, refresh, { kinds: ["record", "status"], concerns: (document, kind) => kind === "record" || document.status?.startsWith("alert_") });
 
   function cards() {
     if (!found.length) return nothing("No alert is active.", h("p", {}, "Rules say which findings raise one: ", a(link("alerts", ["rules"]), "the rules"), "."));
@@ -68,12 +78,12 @@ export function alerts(body, context, state) {
   function rows() {
     return table("Alerts that are over", [
       { title: "No.", numeric: true, value: (one) => one.number, cell: (one) => a(link("alerts", [String(one.number)]), String(one.number)) },
-      { title: "Score", numeric: true, value: (one) => one.score, cell: (one) => scoreBadge(one.score) },
+      { title: "Score", numeric: true, value: (one) => one.score, cell: badge },
       { title: "Of", value: groupOf, cell: groupOf },
       { title: "Raised", value: (one) => one.raised, cell: (one) => timeNode(ms(one.raised)) },
       { title: "Cleared", value: (one) => one.cleared, cell: (one) => [timeNode(ms(one.cleared)), one.cleared_by === "rule" ? h("small", {}, " with its rule") : null] },
       { title: "Rule", value: (one) => one.rule, cell: (one) => one.rule },
-      { title: "What", cell: (one) => [one.sentence, " ", findingLink(one.record)] },
+      { title: "What", cell: (one) => [one.sentence, " ", whyLink(one)] },
       { title: "Acknowledged", cell: known },
     ], found, { empty: "No alert has ended yet.", sort: orderOf(at.get("sort")), sorted: (by) => at.put({ sort: by.join(",") }) });
   }
@@ -93,10 +103,10 @@ function known(alert) {
 
 /** An alert that is active. */
 function card(alert, { refresh, wrong }) {
-  return h("article.alert", { dataset: { alert: alert.number }, "aria-label": `Alert ${alert.number}`, style: { "border-left-color": `var(--score-${classOf(alert.score).name})` } },
-    h("div.row", {}, scoreBadge(alert.score), h("h2", {}, groupOf(alert)), h("span.soft", {}, "since ", timeNode(ms(alert.raised), `${stamp(ms(alert.raised))}, ${ago(ms(alert.raised))}`))),
-    h("p", {}, alert.sentence, " ", findingLink(alert.record)),
-    h("p.about", {}, a(link("alerts", [String(alert.number)]), `Alert ${alert.number}`), `, rule ${alert.rule}, ${count(alert.finding_count)} finding${alert.finding_count === 1 ? "" : "s"}, last `,
+  return h("article.alert", { dataset: { alert: alert.number }, "aria-label": `Alert ${alert.number}`, style: { "border-left-color": `var(--${alert.status ? STATUSES[alert.status].name : `score-${classOf(alert.score).name}`})` } },
+    h("div.row", {}, badge(alert), h("h2", {}, groupOf(alert)), h("span.soft", {}, "since ", timeNode(ms(alert.raised), `${stamp(ms(alert.raised))}, ${ago(ms(alert.raised))}`))),
+    h("p", {}, alert.sentence, " ", whyLink(alert)),
+    h("p.about", {}, a(link("alerts", [String(alert.number)]), `Alert ${alert.number}`), `, rule ${alert.rule}, ${count(alert.finding_count)} ${alert.status ? "outcome" : "finding"}${alert.finding_count === 1 ? "" : "s"}, last `,
       timeNode(ms(alert.last_finding), ago(ms(alert.last_finding))), "; ", told(alert)),
     alert.acknowledged ? h("p.known", {}, h("span", { "aria-hidden": "true" }, "✓ "), "Acknowledged ", known(alert)) : null,
     h("div.row", {}, alert.acknowledged ? null : acknowledge(alert, { refresh, wrong }),
@@ -164,14 +174,21 @@ export function oneAlert(body, context, number) {
     seen = text;
     return [
       section(groupOf(alert),
-        h("p", {}, scoreBadge(alert.score), ` ${alert.sentence} `, findingLink(alert.record)),
+        h("p", {}, badge(alert), ` ${alert.sentence} `, whyLink(alert)),
         h("dl.facts", {}, [
           ["State", alert.state === "active" ? "● active" : "○ cleared"], ["Rule", a(link("alerts", ["rules", "edit", alert.rule]), alert.rule)], ["Raised", timeNode(ms(alert.raised))],
-          ["Last finding", timeNode(ms(alert.last_finding))], ["Cleared", alert.cleared ? [timeNode(ms(alert.cleared)), ` by ${alert.cleared_by}`] : "not yet"],
+          [alert.status ? "Last outcome" : "Last finding", timeNode(ms(alert.last_finding))], ["Cleared", alert.cleared ? [timeNode(ms(alert.cleared)), ` by ${alert.cleared_by}`] : "not yet"],
           ["Told", told(alert)], ["Acknowledged", known(alert)],
         ].flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
         alert.state === "active" && !alert.acknowledged ? acknowledge(alert, { refresh, wrong }) : null),
-      section("Findings", table("Findings of this alert", [
+      alert.status ? section("Outcomes", table("Outcomes of this alert", [
+        { title: "Status", value: (one) => one.status, cell: (one) => statusBadge(one.status) },
+        { title: "Before", value: (one) => one.was, cell: (one) => statusBadge(one.was) },
+        { title: "When", value: (one) => one.ran, cell: (one) => timeNode(ms(one.ran)) },
+        { title: "Check", value: (one) => one.check, cell: (one) => a(link("checks", [one.check, String(one.subject)], { outcome: one.outcome }), one.check) },
+        { title: "Of", value: (one) => one.source, cell: (one) => one.columns.map((column) => `${column.field} of ${column.source}`).join(", ") },
+        { title: "What", cell: (one) => one.message },
+      ], alert.outcomes)) : section("Findings", table("Findings of this alert", [
         { title: "Score", numeric: true, value: (one) => one.score, cell: (one) => scoreBadge(one.score) },
         { title: "When", value: (one) => one.time, cell: (one) => timeNode(ms(one.time)) },
         { title: "Of", value: (one) => one.source, cell: (one) => `${one.field} of ${one.source}` },
@@ -188,7 +205,7 @@ export function oneAlert(body, context, number) {
 }
 
 function csv(name, rows) {
-  saveCsv(name, ["number", "state", "rule", "job", "source", "field", "raised", "last_finding", "cleared", "score", "sentence", "findings", "told", "acknowledged", "by", "comment"],
-    rows.map((one) => [one.number, one.state, one.rule, one.job, one.source, one.field, one.raised, one.last_finding, one.cleared, one.score, one.sentence, one.finding_count, one.told_count,
+  saveCsv(name, ["number", "state", "rule", "job", "source", "field", "check", "status", "raised", "last_finding", "cleared", "score", "sentence", "findings", "told", "acknowledged", "by", "comment"],
+    rows.map((one) => [one.number, one.state, one.rule, one.job, one.source, one.field, one.check, one.status, one.raised, one.last_finding, one.cleared, one.score, one.sentence, one.finding_count, one.told_count,
       one.acknowledged, one.acknowledged_by, one.acknowledged_comment]));
 }

@@ -15,6 +15,7 @@ const ROWS = 100;
 const REASONS = {
   silence: "a silence", calendar: "a calendar", already_active: "told already", hysteresis: "between the thresholds", repeat_interval: "told a short while ago",
   acknowledged: "acknowledged", no_sink: "no sink", never_told: "its beginning was not told", too_many_active: "too many active",
+  maintenance: "maintenance",
 };
 
 export function suppressed(body, context) {
@@ -33,7 +34,7 @@ export function suppressed(body, context) {
     return [
       table("What nobody was told", [
         { title: "When", value: (one) => one.time, cell: (one) => timeNode(ms(one.time)) },
-        { title: "What", cell: (one) => [one.kind, one.source ? `, ${one.source} ` : " ", findingLink(one.record, "the finding")] },
+        { title: "What", cell: (one) => [one.kind, one.source ? `, ${one.source} ` : " ", one.check ? a(link("checks", [one.check]), `check ${one.check}`) : null, findingLink(one.record, "the finding")] },
         { title: "Score", numeric: true, value: (one) => one.score, cell: (one) => (one.score === null ? "–" : scoreBadge(one.score)) },
         { title: "Not told for", value: (one) => one.reason, cell: (one) => REASONS[one.reason] ?? one.reason },
         { title: "Why", cell: (one) => one.why },
@@ -54,8 +55,8 @@ export function suppressed(body, context) {
       refresh();
     }), at.get("rule") ? h("span.about", {}, `Only of rule ${at.get("rule")}. `, a(link("alerts", ["suppressed"]), "All")) : null),
     h("button", {
-      type: "button", onclick: () => saveCsv("alerts-not-told", ["time", "kind", "source", "score", "reason", "by", "why", "rule", "alert", "record"],
-        rows.map((one) => [one.time, one.kind, one.source, one.score, one.reason, one.by, one.why, one.rule, one.alert, one.record])),
+      type: "button", onclick: () => saveCsv("alerts-not-told", ["time", "kind", "source", "check", "score", "reason", "by", "why", "rule", "alert", "record"],
+        rows.map((one) => [one.time, one.kind, one.source, one.check, one.score, one.reason, one.by, one.why, one.rule, one.alert, one.record])),
     }, "CSV")), board);
 }
 

@@ -18,11 +18,11 @@ const DASHES_MOST = 800; // of more points, dashes make no line: what was typica
 export async function seriesChart(node, now, { zoomed, out, opened }, signal) {
   const made = () => {
     const state = now();
-    node.setAttribute("aria-label", about(state.field, state.series, state.records, state.range));
+    node.setAttribute("aria-label", about(state.field, state.series, state.records, state.range, state.outcomes));
     return figure(state, node.clientWidth);
   };
   const state = now();
-  const drawn = await chart(node, made, about(state.field, state.series, state.records, state.range), signal, { doubleClick: false });
+  const drawn = await chart(node, made, about(state.field, state.series, state.records, state.range, state.outcomes), signal, { doubleClick: false });
   if (drawn === null) return null;
   node.on("plotly_relayout", (change) => {
     const [start, end] = [change["xaxis.range[0]"], change["xaxis.range[1]"]].map(shownTime);

@@ -6,6 +6,7 @@ import { iso, stamp } from "../lib/time.js";
 
 export const RECORDS_MOST = 200;
 const OUTCOMES_MOST = 200;
+const OUTCOMES_BEFORE = 200;
 const GAP = 3; // so many usual steps without a reading: nothing came
 const STEP_NAMES = { "1m": "minute", "1h": "hour", "1d": "day" };
 
@@ -64,13 +65,21 @@ export async function feedback(source, signal) {
 
 let checked = true;
 
-/** What checks said of a source in *range*, by subject: {check, columns, outcomes} with the outcomes in the order of time. */
+/**
+ * What checks said of a source in *range*, by subject: {check, columns, outcomes} with the outcomes in the order of time.
+ *
+ * An outcome is a change: what held when the range began is the newest before it.
+ */
 export async function outcomes(source, range, signal) {
   if (!checked) return [];
   try {
-    const found = await get("/outcomes", { source, start: iso(range.start), end: iso(range.end), limit: OUTCOMES_MOST }, signal);
+    const [found, before] = await Promise.all([
+      get("/outcomes", { source, start: iso(range.start), end: iso(range.end), limit: OUTCOMES_MOST }, signal),
+      get("/outcomes", { source, end: iso(range.start), limit: OUTCOMES_BEFORE }, signal),
+    ]);
     const subjects = new Map();
-    for (const one of found.outcomes.toReversed()) {
+    const held = new Map(before.outcomes.toReversed().map((one) => [one.subject, one]));
+    for (const one of [...held.values(), ...found.outcomes.toReversed()]) {
       if (!subjects.has(one.subject)) subjects.set(one.subject, { check: one.check, columns: one.columns, outcomes: [] });
       subjects.get(one.subject).outcomes.push(one);
     }
@@ -113,11 +122,12 @@ export function rowsOf(series) {
   };
 }
 
-/** The chart in a sentence, for who cannot see it. */
-export function about(field, series, records, range) {
+/** The chart in a sentence, for who cannot see it: what came, what was found, what checks say at its end. */
+export function about(field, series, records, range, outcomes = []) {
+  const said = outcomes.map((one) => `, check ${one.check} is ${one.outcomes.at(-1).status}`).join("");
   const when = `${stamp(range.start)} to ${stamp(range.end)}`;
-  if (!series || !series.times.length) return `${field}: no readings, ${when}`;
+  if (!series || !series.times.length) return `${field}: no readings, ${when}${said}`;
   const low = Math.min(...(series.columns.min ?? series.columns.value).filter((one) => one !== null));
   const high = Math.max(...(series.columns.max ?? series.columns.value).filter((one) => one !== null));
-  return `${field}, ${when}: ${number(low)} to ${number(high)}, ${records.length} ${records.length === 1 ? "finding" : "findings"}`;
+  return `${field}, ${when}: ${number(low)} to ${number(high)}, ${records.length} ${records.length === 1 ? "finding" : "findings"}${said}`;
 }

@@ -236,7 +236,7 @@ export async function showSource(main, context) {
     refresh();
   }, signal);
   stream.on("bucket", (bucket) => bucket.source === name && refresh(), signal);
-  stream.on("status", (status) => (status.outcome?.source === name) && refresh(), signal);
+  stream.on("status", (status) => status.outcome?.columns.some((column) => column.source === name) && refresh(), signal);
   onFeedback(() => load({ quiet: true }), signal);
   stream.addEventListener("resumed", () => {
     load({ quiet: true });
