@@ -57,6 +57,19 @@ async def test_outcomes_lead_to_the_readings_that_offend(limits: Any, reader: Re
     await expect(reader.page).to_have_url(re.compile("#/sources/demo-"))
 
 
+async def test_a_curve_is_drawn_with_what_it_leaves_free(reader: Reader, daemon: Daemon) -> None:
+    vibrations = [{"source": "demo-*", "field": "vibration"}]
+    make(daemon, "usual-day", kind="curve", parameters={"days": 3}, series=vibrations)
+    try:
+        subject = call(daemon, "GET", "/status?check=usual-day")["outcomes"][0]["subject"]
+        await reader.open(f"checks/usual-day/{subject}")
+        await expect(reader.main(".js-plotly-plot .scatterlayer .trace")).to_have_count(4)
+        await expect(reader.main(".legendtext").filter(has_text="expected")).to_be_visible()
+        await reader.shot("check-curve")
+    finally:
+        call(daemon, "DELETE", "/checks/usual-day")
+
+
 async def test_an_outcome_is_acknowledged_and_that_is_taken_back(limits: Any, reader: Reader) -> None:
     await reader.open("checks?status=RED&check=too-low")
     row = reader.main("tbody tr").first

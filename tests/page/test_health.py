@@ -30,6 +30,9 @@ async def test_it_says_what_to_know(reader: Reader, daemon: Daemon) -> None:
     await expect(reader.main("td code", ).filter(has_text="engine.series_max")).to_be_visible()
     await expect(reader.main(".js-plotly-plot")).to_have_count(2)
     await reader.shot("health")
+    async with reader.page.expect_download() as waiting:
+        await reader.main("button:has-text('PNG')").first.click()
+    assert (await waiting.value).suggested_filename == "events-a-second.png"
 
 
 async def test_rejected_lines_are_shown_with_their_reasons(reader: Reader, daemon: Daemon) -> None:

@@ -109,7 +109,7 @@ class Curve:
             "value": float(values[told]), "expected": float(expected[place]), "score": float(score[place]),
             "spread": float(spread[place]), "yellow": self.yellow, "red": self.red,
             "time": iso(int(data.time_ms[told])), "judged": int(moments.size), "past": int(past.size),
-            "curve": curves[bool(kind[told])].drawn(int(data.time_ms[told])),
+            "zone": data.zone.key, "curve": curves[bool(kind[told])].drawn(int(data.time_ms[told])),
         }
         if worst is Status.GREEN:
             return Result(worst, "", details)
@@ -157,7 +157,8 @@ class _Curve:
         return straight
 
     def drawn(self, told_ms: int) -> dict[str, Any]:
-        """The corners, for who draws it: by the minute of the civil day, or by time as far as the reading told."""
+        """The corners, for who draws it: by the minute of the civil day in ``zone``, or by time up to the reading told.
+        """
         if self.daily:
             return {"minutes": self.x.tolist(), "expected": self.y.tolist()}
         ends = np.array([self.x[0], told_ms], np.int64)

@@ -104,6 +104,14 @@ export function fromWall(text) {
   return shown - offset(guess);
 }
 
+/** How many minutes after midnight the clocks of *zone*, an IANA name, show at *time*. */
+export function minuteOfDay(time, zone) {
+  const key = `minute ${zone}`;
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
+  const [hours, minutes] = formats.get(key).format(time).split(":").map(Number);
+  return 60 * hours + minutes;
+}
+
 /** Many *times* at once as ``wall`` shows them: the offset is looked up once an hour. */
 export function walls(times) {
   let hour = NaN;

@@ -6,11 +6,12 @@ import { a, fill, h } from "../lib/dom.js";
 import { heading, section, sentence, shown } from "../lib/parts.js";
 import { link } from "../lib/route.js";
 import { statusBadge } from "../lib/scores.js";
-import { HOUR, iso, ms, stamp, timeNode, walls } from "../lib/time.js";
+import { HOUR, MINUTE, iso, minuteOfDay, ms, stamp, timeNode, walls } from "../lib/time.js";
 import { acknowledgement } from "./checks-acknowledge.js";
 import { outcomeHistory } from "./checks-one.js";
 import { csv, named } from "./checks-words.js";
 
+const DAY_MINUTES = 1_440;
 const COLOURS = ["--series", "--series-2", "--series-3"];
 
 export function subject(main, context, check, number) {
@@ -76,9 +77,12 @@ function drawData(node, outcome, signal) {
     const series = await Promise.all(outcome.columns.map((column) => get(`/sources/${encodeURIComponent(column.source)}/readings`, {
       field: column.field, start: iso(from), end: iso(end), width: 1200,
     }, signal)));
-    queueMicrotask(() => chart(plot, () => ({ traces: traces(outcome, series), layout: layout(outcome) }),
-      `Readings of ${named(outcome)} from ${stamp(from)} to ${stamp(end)}`, signal));
-    return plot;
+    let made = null;
+    queueMicrotask(async () => {
+      made = await chart(plot, () => ({ traces: traces(outcome, series), layout: layout(outcome) }),
+      `Readings of ${named(outcome)} from ${stamp(from)} to ${stamp(end)}`, signal);
+    });
+    return [plot, h("button", { type: "button", onclick: () => made?.savePng(named(outcome)) }, "PNG")];
   }, signal);
 }
 
@@ -87,14 +91,37 @@ function traces(outcome, answers) {
     type: "scatter", mode: "lines+markers", marker: { size: 3 }, line: { color: colour(COLOURS[at % COLOURS.length]), width: 1.5 },
     name: plain(`${answer.source} ${series.field}`), x: walls(series.time.map((time) => ms(time))), y: series.value ?? series.mean,
   })));
-  const { curve } = outcome.details;
-  if (curve && Array.isArray(curve.time)) {
-    lines.push({
-      type: "scatter", mode: "lines", name: "expected", line: { color: colour("--soft"), dash: "dash", width: 1.5 },
-      x: walls(curve.time.map((time) => ms(time))), y: curve.expected,
-    });
-  }
+  const [first, last] = [0, -1].map((at) => ms(answers[0].series[0]?.time.at(at) ?? null));
+  if (outcome.details.curve && first !== null) lines.push(...expectedTraces(outcome.details, first, last));
   return lines;
+}
+
+/** What a check of a curve expected from *first* to *last*, and how far from it is still no RED. */
+function expectedTraces({ curve, zone, spread, red }, first, last) {
+  const times = curve.times?.map((time) => ms(time)) ?? stepsOf(first, last);
+  const expected = curve.times ? curve.expected : times.map((time) => between(curve.minutes, curve.expected, minuteOfDay(time, zone)));
+  const edge = (sign) => expected.map((value) => value + sign * red * spread);
+  const drawn = { type: "scatter", mode: "lines", x: walls(times), line: { width: 0 }, hoverinfo: "skip", showlegend: false };
+  return [
+    { ...drawn, y: edge(-1) },
+    { ...drawn, y: edge(1), fill: "tonexty", fillcolor: colour("--band") },
+    { type: "scatter", mode: "lines", name: "expected", x: walls(times), y: expected, line: { color: colour("--soft"), dash: "dash", width: 1.5 } },
+  ];
+}
+
+function stepsOf(first, last) {
+  const step = Math.max(MINUTE, (last - first) / 300);
+  return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => first + at * step);
+}
+
+/** The value at *minute* of corners that go round the day. */
+function between(minutes, values, minute) {
+  const next = minutes.findIndex((one) => one > minute);
+  const after = next === -1 ? 0 : next;
+  const before = (after - 1 + minutes.length) % minutes.length;
+  const length = (minutes[after] - minutes[before] + DAY_MINUTES) % DAY_MINUTES || DAY_MINUTES;
+  const share = ((minute - minutes[before] + DAY_MINUTES) % DAY_MINUTES) / length;
+  return values[before] + share * (values[after] - values[before]);
 }
 
 function layout(outcome) {

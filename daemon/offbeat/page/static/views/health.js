@@ -26,14 +26,16 @@ export function show(main, context) {
   const rejected = h("div");
   const sources = h("div");
   let health = null;
-  let drawn = false;
+  let drawn = null;
 
+  const png = (which, name) => h("button", { type: "button", onclick: () => drawn?.[which]?.savePng(name) }, "PNG");
   fill(main,
     heading("Health", "How the daemon itself is: what comes in, what waits, what was refused and why, what is near its limit."),
     section("What to know", says), tiles,
     h("div.grid.charts", {},
-      section("Events a second, the last hour", flow, h("button", { type: "button", onclick: () => health && csv(health) }, "CSV")),
-      section("What waits, the last hour", queue)),
+      section("Events a second, the last hour", flow, h("div.row", {},
+        h("button", { type: "button", onclick: () => health && csv(health) }, "CSV"), png(0, "events-a-second"))),
+      section("What waits, the last hour", queue, png(1, "what-waits"))),
     h("div.grid", {}, section("Limits", limits), section("Storage and retention", facts)),
     section("Rejected lines", rejected),
     section("Sources", sources));
@@ -44,9 +46,9 @@ export function show(main, context) {
     fill(limits, limitTable(health));
     fill(facts, storage(health));
     if (!drawn) {
-      drawn = true;
+      drawn = [];
       draw(flow, queue, () => health, signal).then((charts) => { drawn = charts; });
-    } else if (Array.isArray(drawn)) drawn.forEach((one) => one?.draw());
+    } else drawn.forEach((one) => one?.draw());
     return tileNodes(health);
   }, signal);
   const rejects = rejectedPart(rejected, context);
