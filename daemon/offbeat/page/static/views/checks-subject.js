@@ -5,7 +5,7 @@ import { chart, colour, plain } from "../lib/chart.js";
 import { a, fill, h } from "../lib/dom.js";
 import { heading, section, sentence, shown } from "../lib/parts.js";
 import { link } from "../lib/route.js";
-import { statusBadge } from "../lib/scores.js";
+import { number, statusBadge } from "../lib/scores.js";
 import { HOUR, MINUTE, iso, minuteOfDay, ms, stamp, timeNode, walls } from "../lib/time.js";
 import { acknowledgement } from "./checks-acknowledge.js";
 import { outcomeHistory } from "./checks-one.js";
@@ -58,7 +58,7 @@ function facts(outcome) {
     row("Since", timeNode(ms(outcome.since))),
     row("Kind", outcome.kind),
     Object.entries(outcome.parameters).map(([name, value]) => row(name, JSON.stringify(value))),
-    Object.entries(outcome.details).filter(([, value]) => typeof value !== "object").map(([name, value]) => row(name, String(value))),
+    Object.entries(outcome.details).filter(([, value]) => typeof value !== "object").map(([name, value]) => row(name, typeof value === "number" ? number(value) : String(value))),
     row("See also", outcome.columns.map((column) => [a(link("sources", [column.source]), `${column.source} ${column.field}`), " "])));
 }
 
