@@ -35,6 +35,7 @@ class Door:
 async def door(directory: Path, clock: ManualClock | None = None) -> AsyncIterator[Door]:
     """A daemon over *directory* at a free port."""
     async with house(directory, clock) as home:
+        home.service.tokens.anonymous = True  # it listens on loopback
         runner = web.AppRunner(build_app(home.service.parts(), GATEWAYS), **server_options())
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

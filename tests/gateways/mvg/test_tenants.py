@@ -27,8 +27,9 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clie
     """A client for each of two tenants, one that may only look and one with no token at all."""
     home = tmp_path_factory.mktemp("tenants")
     state_dir = home / "offbeat-data"
+    state_dir.mkdir()
+    ann, bob, looks = token(state_dir, "ann"), token(state_dir, "bob"), token(state_dir, "looks", "read")
     with daemon(state_dir, settings(home / "offbeat.toml", mvg={"queued_s": 0.0})) as started:
-        ann, bob, looks = token(state_dir, "ann"), token(state_dir, "bob"), token(state_dir, "looks", "read")
         yield {
             "ann": Client(started.url, headers={"X-Vibium-Api-Key": ann}),
             "bob": Client(started.url, headers={"Authorization": f"Bearer {bob}"}),
