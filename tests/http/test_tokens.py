@@ -29,6 +29,7 @@ INGEST = {
     "POST /api/v1/jobs/{id}/close", "POST /api/v2/write", "POST /write",
 }
 OPEN = {
+    "POST /log/store", "POST /log/parse", "GET /clusters/summary",  # unless energy.access says otherwise
     "GET /healthz", "GET /readyz", "GET /", "GET /docs", "GET /docs/{file}", "GET /openapi.json", "GET /ping",
     "HEAD /ping", "GET /health", "POST /api/v1/session", "DELETE /api/v1/session",
 }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from offbeat import service
+from offbeat import assembly
 from offbeat.engine import engine
 from offbeat.store import journal
 from offbeat_detectors import rhythm_divided
@@ -189,7 +189,7 @@ async def test_so_are_those_of_feedback_that_came_and_was_taken_back_between_che
 async def test_so_are_those_of_a_daemon_with_fewer_models_than_series(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, shards: int
 ) -> None:
-    monkeypatch.setattr(service, "places_of", lambda engine: (6 * shards, shards))
+    monkeypatch.setattr(assembly, "places_of", lambda engine: (6 * shards, shards))
     names = [f"s{i}" for i in range(9)]
     steps: list[Step] = []
     for part in range(6):
