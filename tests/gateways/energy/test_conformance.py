@@ -138,7 +138,7 @@ def test_after_each_batch_all_events_are_clustered_and_the_rejected_do_not_count
 def test_each_number_of_an_event_is_a_reading_of_its_device(own_client: Client) -> None:
     event = Meter(4, device=77).event()
     stored(own_client.store_line(line_of(event)))
-    source = own_client.get("/api/v1/sources/77?sequence=1")
+    source = own_client.get("/api/v1/sources/77?sequence=latest")
     last = {series["field"]: series["last_value"] for series in source["series"]}
     assert source["last_event"] == "2016-10-04T16:47:50.000Z"
     assert last == {
@@ -161,7 +161,7 @@ def test_what_was_acknowledged_is_there_once_after_a_kill_and_so_is_the_counter(
     with daemon(tmp_path / "data", config) as second:
         client = Client(second.url)
         assert client.summary() == []
-        assert client.get("/api/v1/sources/1?sequence=1")["event_count"] == 20
+        assert client.get("/api/v1/sources/1?sequence=latest")["event_count"] == 20
         for _ in range(9):
             stored(client.store_line(line_of(meter.event())))
         assert client.summary() == []
