@@ -33,10 +33,11 @@ VALUE_MAX = 1e6
 MAX = ewma.MAX
 
 PANEL = np.dtype([
+    ("events", "i8"), ("far", "i8"),
     *((name, ewma.SERIES[name]) for name in ewma.SERIES.names or ()),
     ("rank", "i4", PLACES), ("members", "i4"), ("left", "i4"), ("used", "i4"), ("open", "i4"),
     ("grown", "i4"), ("idle", "i4"),
-    ("value", "f8", PLACES), ("unit", "f8", PLACES), ("time", "i8"), ("events", "i8"), ("far", "i8"), ("width", "f8"),
+    ("value", "f8", PLACES), ("unit", "f8", PLACES), ("time", "i8"), ("width", "f8"),
     ("named", "i8"), ("latest", "i8"),
     ("sample", "f8", SAMPLE * PLACES), ("sample_time", "i8", SAMPLE),
     ("id", "i8", CLUSTERS), ("count", "i8", CLUSTERS), ("first_ms", "i8", CLUSTERS),
@@ -45,8 +46,8 @@ PANEL = np.dtype([
 ])
 """What is known of one source: a row of 9,800 bytes.
 
-The first fields are those of ewma's SERIES: the law of how far an event is from the nearest cluster, settled or not: of
-a new kind only the first event is far.
+Behind the first two, lest numba takes a row for one of those, stand the fields of ewma's SERIES: the law of how far an
+event is from the nearest cluster, settled or not: of a new kind only the first event is far.
 rank            of whom a place is, 0: nobody's; members, left: ranks given, and members forgotten; used: places taken
 open            the places whose fields have come of the event that is not whole yet, as bits; its time is ``time``
 grown           1: one of its fields is new, so that nobody knows when it is whole; idle: nothing
