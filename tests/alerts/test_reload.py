@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from offbeat.alerts.webhook import Webhook
-from offbeat.config import Config
+from offbeat.config import Config, sinks_of
 from offbeat.errors import NotFound
 from tests.alerts.receivers import Receiver, receiver
 from tests.alerts.world import RULE, World, settings, world
@@ -40,10 +40,10 @@ async def until(condition: Any) -> None:
 
 
 async def reload(w: World, config: Config) -> None:
-    """The settings say otherwise now, and the daemon is told so."""
+    """The settings say otherwise now, the daemon is told so, and has taken them over."""
     w.config = config
     w.alerts.deliveries.reload()
-    await until(lambda: w.alerts.deliveries.sinks.keys() == config.alerts.sinks.keys())
+    await until(lambda: w.alerts.deliveries._configs == sinks_of(config.alerts))
 
 
 async def test_a_new_sink_is_told_without_a_restart(tmp_path: Path) -> None:
