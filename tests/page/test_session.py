@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.page.reader import reading
+from tests.page.reader import Reader, reading
 from tests.system.daemon import Daemon
 
 
@@ -31,6 +31,16 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, 
     daemon.kill()
 
 
+async def signed_in(reader: Reader, token: str) -> None:
+    """Show *token*; return once the view is drawn anew, for then the stream is live as well."""
+    dialog = reader.page.get_by_role("dialog", name="Sign in")
+    await dialog.get_by_label("Token").fill(token)
+    await dialog.get_by_role("button", name="Sign in").click()
+    await expect(dialog).to_have_count(0)
+    await expect(reader.page.locator(".live")).to_have_text("Live")
+    await reader.settled()
+
+
 async def test_who_shows_a_token_looks_and_changes(guarded: tuple[Daemon, dict[str, str]], browser: Browser) -> None:
     daemon, tokens = guarded
     async with reading(browser, daemon.url) as reader:
@@ -43,11 +53,7 @@ async def test_who_shows_a_token_looks_and_changes(guarded: tuple[Daemon, dict[s
         await dialog.get_by_role("button", name="Sign in").click()
         await expect(dialog.get_by_role("alert")).to_be_visible()
         await reader.shot("sign-in")
-        await dialog.get_by_label("Token").fill(tokens["ada"])
-        await dialog.get_by_role("button", name="Sign in").click()
-        await expect(dialog).to_have_count(0)
-        await reader.settled()
-        await expect(page.locator(".live")).to_have_text("Live")
+        await signed_in(reader, tokens["ada"])
         await page.get_by_label("Why").fill("a new pump")
         await page.get_by_label("Your name").fill("Ada")
         await reader.main("button.primary").click()
@@ -68,9 +74,7 @@ async def test_who_may_only_look_is_told_so(guarded: tuple[Daemon, dict[str, str
     daemon, tokens = guarded
     async with reading(browser, daemon.url) as reader:
         await reader.page.goto(f"{daemon.url}/#/checks?tab=maintenance")
-        await reader.page.get_by_label("Token").fill(tokens["guest"])
-        await reader.page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
-        await reader.settled()
+        await signed_in(reader, tokens["guest"])
         await reader.page.get_by_label("Why").fill("for fun")
         await reader.page.get_by_label("Your name").fill("Guest")
         await reader.main("button.primary").click()
