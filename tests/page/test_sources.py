@@ -303,10 +303,18 @@ async def test_names_are_shown_letter_by_letter(guest: Reader, own: Daemon) -> N
     await guest.main(".source-findings a").first.click()
     await expect(guest.main("aside .sentence").first).to_contain_text(f"{field} of {LEGIBLE} was 900")
     await expect(guest.main("aside .waiting")).to_have_count(0)
-    box = await guest.main(f".source-plot {MARKS}").last.bounding_box()
-    assert box is not None
-    await guest.page.mouse.move(box["x"] + 5, box["y"] + 5)
-    await expect(guest.main(".source-plot .hoverlayer")).to_contain_text("900")
+    tip = guest.main(".source-plot .hoverlayer")
+    for left in reversed(range(10)):  # the chart may still make room for what was opened beside it
+        box = await guest.main(f".source-plot {MARKS}").last.bounding_box()
+        assert box is not None
+        for aside in (40, 5):
+            await guest.page.mouse.move(box["x"] + aside, box["y"] + 5)
+        try:
+            await expect(tip).to_contain_text("900", timeout=1_500 if left else 15_000)
+            break
+        except AssertionError:
+            if not left:
+                raise
     assert await guest.main("img, b[onclick], .source-plot a").count() == 0
     await guest.shot("hostile")
 
