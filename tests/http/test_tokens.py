@@ -34,6 +34,7 @@ OPEN = {
     "HEAD /ping", "GET /health", "POST /api/v1/session", "DELETE /api/v1/session",
 }
 ADMIN = {"GET /api/v1/tokens"}
+READ = {"POST /api/v1/jobs/preview", "POST /api/v1/checks/preview"}
 ROUTES = [route for route in (*API, *GATEWAYS) if route.method != "*"]
 
 
@@ -44,7 +45,7 @@ def needed(route: Route) -> str:
         return "open"
     if name in INGEST:
         return "ingest"
-    return "read" if route.method == "GET" and name not in ADMIN else "admin"
+    return "read" if name in READ or (route.method == "GET" and name not in ADMIN) else "admin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,28 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from tests.system.daemon import Daemon
+
+
+@contextmanager
+def demonstrating(state_dir: Path) -> Iterator[Daemon]:
+    """A daemon with the data of ``offbeat demo``: 8 sensors, 4 days."""
+    one = Daemon(state_dir).wait_ready()
+    try:
+        command = [sys.executable, "-m", "offbeat", "demo", "--url", one.url, "--sensors", "8", "--days", "4", "--json"]
+        subprocess.run(command, check=True, capture_output=True, timeout=100)
+        yield one
+    finally:
+        one.kill()
 
 
 def ask(url: str, method: str, path: str, document: object = None) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from tests.page.asking import demonstrating
 from tests.page.reader import Reader, reading
 from tests.system.daemon import Daemon
 
@@ -45,14 +44,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with the data of ``offbeat demo``: 8 sensors, 4 days."""
-    one = Daemon(tmp_path_factory.mktemp("page") / "state").wait_ready()
-    try:
-        command = [sys.executable, "-m", "offbeat", "demo", "--url", one.url, "--sensors", "8", "--days", "4", "--json"]
-        subprocess.run(command, check=True, capture_output=True, timeout=100)
+    """A daemon with the data of ``offbeat demo``."""
+    with demonstrating(tmp_path_factory.mktemp("page") / "state") as one:
         yield one
-    finally:
-        one.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,37 +1,25 @@
 """Checks: how all are, each one, the data behind an outcome; made, tried, changed, acknowledged in the browser."""
 from __future__ import annotations
 
-import json
 import re
-import urllib.error
-import urllib.request
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.page.asking import ask
 from tests.page.reader import Reader, reading
 from tests.system.daemon import Daemon
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def call(daemon: Daemon, method: str, path: str, document: dict[str, Any] | None = None) -> Any:
-    """What the API answers."""
-    body = None if document is None else json.dumps(document).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{daemon.url}/api/v1{path}", body, headers, method=method)
-    with urllib.request.urlopen(request) as response:
-        text = response.read()
-    return json.loads(text) if text else None
-
-
 def make(daemon: Daemon, id: str, **what: Any) -> dict[str, Any]:
     """A check of that name, bound to the pressures of the demo unless it says otherwise; run once."""
     pressures = [{"source": "demo-*", "field": "pressure"}]
     asked = {"id": id, "kind": "range", "parameters": {"min": 100.0}, "series": pressures}
-    made: dict[str, Any] = call(daemon, "POST", "/checks", {**asked, **what})
-    call(daemon, "POST", f"/checks/{id}/run", {})
+    made: dict[str, Any] = ask(daemon.url, "POST", "/checks", {**asked, **what})
+    ask(daemon.url, "POST", f"/checks/{id}/run", {})
     return made
 
 
@@ -39,7 +27,7 @@ def make(daemon: Daemon, id: str, **what: Any) -> dict[str, Any]:
 def limits(daemon: Daemon) -> Any:
     """A check that some pressures do not pass."""
     yield make(daemon, "too-low", description=f"What {HOSTILE} holds")
-    call(daemon, "DELETE", "/checks/too-low")
+    ask(daemon.url, "DELETE", "/checks/too-low")
 
 
 async def test_outcomes_lead_to_the_readings_that_offend(limits: Any, reader: Reader) -> None:
@@ -61,13 +49,13 @@ async def test_a_curve_is_drawn_with_what_it_leaves_free(reader: Reader, daemon:
     vibrations = [{"source": "demo-*", "field": "vibration"}]
     make(daemon, "usual-day", kind="curve", parameters={"days": 3}, series=vibrations)
     try:
-        subject = call(daemon, "GET", "/status?check=usual-day")["outcomes"][0]["subject"]
+        subject = ask(daemon.url, "GET", "/status?check=usual-day")["outcomes"][0]["subject"]
         await reader.open(f"checks/usual-day/{subject}")
         await expect(reader.main(".js-plotly-plot .scatterlayer .trace")).to_have_count(4)
         await expect(reader.main(".legendtext").filter(has_text="expected")).to_be_visible()
         await reader.shot("check-curve")
     finally:
-        call(daemon, "DELETE", "/checks/usual-day")
+        ask(daemon.url, "DELETE", "/checks/usual-day")
 
 
 async def test_an_outcome_is_acknowledged_and_that_is_taken_back(limits: Any, reader: Reader) -> None:
@@ -97,7 +85,7 @@ async def test_a_check_is_made_in_a_form_after_a_preview(reader: Reader, daemon:
     await reader.main("button.primary:has-text('Save')").click()
     await expect(reader.page).to_have_url(re.compile("#/checks/warm$"))
     try:
-        kept = call(daemon, "GET", "/checks/warm")
+        kept = ask(daemon.url, "GET", "/checks/warm")
         assert kept["parameters"]["max"] == 20.5
         assert kept["series"] == [{"source": "demo-*", "field": "temperature"}]
         await reader.settled()
@@ -112,8 +100,8 @@ async def test_a_check_is_made_in_a_form_after_a_preview(reader: Reader, daemon:
         await reader.main("button.danger").click()
         await reader.page.locator("dialog button.danger").click()
     await expect(reader.page).to_have_url(re.compile("#/checks$"))
-    with pytest.raises(urllib.error.HTTPError):
-        call(daemon, "GET", "/checks/warm")
+    with pytest.raises(AssertionError, match="there is no check warm"):
+        ask(daemon.url, "GET", "/checks/warm")
 
 
 async def test_what_the_daemon_refuses_is_said_beside_the_form(reader: Reader) -> None:
@@ -133,7 +121,7 @@ async def test_a_change_of_status_shows_by_itself(reader: Reader, daemon: Daemon
     try:
         await expect(reader.main("tbody tr").filter(has_text="sudden").first).to_be_visible()
     finally:
-        call(daemon, "DELETE", "/checks/sudden")
+        ask(daemon.url, "DELETE", "/checks/sudden")
 
 
 async def test_maintenance_begins_and_ends(limits: Any, reader: Reader) -> None:
@@ -151,7 +139,7 @@ async def test_maintenance_begins_and_ends(limits: Any, reader: Reader) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_nobody_is_kept_out(limits: Any, browser: Browser, daemon: Daemon, dark: bool) -> None:
-    subject = call(daemon, "GET", "/status?check=too-low")["outcomes"][0]["subject"]
+    subject = ask(daemon.url, "GET", "/status?check=too-low")["outcomes"][0]["subject"]
     async with reading(browser, daemon.url, dark=dark) as reader:
         for view in ("checks", "checks?tab=definitions", "checks?tab=maintenance", "checks/too-low", "checks/new",
                      f"checks/too-low/{subject}"):

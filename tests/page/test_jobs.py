@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from offbeat_detectors.buckets.functions import FUNCTIONS
-from tests.page.asking import ask, send
+from tests.page.asking import ask, demonstrating, send
 from tests.page.reader import Reader, reading
 from tests.system.daemon import Daemon
 
@@ -41,13 +39,8 @@ def planted(begin_s: int) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon of its own with the data of ``offbeat demo``: the jobs of these tests are nobody else's."""
-    one = Daemon(tmp_path_factory.mktemp("jobs") / "state").wait_ready()
-    try:
-        command = [sys.executable, "-m", "offbeat", "demo", "--url", one.url, "--sensors", "8", "--days", "4", "--json"]
-        subprocess.run(command, check=True, capture_output=True, timeout=100)
+    with demonstrating(tmp_path_factory.mktemp("jobs") / "state") as one:
         yield one
-    finally:
-        one.kill()
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.page.asking import send
 from tests.page.reader import Reader, reading
 from tests.system.daemon import Daemon
 
@@ -20,11 +19,8 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'`=cmd|/etc"
 
 
 def post(url: str, events: Iterable[dict[str, Any]]) -> None:
-    """Send *events*; return once they are scored."""
-    body = "".join(json.dumps(event) + "\n" for event in events).encode()
-    headers = {"Content-Type": "application/x-ndjson"}
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/events", body, headers)) as response:
-        assert json.load(response)["rejected"] == 0
+    """Send *events*, of which none is rejected."""
+    assert send(url, "/events", events)["rejected"] == 0
 
 
 def steady(source: str, now_s: float, *, minutes: int = 600, last: float | None = None) -> list[dict[str, Any]]:

@@ -53,6 +53,27 @@ def patterns(command: Command) -> Command:
     return command
 
 
+def span_options(command: Command) -> Command:
+    """``--reason``, ``--for``, ``--until``, ``--from``, ``--who``: when, and why, as ``span_of`` takes it."""
+    for option in (
+        click.option("--who", metavar="NAME", help="Who says so.  [default: you]"),
+        click.option("--from", "begin", metavar="TIME", help="From when.  [default: now]"),
+        click.option("--until", metavar="TIME", help=f"Until when ({TIMES})."),
+        click.option("--for", "duration_s", type=DURATION, help="How long, as 2h."),
+        click.option("--reason", required=True, metavar="TEXT", help="Why."),
+    ):
+        command = option(command)
+    return command
+
+
+def span_of(**values: Any) -> dict[str, Any]:
+    """The document of what ``span_options`` and patterns were given. Raises WrongUsage unless it ends in one way."""
+    if (values["duration_s"] is None) == (values["until"] is None):
+        raise WrongUsage("how long?", hint="give --for or --until, one of them")
+    begin = values.pop("begin")
+    return given(**{**values, "who": values["who"] or who(), "from": begin})
+
+
 def given(**values: object) -> dict[str, Any]:
     """The members of a document that were given: None and empty lists are left out."""
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items() if v not in (None, ())}

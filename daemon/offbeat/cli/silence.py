@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from offbeat.cli.exits import WrongUsage
-from offbeat.cli.options import DURATION, TIMES, given, json_option, list_options, patterns, url_option, who
+from offbeat.cli.options import json_option, list_options, patterns, span_of, span_options, url_option
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -17,26 +16,17 @@ def silence() -> None:
 
 
 @silence.command()
-@click.option("--reason", required=True, metavar="TEXT", help="Why.")
-@click.option("--for", "duration", type=DURATION, help="How long, as 2h.")
-@click.option("--until", metavar="TIME", help=f"Until when ({TIMES}).")
-@click.option("--from", "begin", metavar="TIME", help="From when.  [default: now]")
-@click.option("--who", "name", metavar="NAME", help="Who says so.  [default: you]")
+@span_options
 @click.option("--rule", "rules", multiple=True, metavar="PATTERN", help="Only of rules like this; may be repeated.")
 @patterns
 @json_option
 @url_option
-def add(reason: str, duration: float | None, until: str | None, begin: str | None, name: str | None, as_json: bool,
-        url: str, **values: Any) -> None:
+def add(as_json: bool, url: str, **values: Any) -> None:
     """Tell nobody of what matches; without a pattern of nothing at all."""
     from offbeat.cli.client import Daemon
     from offbeat.cli.output import print_json, run
 
-    if (duration is None) == (until is None):
-        raise WrongUsage("how long?", hint="give --for or --until, one of them")
-    document = {"reason": reason, "who": name or who(), **given(**values, duration_s=duration, until=until)}
-    if begin is not None:
-        document["from"] = begin
+    document = span_of(**values)
 
     async def keep() -> None:
         async with Daemon(url) as daemon:

@@ -6,6 +6,7 @@ from typing import get_args
 from offbeat.alerts.machine import Reason
 from offbeat.alerts.rules import KEYS
 from offbeat.checks.outcomes import STATUSES
+from offbeat.http.check_schemas import STATUS_OR_NULL
 from offbeat.http.forms import (
     NUMBER,
     SCORE,
@@ -23,7 +24,6 @@ from offbeat.http.forms import (
 )
 
 SCORE_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 100}
-STATUS_OR_NULL: Schema = {"type": ["string", "null"], "enum": [*STATUSES, None]}
 REASONS: tuple[str, ...] = get_args(Reason)
 ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 KIND: Schema = {"type": "string", "enum": ["raised", "repeated", "cleared"]}

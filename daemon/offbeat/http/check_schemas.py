@@ -1,6 +1,7 @@
 """The documents of checks as JSON Schema, each under its name. Pure data; ``schemas`` joins them to the others."""
 from __future__ import annotations
 
+from offbeat.checks.outcomes import STATUSES
 from offbeat.http.forms import (
     ANY_OBJECT,
     FLAG,
@@ -19,8 +20,8 @@ from offbeat.http.forms import (
 )
 
 ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
-STATUS: Schema = {"type": "string", "enum": ["GREEN", "YELLOW", "RED"]}
-STATUS_OR_NULL: Schema = {"type": ["string", "null"], "enum": ["GREEN", "YELLOW", "RED", None]}
+STATUS: Schema = {"type": "string", "enum": [*STATUSES]}
+STATUS_OR_NULL: Schema = {"type": ["string", "null"], "enum": [*STATUSES, None]}
 WHOLE_OR_NULL: Schema = {"type": ["integer", "null"]}
 COUNTS: Schema = document({"GREEN": WHOLE, "YELLOW": WHOLE, "RED": WHOLE})
 COLUMNS: Schema = listing(named("CheckColumn"))

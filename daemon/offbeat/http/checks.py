@@ -21,35 +21,13 @@ from offbeat.errors import (
 )
 from offbeat.http import check_examples as examples
 from offbeat.http.documents import Document, answer, page
-from offbeat.http.members import members, number, objects, refused, text, texts, time, wrong
+from offbeat.http.members import an_object, flag, members, number, objects, refused, text, texts, time, whole
 from offbeat.http.parameters import CURSOR, LIMIT, Asked, Parameters
 from offbeat.http.parameters import text as text_parameter
 from offbeat.http.parts import Parts
 from offbeat.http.route import Content, Route, read_document
 from offbeat.http.schemas import named
 from offbeat.store.queries import Page
-
-
-def whole(name: str, value: object) -> int:
-    """A whole number."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong(name, value, "a whole number")
-    return value
-
-
-def flag(name: str, value: object) -> bool:
-    """true or false."""
-    if not isinstance(value, bool):
-        raise wrong(name, value, "true or false")
-    return value
-
-
-def an_object(name: str, value: object) -> dict[str, Any]:
-    """An object."""
-    if not isinstance(value, dict):
-        raise wrong(name, value, "an object")
-    return value
-
 
 READERS = {
     "id": text, "description": text, "kind": text, "parameters": an_object, "series": objects, "interval_s": number,
@@ -166,7 +144,7 @@ ROUTES = (
     Route("POST", "/api/v1/checks/preview", post_check_preview, "checks",
           {200: Content("What it would have said.", named("CheckPreview"), examples.PREVIEW)},
           body=(Content("The check, and the span of time.", named("CheckPreviewGiven"), examples.PREVIEW_GIVEN),),
-          refusals=(*READING, NoWorker)),
+          refusals=(*READING, NoWorker), scope="read"),
     Route("GET", "/api/v1/checks/{check}", get_check, "checks",
           {200: Content("The check.", named("Check"), examples.CHECK)}, refusals=(NotFound,)),
     Route("PUT", "/api/v1/checks/{check}", put_check, "checks",

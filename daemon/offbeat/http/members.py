@@ -72,3 +72,24 @@ def objects(name: str, value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise wrong(name, value, "a list of objects")
     return value
+
+
+def whole(name: str, value: object) -> int:
+    """A whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong(name, value, "a whole number")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise wrong(name, value, "true or false")
+    return value
+
+
+def an_object(name: str, value: object) -> dict[str, Any]:
+    """An object."""
+    if not isinstance(value, dict):
+        raise wrong(name, value, "an object")
+    return value

@@ -111,5 +111,6 @@ ROUTES = (
         {200: Content("What it would have said.", named("Preview"), examples.PREVIEW)},
         body=(Content("The job, and perhaps start and end.", EITHER, examples.PREVIEW_ASKED),),
         refusals=(Conflict, BadBody, BodyTimeout, BodyTooLarge, UnsupportedMedia, PreviewBusy, StoreUnavailable),
+        scope="read",  # it changes nothing
     ),
 )

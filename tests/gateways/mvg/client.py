@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.system.client import until as until_true
 
 BASE = "/mvg"
 TOKEN = "12345678.secret"
@@ -103,10 +104,7 @@ class Client:
 
     def wait(self, id: str, until: tuple[str, ...] = ("successful", "failed")) -> Any:
         """What came of an analysis, once it is in one of those states."""
-        give_up = time.monotonic() + WITHIN_S
-        while (status := self.get(f"/analyses/requests/{id}")["request_status"]) not in until:
-            assert time.monotonic() < give_up, f"{id} is {status}"
-            time.sleep(0.02)
+        until_true(lambda: self.get(f"/analyses/requests/{id}")["request_status"] in until, WITHIN_S)
         return self.get(f"/analyses/requests/{id}/results")
 
     def results(self, feature: str, ids: str | list[str], params: Mapping[str, object] | None = None,

@@ -2,7 +2,7 @@
 
 import { legible } from "./dom.js";
 import { safe } from "./download.js";
-import { isDark, onChange } from "./prefs.js";
+import { onChange } from "./prefs.js";
 
 let loading = null;
 
@@ -83,6 +83,5 @@ export async function chart(node, made, about, signal, config = {}) {
         format: "png", filename: safe(name), width: Math.max(800, node.clientWidth), height: Math.max(300, node.clientHeight), scale: 2,
       });
     },
-    isDark,
   };
 }

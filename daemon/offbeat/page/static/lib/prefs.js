@@ -57,12 +57,6 @@ export function setTheme(name) {
   keep("theme", name === "system" ? null : name);
 }
 
-/** Whether it is dark now, whoever chose it. */
-export function isDark() {
-  const chosen = theme();
-  return chosen === "dark" || (chosen === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
-}
-
 /** Call *told* at every change until *signal* is aborted. */
 export function onChange(told, signal) {
   events.addEventListener("change", told, { signal });
