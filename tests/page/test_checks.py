@@ -110,7 +110,9 @@ async def test_what_the_daemon_refuses_is_said_beside_the_form(reader: Reader) -
     await reader.page.get_by_label("min", exact=True).fill("9")
     await reader.page.get_by_label("max", exact=True).fill("3")
     await reader.main("button.primary:has-text('Save')").click()
-    await expect(reader.main("[role=alert]")).to_contain_text("m")
+    await expect(reader.main("[role=alert]")).to_contain_text("min is 9.0: expected not more than max, 3")
+    await expect(reader.page.get_by_label("min", exact=True)).to_have_attribute("aria-invalid", "true")
+    await expect(reader.page.get_by_label("min", exact=True)).to_be_focused()
     await expect(reader.page).to_have_url(re.compile("#/checks/new"))
     reader.wrong = [one for one in reader.wrong if "400" not in one]  # the browser notes the refusal
 

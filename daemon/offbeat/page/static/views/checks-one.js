@@ -17,11 +17,11 @@ export function one(main, context, id) {
   const trouble = h("div");
   fill(main, head, trouble, section("Now", now), section("What it said, newest first", past));
 
-  const acted = (act) => async () => {
+  const acted = (act, then = () => reload()) => async () => {
     try {
       await act();
       fill(trouble);
-      reload();
+      then();
     } catch (error) {
       fill(trouble, failed(error));
     }
@@ -36,8 +36,7 @@ export function one(main, context, id) {
       h("button.danger", {
         type: "button", onclick: async () => {
           if (!(await confirmed(`Delete the check ${id} with its history?`))) return;
-          await acted(() => send("DELETE", `/checks/${part(id)}`))();
-          go("checks");
+          await acted(() => send("DELETE", `/checks/${part(id)}`), () => go("checks"))();
         },
       }, "Delete")),
     section("What it asks", definition(check))];
