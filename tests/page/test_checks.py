@@ -139,6 +139,21 @@ async def test_maintenance_begins_and_ends(limits: Any, reader: Reader) -> None:
     await expect(reader.page.locator("dialog")).to_have_count(0)
 
 
+async def test_what_is_refused_where_no_view_tells_it_is_told_above(reader: Reader, daemon: Daemon) -> None:
+    covers = {"sources": ["x"], "duration_s": 3600, "reason": "gone meanwhile", "who": "Ada"}
+    number = ask(daemon.url, "POST", "/maintenance", covers)["number"]
+    await reader.open("checks?tab=maintenance")
+    row = reader.main("tbody tr").filter(has_text="gone meanwhile")
+    await expect(row).to_be_visible()
+    ask(daemon.url, "DELETE", f"/maintenance/{number}")
+    await row.locator("button:has-text('End')").click()
+    await reader.page.locator("dialog button.danger").click()
+    await expect(reader.page.locator("#trouble [role=alert]")).to_contain_text(f"here is no maintenance {number}")
+    await reader.open("health")
+    await expect(reader.page.locator("#trouble")).to_be_empty()
+    reader.wrong = [one for one in reader.wrong if "404" not in one]  # the browser notes the refusal
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_nobody_is_kept_out(limits: Any, browser: Browser, daemon: Daemon, dark: bool) -> None:
     subject = ask(daemon.url, "GET", "/status?check=too-low")["outcomes"][0]["subject"]

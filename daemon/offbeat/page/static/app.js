@@ -1,6 +1,6 @@
 // The page begins here: which view the address asks for, what stays above it, what changes all of them.
 
-import { get } from "./lib/api.js";
+import { ApiError, get } from "./lib/api.js";
 import { announce, fill, h } from "./lib/dom.js";
 import { failed } from "./lib/parts.js";
 import { LOCAL, isZone, onChange, setTheme, setZone, theme, zone } from "./lib/prefs.js";
@@ -37,6 +37,7 @@ async function show({ focus }) {
   leaving.abort();
   staying = null;
   leaving = new AbortController();
+  fill(document.getElementById("trouble"));
   const { signal } = leaving;
   const { view, names, query } = here();
   const found = VIEWS.find(([name]) => name === view);
@@ -130,7 +131,11 @@ async function foot() {
 }
 
 // What a view was still waiting for ends with it: nobody waits any more, and nothing is wrong.
-window.addEventListener("unhandledrejection", (event) => event.reason?.name === "AbortError" && event.preventDefault());
+// What the daemon refused and no view has told is told above it; anything else is a mistake of the page, for its console.
+window.addEventListener("unhandledrejection", (event) => {
+  if (event.reason instanceof ApiError) fill(document.getElementById("trouble"), failed(event.reason));
+  if (event.reason instanceof ApiError || event.reason?.name === "AbortError") event.preventDefault();
+});
 window.addEventListener("offbeat-unauthorized", async () => {
   await signIn();
   tools();
