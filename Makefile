@@ -24,7 +24,7 @@ soak: .venv/.installed-dev browser  ## the tests that take long: hours of traffi
 
 bench: .venv/.installed-bench  ## every benchmark, one after the other (ARGS="benchmarks/ingest.py --seconds 5" runs one)
 	@if [ -n "$(ARGS)" ]; then exec $(IN)/python $(ARGS); fi; \
-	for bench in detection ingest jobs speed; do \
+	for bench in detection ingest jobs page speed; do \
 	    echo "== $$bench"; \
 	    $(IN)/python benchmarks/$$bench.py --markdown benchmarks/results/$$bench.md || exit; \
 	done
