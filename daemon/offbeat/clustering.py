@@ -14,6 +14,8 @@ from offbeat.store.energy import MEANS, ClusterRow
 from offbeat_detectors import mean_shift
 
 log = logging.getLogger("offbeat.clustering")
+AGAIN_S = 5.0
+"""So long it waits when the store cannot be read or written."""
 
 
 class Clustering:
@@ -42,6 +44,8 @@ class Clustering:
                     pass
             except StoreUnavailable as e:
                 log.warning("clustering waits: %s", e.message)
+                await asyncio.sleep(AGAIN_S)
+                self._wake.set()  # what is due is due, also if no event follows
 
     async def _next(self) -> bool:
         """Make the run that is due, if there is one; a run that fails leaves the clusters before, until the next."""

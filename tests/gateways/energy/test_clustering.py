@@ -13,6 +13,7 @@ import pytest
 
 from offbeat import clustering
 from offbeat.clustering import Clustering
+from offbeat.errors import StoreUnavailable
 from offbeat.store import energy
 from offbeat.store.database import Database, prepare
 
@@ -97,6 +98,25 @@ async def test_a_run_that_fails_leaves_the_clusters_before_until_the_next_batch(
         await until_done(database, 3 * BATCH)
         assert tried == [BATCH, 2 * BATCH, 3 * BATCH]
     assert "the clustering of 20 events failed; the clusters before stay" in caplog.text
+
+
+async def test_a_run_that_the_store_did_not_take_is_made_once_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, refused = energy.replace, []
+
+    async def unwritable(*given: Any) -> None:
+        if not refused:
+            refused.append(given)
+            raise StoreUnavailable("the disk is full")
+        await replace(*given)
+
+    monkeypatch.setattr(energy, "replace", unwritable)
+    monkeypatch.setattr(clustering, "AGAIN_S", 0.0)
+    async with running(tmp_path / "offbeat.sqlite") as (database, runs):
+        await store(database, runs, BATCH)  # and no event after them
+        await until_done(database, BATCH)
+        assert len(refused) == 1 and count_of(await energy.summary(database)) == BATCH
 
 
 async def test_a_run_that_was_due_is_made_after_a_restart(tmp_path: Path) -> None:
