@@ -131,9 +131,9 @@ async function foot() {
 }
 
 // What a view was still waiting for ends with it: nobody waits any more, and nothing is wrong.
-// What the daemon refused and no view has told is told above it; anything else is a mistake of the page, for its console.
+// What the daemon refused and no view has told is told above it (that it does not answer, the bar tells); anything else is a mistake of the page, for its console.
 window.addEventListener("unhandledrejection", (event) => {
-  if (event.reason instanceof ApiError) fill(document.getElementById("trouble"), failed(event.reason));
+  if (event.reason instanceof ApiError && event.reason.status !== 0) fill(document.getElementById("trouble"), failed(event.reason));
   if (event.reason instanceof ApiError || event.reason?.name === "AbortError") event.preventDefault();
 });
 window.addEventListener("offbeat-unauthorized", async () => {

@@ -46,7 +46,6 @@ export function preview(node, { draft, changed, body, wrong }, context) {
     } catch (error) {
       if (signal.aborted) return;
       if (error.name === "AbortError") fill(said, nothing("The preview was stopped."));
-      else if (error.status === 404 || error.status === 405) fill(said, nothing("This daemon offers no preview of jobs. The job can be created without one."));
       else {
         fill(said, nothing("Not tried: see what is wrong with the job."));
         wrong(error);

@@ -1,6 +1,6 @@
 // Is anything wrong now, where, since when? Counts, lanes, the latest findings in words.
 
-import { ApiError, get } from "../lib/api.js";
+import { get } from "../lib/api.js";
 import { announce, fill, h } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { choose, nothing, rangeChooser, rangeOf, section, shown } from "../lib/parts.js";
@@ -146,9 +146,7 @@ function status(tiles, answer, overview, signal, stream) {
       said ? h("a.tile", { href: link("health") }, h("b", {}, count(Math.round(said.rates.events_per_s_1m))), h("span", {}, "events a second")) : null);
   };
   const load = async () => {
-    const [status_, health] = await Promise.all([optional("/status", { limit: 1 }, signal), optional("/health", {}, signal)]);
-    checks = status_;
-    said = health;
+    [checks, said] = await Promise.all([get("/status", { limit: 1 }, signal), get("/health", {}, signal)]);
     if (!signal.aborted) draw();
   };
   tiles.addEventListener("counted", draw, { signal });
@@ -157,14 +155,4 @@ function status(tiles, answer, overview, signal, stream) {
   const timer = setInterval(load, EVERY_MS);
   signal.addEventListener("abort", () => clearInterval(timer));
   load();
-}
-
-/** What is at *path*; null while the daemon does not answer it. */
-async function optional(path, parameters, signal) {
-  try {
-    return await get(path, parameters, signal);
-  } catch (error) {
-    if (error instanceof ApiError || error.name === "AbortError") return null;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 // What a view of one source asks the daemon for, in the form that its charts take. Knows no element of the page.
 
-import { ApiError, get, part } from "../lib/api.js";
+import { get, part } from "../lib/api.js";
 import { number } from "../lib/scores.js";
 import { iso, stamp } from "../lib/time.js";
 
@@ -63,32 +63,23 @@ export async function feedback(source, signal) {
   return found.feedback.filter((one) => one.undone === null);
 }
 
-let checked = true;
-
 /**
  * What checks said of a source in *range*, by subject: {check, columns, outcomes} with the outcomes in the order of time.
  *
  * An outcome is a change: what held when the range began is the newest before it.
  */
 export async function outcomes(source, range, signal) {
-  if (!checked) return [];
-  try {
-    const [found, before] = await Promise.all([
-      get("/outcomes", { source, start: iso(range.start), end: iso(range.end), limit: OUTCOMES_MOST }, signal),
-      get("/outcomes", { source, end: iso(range.start), limit: OUTCOMES_BEFORE }, signal),
-    ]);
-    const subjects = new Map();
-    const held = new Map(before.outcomes.toReversed().map((one) => [one.subject, one]));
-    for (const one of [...held.values(), ...found.outcomes.toReversed()]) {
-      if (!subjects.has(one.subject)) subjects.set(one.subject, { check: one.check, columns: one.columns, outcomes: [] });
-      subjects.get(one.subject).outcomes.push(one);
-    }
-    return [...subjects.values()];
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    checked = error.status !== 404; // a daemon without checks is asked once
-    return []; // they are an extra: the charts do without
+  const [found, before] = await Promise.all([
+    get("/outcomes", { source, start: iso(range.start), end: iso(range.end), limit: OUTCOMES_MOST }, signal),
+    get("/outcomes", { source, end: iso(range.start), limit: OUTCOMES_BEFORE }, signal),
+  ]);
+  const subjects = new Map();
+  const held = new Map(before.outcomes.toReversed().map((one) => [one.subject, one]));
+  for (const one of [...held.values(), ...found.outcomes.toReversed()]) {
+    if (!subjects.has(one.subject)) subjects.set(one.subject, { check: one.check, columns: one.columns, outcomes: [] });
+    subjects.get(one.subject).outcomes.push(one);
   }
+  return [...subjects.values()];
 }
 
 /** What was seen and expected, in a few words. */

@@ -1,6 +1,6 @@
 // All sources, a page at a time: when each last spoke, how it is, the worst that was found of it lately.
 
-import { ApiError, get } from "../lib/api.js";
+import { get } from "../lib/api.js";
 import { a, announce, fill, h } from "../lib/dom.js";
 import { saveCsv } from "../lib/download.js";
 import { choose, heading, nothing, shown, table } from "../lib/parts.js";
@@ -67,14 +67,14 @@ export function showList(main, context) {
     const found = await get("/sources", { prefix, limit: size(), cursor: pages().at(-1) }, signal);
     const names = found.sources.map((one) => one.source);
     const [diagnosed, worst] = await Promise.all([diagnosis(names, signal), worstNow(prefix)]);
-    rows = found.sources.map((one) => ({ ...one, state: stateOf(diagnosed.get(one.source)), worst: worst?.(one.source) ?? null }));
+    rows = found.sources.map((one) => ({ ...one, state: stateOf(diagnosed.get(one.source)), worst: worst(one.source) }));
     about.textContent = `${count(rows.length)} ${rows.length === 1 ? "source" : "sources"}${found.next_cursor || pages().length ? " on this page" : ""}`;
     if (!rows.length) {
       return nothing(prefix ? `No source begins with ${prefix}.` : "No source has sent anything yet.",
         prefix ? h("p", {}, "Capital and small letters differ.")
           : h("p", {}, "Send one event: ", h("code", {}, `curl ${location.origin}/api/v1/events -d '{"source": "boiler-1", "temperature": 71.3}'`)));
     }
-    return [listed(rows, worst !== null), pager(found.next_cursor)];
+    return [listed(rows), pager(found.next_cursor)];
   }, signal);
 
   /** The worst scores: of 10,000 sources they are not asked for at each look, but whenever something was found. */
@@ -85,17 +85,17 @@ export function showList(main, context) {
     return known.worst;
   }
 
-  function listed(shownRows, scored) {
+  function listed(shownRows) {
     return table("Sources", [
       { title: "Source", cell: (row) => a(link("sources", [row.source]), row.source), value: (row) => row.source },
       { title: "State", cell: (row) => stateNode(row.state), value: (row) => row.state.word },
-      scored ? { title: "Worst, last 24 h", numeric: true, cell: (row) => (row.worst === null ? "–" : row.worst > 0 ? scoreBadge(row.worst) : "quiet"), value: (row) => row.worst } : null,
+      { title: "Worst, last 24 h", numeric: true, cell: (row) => (row.worst === null ? "–" : row.worst > 0 ? scoreBadge(row.worst) : "quiet"), value: (row) => row.worst },
       { title: "Last event", cell: (row) => timeNode(ms(row.last_event), ago(ms(row.last_event))), value: (row) => row.last_event },
       { title: "Events", numeric: true, cell: (row) => count(row.event_count), value: (row) => row.event_count },
       { title: "Late", numeric: true, cell: (row) => count(row.late_count), value: (row) => row.late_count },
       { title: "Series", numeric: true, cell: (row) => count(row.series_count), value: (row) => row.series_count },
-    ].filter(Boolean), shownRows, {
-      sort: sortOf(query, scored ? 7 : 6),
+    ], shownRows, {
+      sort: sortOf(query, 7),
       sorted: (by) => {
         query = new URLSearchParams(changed(query, { sort: by.join(" ") }));
         context.put(Object.fromEntries(query));
@@ -160,19 +160,14 @@ export async function diagnosis(names, signal) {
   return new Map(answers.flatMap((one) => one.sources).map((one) => [one.source, one]));
 }
 
-/** The worst score of the last day by name, null of one that is not known; null if the daemon does not say. */
+/** The worst score of the last day by name, null of one that is not known. */
 async function worstOf(prefix, signal) {
   const now = Date.now();
-  try {
-    const found = await get("/overview", { rows: "source", prefix, bins: 1, limit: 500, start: iso(now - DAY), end: iso(now) }, signal);
-    const worst = new Map(found.lanes.map((one) => [one.name, one.worst]));
-    // Worst first: where the lanes that came end among the quiet ones, the others are quiet as well.
-    const others = found.next_cursor && found.lanes.at(-1)?.worst > 0 ? null : 0;
-    return (name) => worst.get(name) ?? others;
-  } catch (error) {
-    if (error instanceof ApiError && error.status) return null;
-    throw error;
-  }
+  const found = await get("/overview", { rows: "source", prefix, bins: 1, limit: 500, start: iso(now - DAY), end: iso(now) }, signal);
+  const worst = new Map(found.lanes.map((one) => [one.name, one.worst]));
+  // Worst first: where the lanes that came end among the quiet ones, the others are quiet as well.
+  const others = found.next_cursor && found.lanes.at(-1)?.worst > 0 ? null : 0;
+  return (name) => worst.get(name) ?? others;
 }
 
 function csv(rows) {
